@@ -1,0 +1,42 @@
+# Two commands set everything up on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+ARGS   ?=
+
+.PHONY: run serve-env test test-env check clean
+
+run: serve-env                     ## install, get default weights, serve, print the address
+	@$(BIN)/actogram models pull
+	@exec $(BIN)/actogram serve --host $(HOST) --port $(PORT)
+
+serve-env: $(VENV)/.serve          ## the serving set: no torch
+test-env: $(VENV)/.test            ## everything that the tests need
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; Python 3.11 or newer is needed" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.serve pyproject.toml constraints.txt tests/system-packages.sh
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,train,dev]'
+	bash tests/system-packages.sh
+	@touch $@
+
+test: test-env                     ## run every test; ARGS="-k name" narrows
+	$(BIN)/python -m pytest $(ARGS)
+
+check: test-env                    ## style, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .venv-*

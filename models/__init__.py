@@ -1,0 +1,1 @@
+"""Networks, graphs, weights and runtimes. Imports nothing of ours."""

@@ -1,0 +1,59 @@
+"""What can go wrong in models.
+
+ModelError
+├── ModelUnknown          a name that the registry does not hold
+├── WeightsMissing        a file that is neither cached nor reachable
+├── WeightsCorrupt        a file whose sha256 is not the registry's
+├── ContractMismatch      a network whose inputs or outputs are not what its entry says
+├── CheckpointMismatch    a checkpoint whose tensors do not fit the network
+├── LayoutUnknown         a joint layout that skeleton.py does not hold
+└── DeviceUnavailable     a device that the runtime cannot use
+"""
+
+
+class ModelError(Exception):
+    """Any failure of models; `code` is stable and may be shown to clients."""
+
+    code = "model_error"
+
+
+class ModelUnknown(ModelError):
+    """A name that the registry does not hold."""
+
+    code = "model_unknown"
+
+
+class WeightsMissing(ModelError):
+    """A weight file that is neither cached nor reachable."""
+
+    code = "weights_missing"
+
+
+class WeightsCorrupt(ModelError):
+    """A weight file whose sha256 is not the registry's."""
+
+    code = "weights_corrupt"
+
+
+class ContractMismatch(ModelError):
+    """A network whose inputs or outputs are not what its entry says."""
+
+    code = "contract_mismatch"
+
+
+class CheckpointMismatch(ModelError):
+    """A checkpoint whose tensors do not fit the network."""
+
+    code = "checkpoint_mismatch"
+
+
+class LayoutUnknown(ModelError):
+    """A joint layout that skeleton.py does not hold."""
+
+    code = "layout_unknown"
+
+
+class DeviceUnavailable(ModelError):
+    """A device that the runtime cannot use."""
+
+    code = "device_unavailable"

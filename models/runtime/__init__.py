@@ -1,0 +1,1 @@
+"""Networks in ONNX Runtime: detectors, pose estimators, action models; no torch."""

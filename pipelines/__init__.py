@@ -1,0 +1,1 @@
+"""The flow of frames (stream) and the flow of training (training). May import models."""

@@ -1,0 +1,83 @@
+"""What can go wrong in pipelines.
+
+PipelineError
+├── SourceError              a video or a camera cannot be read; `code` says why
+│   ├── UnsupportedMedia     not a video, no video track, or a codec that cannot be decoded
+│   ├── SourceTruncated      the file ends before its first frame can be decoded
+│   ├── SourceTooLarge       more pixels, frames or seconds than the limits allow
+│   ├── SourceUnavailable    a live source that cannot be reached: connection_failed, auth_failed, not_found,
+│   │                        tls_failed, timeout, codec_unsupported, ended
+│   └── SourceForbidden      a URI whose scheme or host the settings refuse
+├── SinkError                results cannot be written
+│   └── DiskFull             no space left on the device
+├── DatasetInvalid           an annotation file that does not hold what it should
+└── ConfigInvalid            a value out of its range or an unknown key
+"""
+
+
+class PipelineError(Exception):
+    """Any failure of pipelines; `code` is stable and may be shown to clients."""
+
+    code = "pipeline_error"
+
+
+class SourceError(PipelineError):
+    """A video or a camera that cannot be read."""
+
+    code = "source_error"
+
+
+class UnsupportedMedia(SourceError):
+    """Not a video, no video track, or a codec that cannot be decoded."""
+
+    code = "unsupported_media"
+
+
+class SourceTruncated(SourceError):
+    """A file that ends before its first frame can be decoded."""
+
+    code = "source_truncated"
+
+
+class SourceTooLarge(SourceError):
+    """More pixels, frames or seconds than the limits allow."""
+
+    code = "too_large"
+
+
+class SourceUnavailable(SourceError):
+    """A live source that cannot be reached, or that was lost; `code` is one of the named reasons."""
+
+    def __init__(self, message: str, code: str = "connection_failed") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SourceForbidden(SourceError):
+    """A URI whose scheme or host the settings refuse."""
+
+    code = "source_forbidden"
+
+
+class SinkError(PipelineError):
+    """Results that cannot be written."""
+
+    code = "sink_error"
+
+
+class DiskFull(SinkError):
+    """No space left on the device that holds the results."""
+
+    code = "disk_full"
+
+
+class DatasetInvalid(PipelineError):
+    """An annotation file that does not hold what it should."""
+
+    code = "dataset_invalid"
+
+
+class ConfigInvalid(PipelineError):
+    """A value out of its range or an unknown key."""
+
+    code = "config_invalid"

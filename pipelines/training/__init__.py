@@ -1,0 +1,1 @@
+"""From skeletons to weights: datasets, augmentation, the loop, metrics, reports."""

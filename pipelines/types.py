@@ -1,0 +1,173 @@
+"""The values that flow from stage to stage: frozen, with shapes and units.
+
+Time is media seconds from the source's timestamps. Pixels are those of the source frame after rotation metadata.
+Empty is normal: no people gives arrays of length 0.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from models.arrays import BoolArray, FloatArray, Image, IntArray
+
+PersonStatus = Literal["warming_up", "assessed", "none", "unknown", "not_assessable"]
+NotAssessableReason = Literal["occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"]
+EventState = Literal["provisional", "confirmed", "ended", "retracted"]
+TrackEnd = Literal["left", "lost", "merged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture.
+
+    index: 0-based position among the frames that the source delivered.
+    time_s: media time in seconds, from the timestamps, never from a frame rate; never decreasing within a source.
+    image: (H, W, 3) uint8 BGR, upright.
+    wall_s: monotonic clock when the frame arrived, seconds; None for a file.
+    """
+
+    index: int
+    time_s: float
+    image: Image
+    wall_s: float | None = None
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return int(self.image.shape[1]), int(self.image.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Detected people in one frame.
+
+    xyxy:  (N, 4) float32, left, top, right, bottom, in source-frame pixels.
+    score: (N,) float32, 0..1.
+    """
+
+    xyxy: FloatArray
+    score: FloatArray
+
+    @staticmethod
+    def empty() -> "Boxes":
+        """No people."""
+        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """Tracked people with their joints in one frame: only those whose joints were really seen in it.
+
+    track_id:  (N,) int64, unique within the stream, never used again.
+    keypoints: (N, 17, 3) float32, COCO-17 order, x and y in source-frame pixels, score 0..1 (visibility x presence,
+               0 outside the picture).
+    xyxy:      (N, 4) float32, the person's box in source-frame pixels.
+    score:     (N,) float32, 0..1, how sure it is that this is a person.
+    reason:    one NotAssessableReason or None per person: why this frame must not be judged for that person.
+    """
+
+    frame_index: int
+    time_s: float
+    size_wh: tuple[int, int]
+    track_id: IntArray
+    keypoints: FloatArray
+    xyxy: FloatArray
+    score: FloatArray
+    reason: tuple[NotAssessableReason | None, ...]
+    ended: tuple[tuple[int, TrackEnd], ...] = ()
+
+    @staticmethod
+    def empty(frame: Frame, ended: tuple[tuple[int, TrackEnd], ...] = ()) -> "Poses":
+        """Nobody in this frame; `ended` names the tracks that this frame closed."""
+        none = np.zeros(0, np.float32)
+        return Poses(
+            frame.index, frame.time_s, frame.size_wh, np.zeros(0, np.int64), np.zeros((0, 17, 3), np.float32),
+            np.zeros((0, 4), np.float32), none, (), ended,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One person's last seconds, resampled to the action model's rate.
+
+    keypoints: (T, V, 3) float32 in source-frame pixels and score, V the stream's layout (COCO-17).
+    valid:     (T,) bool, False where no pose was seen and the gap was too long to interpolate.
+    start_s, end_s: media seconds of the first and last sample.
+    """
+
+    track_id: int
+    start_s: float
+    end_s: float
+    size_wh: tuple[int, int]
+    keypoints: FloatArray
+    valid: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class ActionScores:
+    """What the action model says of one window.
+
+    probabilities: (K,) float32, calibrated, in the order of the model's labels; all zero unless status is `assessed`,
+                   `none` or `unknown`.
+    """
+
+    track_id: int
+    time_s: float
+    probabilities: FloatArray
+    status: PersonStatus
+    reason: NotAssessableReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionState:
+    """What is shown for one person now: the strongest action above its threshold, or why there is none."""
+
+    track_id: int
+    time_s: float
+    action: str | None
+    score: float
+    status: PersonStatus
+    reason: NotAssessableReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One action of one person, from onset to offset.
+
+    event_id: stable across restarts: derived from the source, the track and the onset, never random per run.
+    start_s, end_s: media seconds; end_s is the latest time seen so far until `state` is `ended`.
+    score: the highest smoothed probability so far, 0..1.
+    """
+
+    event_id: str
+    track_id: int
+    action: str
+    state: EventState
+    start_s: float
+    end_s: float
+    score: float
+    xyxy: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """Everything the pipeline says of one frame; what sinks receive.
+
+    states: one per person in `poses`, same order.
+    events: the events that changed with this frame.
+    latency_ms: stage name → milliseconds spent on this frame.
+    """
+
+    frame: Frame
+    poses: Poses
+    states: tuple[ActionState, ...]
+    events: tuple[Event, ...]
+    scores: tuple[ActionScores, ...] = ()
+    latency_ms: dict[str, float] = field(default_factory=dict)

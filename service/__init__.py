@@ -1,0 +1,1 @@
+"""The server: uploads, streams, events, and the page. May import pipelines and models; never reaches torch."""

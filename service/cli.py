@@ -1,0 +1,44 @@
+"""The one command, `actogram`: each subcommand lives in service/commands and is imported when it runs."""
+
+import importlib
+import importlib.util
+
+import click
+
+# name → (module, one line of help). Each module exposes `command`, a click.Command.
+_COMMANDS = {
+    "serve": ("service.commands.serve", "Serve the page and the API."),
+    "analyze": ("service.commands.analyze", "Say who does what, when, in a video."),
+    "watch": ("service.commands.watch", "Show the live labels of a camera in the terminal."),
+    "models": ("service.commands.models", "List, fetch, describe and import networks."),
+    "actions": ("service.commands.actions", "List the actions, their thresholds and how well each is known."),
+    "prepare": ("service.commands.prepare", "Make a skeleton set from a folder of videos."),
+    "train": ("service.commands.train", "Train an action network."),
+    "evaluate": ("service.commands.evaluate", "Measure a network on a skeleton set."),
+    "export": ("service.commands.export", "Turn a trained network into ONNX, with a parity check."),
+    "bench": ("service.commands.bench", "Measure stages and networks on this machine, in pairs."),
+}
+
+
+class _Lazy(click.Group):
+    """Imports a subcommand's module only when it is asked for, so that `actogram --help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [name for name, (module, _) in _COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=_Lazy, help="Point it at a camera or a video and it says who does what, when.")
+@click.version_option(package_name="actogram", prog_name="actogram")
+def main() -> None:
+    """Run the subcommand that the user named."""

@@ -1,0 +1,1 @@
+"""The subcommands of `actogram`, one module each."""

@@ -1,0 +1,1 @@
+"""Worker processes: messages, the process, the supervisor that keeps them alive."""
