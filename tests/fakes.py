@@ -1,0 +1,1 @@
+"""Stand-ins for networks, clocks and sources; small, deterministic, without patches."""
