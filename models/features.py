@@ -32,7 +32,7 @@ def everyday13(keypoints: FloatArray, valid: BoolArray) -> FloatArray:
     body = np.asarray(keypoints, np.float32)[..., _BODY13, :]
     seen: BoolArray = np.logical_and(body[..., 2] >= VISIBLE_SCORE, valid[..., None])
     xy = _fill(body[..., :2], seen)
-    known = seen.any(axis=-2, keepdims=True)[..., None]
+    known = np.asarray(seen.any(axis=-2, keepdims=True))[..., None]
     position = np.where(known, (xy - _centre(xy, seen)) / _size(xy, seen), 0.0)
     velocity = np.diff(position, axis=-3, prepend=position[..., :1, :, :])
     return np.concatenate([position, velocity, seen[..., None]], axis=-1).astype(np.float32)
@@ -91,7 +91,7 @@ def _size(xy: FloatArray, seen: BoolArray) -> AnyArray:
     torso = np.linalg.norm(upper - lower, axis=-1)[..., 0]
     high = np.where(mask, xy, -np.inf).max(axis=-2)
     low = np.where(mask, xy, np.inf).min(axis=-2)
-    some = seen.any(axis=-1)
+    some = np.asarray(seen.any(axis=-1))
     diagonal = np.linalg.norm(np.where(some[..., None], high, 0) - np.where(some[..., None], low, 0), axis=-1)
     has_torso: BoolArray = np.logical_and(has_upper, has_lower)[..., 0, 0]
     size = np.maximum(_quantile(torso, has_torso), _TORSO_PER_DIAGONAL * _quantile(diagonal, some))
