@@ -58,6 +58,55 @@ class Boxes:
         return len(self.xyxy)
 
 
+Outcome = Literal["seen", "faint", "stranger", "twin", "unfound"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The people to be posed in one frame, before their joints are known.
+
+    track_id:   (N,) int64, unique within the stream, never used again; ascending.
+    xyxy:       (N, 4) float32, the matched detection, or else where the person is expected; source-frame pixels.
+    score:      (N,) float32, the matched detection's score, 0 where none matched or the detector did not look.
+    is_missing: (N,) bool, the joints were not seen in the last frame.
+    is_crowded: (N,) bool, the box overlaps another person: whose joints are found needs proof.
+    detected:   whether the detector looked at this frame.
+    skipped:    people seen beyond the budget of tracks, not tracked.
+    """
+
+    track_id: IntArray
+    xyxy: FloatArray
+    score: FloatArray
+    is_missing: BoolArray
+    is_crowded: BoolArray
+    detected: bool
+    skipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """What the pose stage found of each track in one frame, same order as its `Tracks`.
+
+    keypoints: (N, 17, 3) float32, COCO-17, pixels and score; of no meaning unless the outcome is `seen`.
+    xyxy:      (N, 4) float32, the box around the joints, source-frame pixels.
+    presence:  (N,) float32, 0..1, how sure the estimator is that a person is there.
+    outcome:   per track: seen, faint (presence too low), stranger (somebody else's torso colour), twin (the body of
+               another track), unfound (a new box in which no body was found).
+    """
+
+    frame_index: int
+    time_s: float
+    size_wh: tuple[int, int]
+    track_id: IntArray
+    keypoints: FloatArray
+    xyxy: FloatArray
+    presence: FloatArray
+    outcome: tuple[Outcome, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Poses:
     """Tracked people with their joints in one frame: only those whose joints were really seen in it.
@@ -68,6 +117,8 @@ class Poses:
     xyxy:      (N, 4) float32, the person's box in source-frame pixels.
     score:     (N,) float32, 0..1, how sure it is that this is a person.
     reason:    one NotAssessableReason or None per person: why this frame must not be judged for that person.
+    ended:     tracks that this frame closed, and why; only of people who had been shown.
+    skipped:   people seen beyond the budget of tracks.
     """
 
     frame_index: int
@@ -79,6 +130,7 @@ class Poses:
     score: FloatArray
     reason: tuple[NotAssessableReason | None, ...]
     ended: tuple[tuple[int, TrackEnd], ...] = ()
+    skipped: int = 0
 
     @staticmethod
     def empty(frame: Frame, ended: tuple[tuple[int, TrackEnd], ...] = ()) -> "Poses":

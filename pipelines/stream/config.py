@@ -13,6 +13,126 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class DetectConfig(Section):
+    """When the detector is asked and which of its boxes count."""
+
+    period_s: float = Field(
+        default=0.2,
+        ge=0,
+        le=5,
+        description="Seconds between two detections while all is calm; poses carry tracks in between.",
+    )
+    alert_period_s: float = Field(
+        default=0.06,
+        ge=0,
+        le=5,
+        description="Seconds between two while a track is missing, tracks overlap or nobody is there.",
+    )
+    min_score: float = Field(
+        default=0.15, ge=0, le=1, description="Weakest box kept, 0..1; lying people are found at 0.15-0.45 only."
+    )
+    min_area: float = Field(
+        default=0.0012,
+        ge=0,
+        le=1,
+        description="Smallest box kept, share of the picture's area; smaller ones are noise.",
+    )
+
+
+class TrackConfig(Section):
+    """How boxes become tracks, and when tracks begin and end."""
+
+    max_persons: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="People tracked at once, the largest first; each costs a landmark call per frame.",
+    )
+    high_score: float = Field(default=0.5, ge=0, le=1, description="Boxes from here on are matched first (ByteTrack).")
+    start_score: float = Field(default=0.3, ge=0, le=1, description="Weakest box that may start a track, 0..1.")
+    strong_score: float = Field(
+        default=0.6, ge=0, le=1, description="A box from here on is always tried and soon confirmed, 0..1."
+    )
+    min_match: float = Field(
+        default=0.2, gt=0, le=1, description="Least overlap (IoU) between an expected box and a detected one."
+    )
+    weak_start_height: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="A box under high_score starts a track only if longer than this share of the height.",
+    )
+    confirm_strong_s: float = Field(
+        default=0.4, ge=0, le=10, description="Seconds until a track with a strong box is shown."
+    )
+    confirm_weak_s: float = Field(
+        default=1.0, ge=0, le=10, description="Seconds until a track with weak boxes only is shown."
+    )
+    tentative_s: float = Field(
+        default=2.0, gt=0, le=30, description="Seconds after which an unconfirmed track is given up."
+    )
+    max_jitter: float = Field(
+        0.06,
+        gt=0,
+        le=1,
+        description="Most jitter of a weak track's joints, share of its size; furniture trembles more.",
+    )
+    missing_s: float = Field(default=1.0, gt=0, le=30, description="Seconds without joints after which a track ends.")
+    boxless_s: float = Field(
+        default=1.1, gt=0, le=60, description="Seconds without any box after which a track of doubtful presence ends."
+    )
+    boxless_sure_s: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds without any box after which any track ends."
+    )
+    rejected_s: float = Field(
+        default=6.0, ge=0, le=60, description="Seconds for which a weak box that was no person is not tried again."
+    )
+
+
+class PoseConfig(Section):
+    """How joints are followed from frame to frame, and when another rotation is tried."""
+
+    start_presence: float = Field(
+        default=0.6, ge=0, le=1, description="Least presence of a new or re-found body, 0..1."
+    )
+    start_visibility: float = Field(
+        default=0.5, ge=0, le=1, description="Least mean joint visibility of a new body, 0..1."
+    )
+    min_presence: float = Field(
+        default=0.5, ge=0, le=1, description="Below this presence a followed person is missing, 0..1."
+    )
+    upright_score: float = Field(
+        default=0.75, ge=0, le=1, description="A tall box from here on starts upright, without trying rotations, 0..1."
+    )
+    recheck_evidence: float = Field(
+        default=7.5, ge=-6, le=10, description="Below this logit(presence) + 4 x visibility other rotations are tried."
+    )
+    replace_margin: float = Field(
+        1.5,
+        ge=0,
+        le=20,
+        description="How much better (selection score) another rotation must be to replace the present.",
+    )
+    torso_distance: float = Field(
+        default=0.55,
+        ge=0,
+        le=1,
+        description="Hellinger distance of torso colours from which, in a crowd, it is somebody else.",
+    )
+    twin_distance: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="Two tracks whose joints lie this close (share of size, median) are one body.",
+    )
+    max_starts: int = Field(
+        default=4, ge=1, le=64, description="New people tried per frame; more wait for the next detection."
+    )
+    min_height_px: float = Field(
+        default=50.0, ge=0, le=1000, description="People smaller than this many source pixels are not assessable."
+    )
+
+
 class WindowConfig(Section):
     """How a person's last seconds become one input of the action model."""
 
@@ -92,6 +212,9 @@ class EventConfig(Section):
 class StreamConfig(Section):
     """The whole stream: one section per stage."""
 
+    detect: DetectConfig = Field(default=DetectConfig(), description="When people are looked for.")
+    track: TrackConfig = Field(default=TrackConfig(), description="How people keep their number.")
+    pose: PoseConfig = Field(default=PoseConfig(), description="How joints are followed.")
     window: WindowConfig = Field(default=WindowConfig(), description="Time windows.")
     smooth: SmoothConfig = Field(default=SmoothConfig(), description="Smoothing and hysteresis.")
     events: EventConfig = Field(default=EventConfig(), description="The event state machine.")
