@@ -57,7 +57,7 @@ class TrackConfig(Section):
         default=0.2, gt=0, le=1, description="Least overlap (IoU) between an expected box and a detected one."
     )
     weak_start_height: float = Field(
-        0.2,
+        default=0.2,
         ge=0,
         le=1,
         description="A box under high_score starts a track only if longer than this share of the height.",
@@ -72,7 +72,7 @@ class TrackConfig(Section):
         default=2.0, gt=0, le=30, description="Seconds after which an unconfirmed track is given up."
     )
     max_jitter: float = Field(
-        0.06,
+        default=0.06,
         gt=0,
         le=1,
         description="Most jitter of a weak track's joints, share of its size; furniture trembles more.",
@@ -108,7 +108,7 @@ class PoseConfig(Section):
         default=7.5, ge=-6, le=10, description="Below this logit(presence) + 4 x visibility other rotations are tried."
     )
     replace_margin: float = Field(
-        1.5,
+        default=1.5,
         ge=0,
         le=20,
         description="How much better (selection score) another rotation must be to replace the present.",
