@@ -1,0 +1,126 @@
+# Images of Actogram: serve-cpu, serve-gpu, train, demo-camera. `docker build --target serve-cpu .`
+# The bases are build arguments, so that a mirror or a hardened base can stand in for them.
+ARG BASE=python:3.11-slim-bookworm
+ARG GPU_BASE=nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04
+
+# ---- the serving set for CPU, in a virtual environment of its own
+FROM ${BASE} AS env-cpu
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN python3 -m venv /opt/actogram
+WORKDIR /src
+# Dependencies first: a change of our code then rebuilds in seconds.
+COPY pyproject.toml constraints.txt docker/requirements.py ./
+RUN python3 requirements.py pyproject.toml cpu > requirements.txt \
+ && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
+COPY README.md LICENSE ./
+COPY models models
+COPY pipelines pipelines
+COPY service service
+RUN /opt/actogram/bin/pip install --no-compile --no-deps .
+
+# ---- the default weights; --build-arg BAKE_WEIGHTS=0 leaves them out, and the first start fetches them
+FROM env-cpu AS weights
+ARG BAKE_WEIGHTS=1
+# A folder `weights/` beside this file is looked into before anything is fetched.
+COPY pyproject.toml weight[s] /weights/
+RUN mkdir -p /home-of-weights/weights \
+ && if [ "$BAKE_WEIGHTS" = 1 ]; then \
+      ACTOGRAM_HOME=/home-of-weights ACTOGRAM_WEIGHTS=/weights /opt/actogram/bin/actogram models pull; \
+    fi
+
+# ---- the same environment without what only a build needs
+FROM env-cpu AS slim-cpu
+RUN /opt/actogram/bin/pip uninstall -q -y pip setuptools \
+ && find /opt/actogram -path '*site-packages*' \( -name tests -o -name test \) -type d -prune -exec rm -rf {} + \
+ && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} + \
+ && find /opt/actogram -name '*.pyi' -delete
+
+# ---- serve-cpu
+FROM ${BASE} AS serve-cpu
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Actogram" \
+      org.opencontainers.image.description="Says who does what, when: live skeleton action recognition." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
+ && install -d -o actogram -g actogram /data
+COPY --from=slim-cpu /opt/actogram /opt/actogram
+COPY --from=weights /home-of-weights/weights /opt/weights
+COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py /opt/actogram/share/
+ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights OMP_NUM_THREADS=1
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python3", "/opt/actogram/share/healthcheck.py"]
+ENTRYPOINT ["tini", "--", "/opt/actogram/share/entrypoint.sh"]
+CMD ["serve"]
+
+# ---- demo-camera: clips of a folder as RTSP cameras
+FROM serve-cpu AS demo-camera
+COPY docker/demo_camera.py /opt/actogram/share/demo_camera.py
+EXPOSE 8554
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8554), 2).close()"]
+ENTRYPOINT ["tini", "--", "python3", "/opt/actogram/share/demo_camera.py"]
+CMD ["/clips"]
+
+# ---- serve-gpu: onnxruntime-gpu on CUDA 13 and cuDNN 9
+FROM ${GPU_BASE} AS env-gpu
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore DEBIAN_FRONTEND=noninteractive
+RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/* \
+ && python3 -m venv /opt/actogram
+WORKDIR /src
+COPY pyproject.toml constraints.txt docker/requirements.py ./
+RUN python3 requirements.py pyproject.toml gpu > requirements.txt \
+ && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
+COPY README.md LICENSE ./
+COPY models models
+COPY pipelines pipelines
+COPY service service
+RUN /opt/actogram/bin/pip install --no-compile --no-deps . \
+ && /opt/actogram/bin/pip uninstall -q -y pip \
+ && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} +
+
+FROM ${GPU_BASE} AS serve-gpu
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Actogram (GPU)" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV DEBIAN_FRONTEND=noninteractive
+RUN apt-get update && apt-get install -y --no-install-recommends python3 tini && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
+ && install -d -o actogram -g actogram /data
+COPY --from=env-gpu /opt/actogram /opt/actogram
+COPY --from=weights /home-of-weights/weights /opt/weights
+COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py /opt/actogram/share/
+ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights ACTOGRAM_DEVICE=cuda:0 OMP_NUM_THREADS=1
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["python3", "/opt/actogram/share/healthcheck.py"]
+ENTRYPOINT ["tini", "--", "/opt/actogram/share/entrypoint.sh"]
+CMD ["serve"]
+
+# ---- train: the training set (torch) on top of the CPU environment
+FROM env-cpu AS train
+RUN python3 requirements.py pyproject.toml train > train.txt \
+ && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r train.txt \
+ && useradd --system --uid 10001 --user-group --create-home --home-dir /work actogram
+ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 ACTOGRAM_HOME=/work/.actogram
+USER 10001:10001
+WORKDIR /work
+ENTRYPOINT ["actogram"]
+CMD ["train", "--help"]
