@@ -6,6 +6,7 @@ ModelError
 ├── WeightsCorrupt        a file whose sha256 is not the registry's
 ├── ContractMismatch      a network whose inputs or outputs are not what its entry says
 ├── CheckpointMismatch    a checkpoint whose tensors do not fit the network
+├── ExportMismatch        an exported graph that does not compute what the network computes
 ├── LayoutUnknown         a joint layout that skeleton.py does not hold
 └── DeviceUnavailable     a device that the runtime cannot use
 """
@@ -45,6 +46,12 @@ class CheckpointMismatch(ModelError):
     """A checkpoint whose tensors do not fit the network."""
 
     code = "checkpoint_mismatch"
+
+
+class ExportMismatch(ModelError):
+    """An exported graph that does not compute what the network computes."""
+
+    code = "export_mismatch"
 
 
 class LayoutUnknown(ModelError):

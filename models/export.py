@@ -1,0 +1,156 @@
+"""torch → ONNX in one file, checked: the graph must answer what the network answers before anybody gets it."""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.errors import ExportMismatch
+
+OPSET = 18
+TOLERANCE = 1e-4
+_SAMPLE_SIZES = {"batch": 2, "frames": 48}
+_CHECKED_SIZES = ({"batch": 1, "frames": 48}, {"batch": 3, "frames": 37})
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input of an exported network: float32, its name and shape; a string is a dynamic size such as "batch"."""
+
+    name: str
+    shape: tuple[int | str, ...]
+
+    def sample(self, sizes: dict[str, int], generator: torch.Generator) -> Tensor:
+        """A normal draw of the shape that `sizes` gives to the dynamic axes."""
+        return torch.randn([sizes.get(size, 2) if isinstance(size, str) else size for size in self.shape],
+                           generator=generator)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A written ONNX file and how far it is from its network.
+
+    max_difference: largest |ONNX - torch| of all outputs on random inputs, float32.
+    scale:          largest |torch|; the difference is at most TOLERANCE of it.
+    """
+
+    path: Path
+    opset: int
+    sha256: str
+    size_bytes: int
+    max_difference: float
+    scale: float
+
+
+def export_onnx(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> Exported:
+    """Write `network` as one ONNX file with the named dynamic axes and compare both on random inputs.
+
+    The network is put into eval mode. Axes of the same name share a size. Raises ExportMismatch, and leaves no file,
+    when ONNX Runtime and torch differ by more than TOLERANCE of the outputs' scale.
+    """
+    network.eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        _write(network, inputs, outputs, partial)
+        difference, scale = compare(network, inputs, outputs, partial)
+        if not difference <= TOLERANCE * scale:
+            raise ExportMismatch(
+                f"{path.name}: ONNX and torch differ by {difference:.2e}, allowed {TOLERANCE:.0e} of {scale:.2e}"
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    blob = path.read_bytes()
+    return Exported(path, OPSET, hashlib.sha256(blob).hexdigest(), len(blob), difference, scale)
+
+
+def compare(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> tuple[float, float]:
+    """Largest difference and largest magnitude of the outputs over several sizes of the dynamic axes."""
+    session = onnxruntime.InferenceSession(str(path), _one_thread(), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    difference, scale = 0.0, 0.0
+    for sizes in _CHECKED_SIZES:
+        tensors = [port.sample(sizes, generator) for port in inputs]
+        expected = run_torch(network, tensors)
+        feeds = {port.name: tensor.numpy() for port, tensor in zip(inputs, tensors, strict=True)}
+        for found, wanted in zip(session.run(list(outputs), feeds), expected, strict=True):
+            # A NaN must fail the check, and max() would lose it.
+            difference = float(np.maximum(difference, np.abs(found - wanted).max(initial=0.0)))
+            scale = float(np.maximum(scale, np.abs(wanted).max(initial=0.0)))
+    return difference, scale
+
+
+def run_torch(network: nn.Module, tensors: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+    """The network's outputs as arrays, without gradients."""
+    with torch.no_grad():
+        found = network(*tensors)
+    return [tensor.numpy() for tensor in (found if isinstance(found, tuple) else (found,))]
+
+
+def _write(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    dims = {size: torch.export.Dim(size, min=1, max=65536) for port in inputs for size in port.shape
+            if isinstance(size, str)}  # fmt: skip
+    shapes = tuple(
+        {axis: dims[size] for axis, size in enumerate(port.shape) if isinstance(size, str)} for port in inputs
+    )
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            network,
+            tuple(port.sample(_SAMPLE_SIZES, generator) for port in inputs),
+            input_names=[port.name for port in inputs],
+            output_names=list(outputs),
+            dynamic_shapes=(shapes,) if _takes_varargs(network) else shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    onnx.save(_without_traces(program.model_proto), path)
+
+
+def _takes_varargs(network: nn.Module) -> bool:
+    """torch.export wants one tuple of shapes per parameter, and `*args` is a single one."""
+    return bool(network.forward.__code__.co_flags & 0x04)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The exporter notes file names and stack traces of the machine it ran on; nobody else needs them."""
+    graph = model.graph
+    for item in [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer]:
+        del item.metadata_props[:]
+        item.doc_string = ""
+    return model
+
+
+def _one_thread() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch 2.13's exporter warns about its own copies (pytree.LeafSpec) and about torchvision, which we do not use."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(level)
