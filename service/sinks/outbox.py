@@ -1,0 +1,156 @@
+"""Carries the log's messages to one sink, in order, at least once, from where it stopped."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.live.log import EventLog, Message
+from service.live.schemas import Envelope
+from service.sinks.delivery import Backoff, DeliveryFailed, Receipt, Sink
+
+logger = logging.getLogger(__name__)
+
+_PAGE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to hand a message over.
+
+    attempt: 1 for the first.
+    outcome: `delivered`, `retrying`, or `dead` when it will not be tried again.
+    """
+
+    seq: int
+    type: str
+    attempt: int
+    outcome: str
+    detail: str = ""
+    status: int | None = None
+    latency_ms: float | None = None
+
+
+class Journal(Protocol):
+    """Remembers how far a sink has come and what happened to it."""
+
+    def cursor(self) -> int | None:
+        """The number of the last message that is done with; None when the sink is new."""
+
+    def advance(self, seq: int) -> None:
+        """Everything up to `seq` is done with."""
+
+    def record(self, attempt: Attempt) -> None:
+        """A try was made."""
+
+
+class Outbox:
+    """One thread per sink: a sink that is down keeps its place and disturbs nobody.
+
+    wants: which messages the sink takes; the others are passed over.
+    """
+
+    def __init__(
+        self, name: str, log: EventLog, sink: Sink, journal: Journal, wants: Callable[[Message], bool],
+        *, backoff: Backoff | None = None, poll_s: float = 1.0,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._log = log
+        self._sink = sink
+        self._journal = journal
+        self._wants = wants
+        self._backoff = backoff or Backoff()
+        self._poll_s = poll_s
+        self._generator = random.Random(name)  # noqa: S311 - jitter, not a secret
+        self._stopping = threading.Event()
+        self._filled = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"outbox-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin where the sink stopped; a new sink begins with what comes next."""
+        if self._journal.cursor() is None:
+            self._journal.advance(self._log.head())
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something new is in the log."""
+        self._filled.set()
+
+    def stop(self) -> None:
+        """End after the delivery in hand; may be called twice."""
+        self._stopping.set()
+        self._filled.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False when it did not come in time."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def pending(self) -> int:
+        """Messages in the log that the sink has not passed yet, wanted or not."""
+        return max(0, self._log.head() - (self._journal.cursor() or 0))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._filled.clear()
+            try:
+                is_idle = self._drain() == 0
+            except Exception:  # the thread's edge: a full disk or a lost database must not end the sink
+                logger.exception("sink %s: tried again in %.0f s", self.name, self._backoff.limit_s)
+                self._stopping.wait(self._backoff.limit_s)
+                continue
+            if is_idle:
+                self._filled.wait(self._poll_s)
+
+    def _drain(self) -> int:
+        """Pass one page of the log; returns how many messages that was."""
+        after = self._journal.cursor() or 0
+        head = self._log.head()
+        if head <= after:
+            return 0
+        page = self._log.read(after, head, _PAGE_ROWS)
+        if not page:  # forgotten by retention while the sink was away
+            logger.warning("sink %s: messages %d to %d are no longer in the log", self.name, after + 1, head)
+            self._journal.advance(head)
+            return 0
+        if page[0].seq > after + 1:
+            logger.warning("sink %s: messages %d to %d are no longer in the log", self.name, after + 1, page[0].seq - 1)
+        for message in page:
+            if self._wants(message) and not self._hand_over(message):
+                return 0
+            self._journal.advance(message.seq)
+        return len(page)
+
+    def _hand_over(self, message: Message) -> bool:
+        """Try until it arrives or is given up; False when the outbox stops first."""
+        envelope = Envelope.of(message, message.seq)
+        began_s = time.monotonic()
+        attempt = 0
+        while not self._stopping.is_set():
+            attempt += 1
+            try:
+                receipt = self._sink.deliver(envelope)
+            except DeliveryFailed as error:
+                is_dead = error.is_final or time.monotonic() - began_s > self._backoff.give_up_s
+                self._note(message, attempt, error, is_dead=is_dead)
+                if is_dead:
+                    return True
+                wait_s = max(self._backoff.wait_s(attempt, self._generator), error.retry_after_s)
+                self._stopping.wait(min(wait_s, self._backoff.limit_s))
+                continue
+            self._note(message, attempt, receipt)
+            return True
+        return False
+
+    def _note(self, message: Message, attempt: int, result: Receipt | DeliveryFailed, *, is_dead: bool = False) -> None:
+        if isinstance(result, Receipt):
+            found = Attempt(message.seq, message.type, attempt, "delivered", "", result.status, result.latency_ms)
+        else:
+            outcome = "dead" if is_dead else "retrying"
+            found = Attempt(message.seq, message.type, attempt, outcome, str(result), result.status)
+        self._journal.record(found)

@@ -1,0 +1,174 @@
+"""MQTT against a real broker (mosquitto) on loopback."""
+
+import datetime as dt
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from service.live.schemas import Envelope
+from service.sinks.delivery import DeliveryFailed
+from service.sinks.mqtt import BrokerAddress, MqttSink, Topics, topic_part
+
+_WAIT_S = 10.0
+
+
+def envelope(kind: str, **data: str) -> Envelope:
+    return Envelope(seq=3, type=kind, stream_id="dock 1", time=dt.datetime(2026, 1, 2, tzinfo=dt.UTC), data={**data})
+
+
+class Broker:
+    """A mosquitto of its own, that can be ended and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
+        if program is None:
+            pytest.skip("mosquitto is not installed")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        config = folder / "mosquitto.conf"
+        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self._command = [program, "-c", str(config)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + _WAIT_S
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        pytest.fail("mosquitto did not listen in time")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def address(self) -> BrokerAddress:
+        return BrokerAddress.parse(f"mqtt://127.0.0.1:{self.port}")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    running = Broker(tmp_path)
+    running.start()
+    yield running
+    running.kill()
+
+
+class Listener:
+    """Subscribes to everything and keeps the newest payload per topic."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.payloads: dict[str, str] = {}
+        self._changed = threading.Condition()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = self._on_message
+        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+
+    def _on_message(self, _: paho.Client, __: object, message: paho.MQTTMessage) -> None:
+        with self._changed:
+            self.payloads[message.topic] = message.payload.decode()
+            self._changed.notify_all()
+
+    def expect(self, topic: str, payload: str | None = None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: topic in self.payloads and payload in (None, self.payloads[topic]), _WAIT_S
+            )
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    opened = Listener(broker)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_mqtt_carries_actions_state_and_availability(broker: Broker, listener: Listener, version: int) -> None:
+    sink = MqttSink(broker.address, Topics(), version=version)
+    sink.open()
+
+    sink.deliver(envelope("action.started", action="fall"))
+    sink.deliver(envelope("stream.state_changed", state="running"))
+
+    assert listener.expect("actogram/available", "online")
+    assert listener.expect("actogram/dock_1/action/fall/active", "ON")
+    assert listener.expect("actogram/dock_1/state")
+    assert json.loads(listener.payloads["actogram/dock_1/action/fall"])["type"] == "action.started"
+    assert listener.expect("homeassistant/binary_sensor/actogram_dock_1/fall/config")
+    sink.close()
+    assert listener.expect("actogram/available", "offline")
+
+
+def test_mqtt_delivers_after_the_broker_is_back(broker: Broker) -> None:
+    sink = MqttSink(broker.address, Topics(), ack_s=0.2)
+    sink.open()
+    sink.deliver(envelope("action.started", action="fall"))
+    broker.kill()
+    with pytest.raises(DeliveryFailed):
+        sink.deliver(envelope("action.ended", action="fall"))
+
+    broker.start()
+    deadline = time.monotonic() + _WAIT_S
+    while time.monotonic() < deadline:
+        try:
+            sink.deliver(envelope("action.ended", action="fall"))
+            break
+        except DeliveryFailed:
+            continue
+    else:
+        pytest.fail("nothing was delivered after the broker came back")
+
+    late = Listener(broker)
+    assert late.expect("actogram/dock_1/action/fall/active", "OFF")
+    late.close()
+    sink.close()
+
+
+def test_topics_announce_a_sensor_once_per_connection() -> None:
+    topics = Topics()
+
+    first = topics.publications(envelope("action.started", action="fall"))
+    second = topics.publications(envelope("action.ended", action="fall"))
+
+    assert sum(one.topic.startswith("homeassistant") for one in first) == 1
+    assert not any(one.topic.startswith("homeassistant") for one in second)
+
+
+@pytest.mark.parametrize(("name", "level"), [("dock/1", "dock_1"), ("a+b#c", "a_b_c"), ("", "_"), ("tür", "tür")])
+def test_topic_part_holds_no_separator_and_no_wildcard(name: str, level: str) -> None:
+    assert topic_part(name) == level
+
+
+def test_broker_address_never_shows_the_password() -> None:
+    address = BrokerAddress.parse("mqtts://user:p%40ss@broker")
+
+    assert address.password == "p@ss"
+    assert "p@ss" not in repr(address)
+    assert address.port == 8883
+
+
+def test_broker_address_refuses_other_schemes() -> None:
+    with pytest.raises(ValueError, match="mqtt://host"):
+        BrokerAddress.parse("http://broker")

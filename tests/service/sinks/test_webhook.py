@@ -1,0 +1,134 @@
+"""Webhooks against a real receiver on loopback."""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from service.live.schemas import Envelope
+from service.sinks.delivery import DeliveryFailed
+from service.sinks.webhook import WebhookSink, make_secret, sign
+
+ENVELOPE = Envelope(
+    seq=7, type="action.started", stream_id="door", time=dt.datetime(2026, 1, 2, tzinfo=dt.UTC), data={"action": "fall"}
+)
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers every POST with `status` and keeps what came."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=5, trust_env=False) as opened:
+        yield opened
+
+
+def test_webhook_signature_verifies_with_the_standard_rule(receiver: Receiver, client: httpx.Client) -> None:
+    secret = make_secret()
+
+    WebhookSink("w1", receiver.url, secret, client).deliver(ENVELOPE)
+
+    headers, body = receiver.requests[0]
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert json.loads(body)["data"] == {"action": "fall"}
+
+
+def test_webhook_id_is_the_same_when_a_message_is_sent_again(receiver: Receiver, client: httpx.Client) -> None:
+    sink = WebhookSink("w1", receiver.url, make_secret(), client)
+
+    sink.deliver(ENVELOPE)
+    sink.deliver(ENVELOPE)
+
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "is_final"),
+    [(500, False), (503, False), (429, False), (408, False), (302, False), (410, True), (400, True)],
+)
+def test_webhook_failure_says_whether_trying_again_can_help(
+    receiver: Receiver, client: httpx.Client, status: int, is_final: bool
+) -> None:
+    receiver.status = status
+
+    with pytest.raises(DeliveryFailed) as caught:
+        WebhookSink("w1", receiver.url, make_secret(), client).deliver(ENVELOPE)
+
+    assert caught.value.status == status
+    assert caught.value.is_final is is_final
+
+
+def test_webhook_waits_as_long_as_the_receiver_asks(receiver: Receiver, client: httpx.Client) -> None:
+    receiver.status, receiver.headers = 429, {"retry-after": "7"}
+
+    with pytest.raises(DeliveryFailed) as caught:
+        WebhookSink("w1", receiver.url, make_secret(), client).deliver(ENVELOPE)
+
+    assert caught.value.retry_after_s == 7
+
+
+def test_webhook_to_a_closed_port_may_be_tried_again(client: httpx.Client) -> None:
+    sink = WebhookSink("w1", "http://127.0.0.1:9/hook", make_secret(), client)
+
+    with pytest.raises(DeliveryFailed) as caught:
+        sink.deliver(ENVELOPE)
+
+    assert not caught.value.is_final
+
+
+def test_sign_matches_the_example_of_the_specification() -> None:
+    # The example of the Standard Webhooks repository's README of its reference libraries.
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+
+    found = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
