@@ -58,6 +58,8 @@ class Boxes:
         return len(self.xyxy)
 
 
+Demand = Literal["calm", "alert"]
+"""How soon the detector is wanted: calm, or alert while a track is missing or crowded, or nobody is there."""
 Outcome = Literal["seen", "faint", "stranger", "twin", "unfound"]
 
 
@@ -160,6 +162,28 @@ class Window:
     size_wh: tuple[int, int]
     keypoints: FloatArray
     valid: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A person whose window must not be judged now, and why."""
+
+    track_id: int
+    time_s: float
+    status: Literal["warming_up", "not_assessable"]
+    reason: NotAssessableReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """What is due at one tick of the window grid; empty on the frames between two ticks.
+
+    ready:    windows to judge, one per person.
+    withheld: the other people of this frame.
+    """
+
+    ready: tuple[Window, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,42 @@
 """Stand-ins for networks, clocks and sources; small, deterministic, without patches."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from models.arrays import FloatArray
+from pipelines.types import NotAssessableReason, Poses, TrackEnd
+
+
+def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
+    """(17, 3) a standing person of 200 px whose arms swing at 1 Hz: smooth in time, the same at every frame rate."""
+    rows = np.array([-95, -99, -99, -97, -97, -70, -70, -35, -35, 0, 0, 0, 0, 50, 50, 100, 100], np.float32)
+    columns = np.array([0, 4, -4, 8, -8, 20, -20, 25, -25, 25, -25, 12, -12, 12, -12, 12, -12], np.float32)
+    swing = np.zeros(17, np.float32)
+    swing[[7, 8]], swing[[9, 10]] = 10, 25
+    x = centre_px[0] + columns + swing * np.sin(2 * np.pi * time_s)
+    return np.stack([x, centre_px[1] + rows, np.full(17, 0.95)], axis=1).astype(np.float32)
+
+
+def poses_of(
+    time_s: float,
+    *,
+    frame_index: int = 0,
+    people: Mapping[int, FloatArray] | None = None,
+    reasons: Mapping[int, NotAssessableReason] | None = None,
+    ended: tuple[tuple[int, TrackEnd], ...] = (),
+) -> Poses:
+    """Poses of the named people; without `people` one of them, track 1, swings the arms."""
+    shown = {1: waving_keypoints(time_s)} if people is None else dict(people)
+    keypoints = np.stack([*shown.values(), np.zeros((17, 3), np.float32)])[:-1].astype(np.float32)
+    xyxy = np.concatenate([keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)], axis=1)
+    return Poses(
+        frame_index, time_s, (640, 480), np.array(list(shown), np.int64), keypoints, xyxy,
+        np.full(len(shown), 0.9, np.float32), tuple((reasons or {}).get(track) for track in shown), ended,
+    )  # fmt: skip
+
+
+def poses_at(rate_hz: float, seconds: float, start_s: float = 0.0) -> Iterator[Poses]:
+    """Track 1 swinging the arms, frame by frame, at a steady rate."""
+    for index in range(round(seconds * rate_hz) + 1):
+        yield poses_of(start_s + index / rate_hz, frame_index=index)

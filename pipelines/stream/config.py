@@ -78,6 +78,12 @@ class TrackConfig(Section):
         description="Most jitter of a weak track's joints, share of its size; furniture trembles more.",
     )
     missing_s: float = Field(default=1.0, gt=0, le=30, description="Seconds without joints after which a track ends.")
+    max_starts: int = Field(
+        default=4, ge=1, le=64, description="New people tried per frame; more wait for the next detection."
+    )
+    min_height_px: float = Field(
+        default=50.0, ge=0, le=1000, description="People smaller than this many source pixels are not assessable."
+    )
     boxless_s: float = Field(
         default=1.1, gt=0, le=60, description="Seconds without any box after which a track of doubtful presence ends."
     )
@@ -125,12 +131,6 @@ class PoseConfig(Section):
         le=1,
         description="Two tracks whose joints lie this close (share of size, median) are one body.",
     )
-    max_starts: int = Field(
-        default=4, ge=1, le=64, description="New people tried per frame; more wait for the next detection."
-    )
-    min_height_px: float = Field(
-        default=50.0, ge=0, le=1000, description="People smaller than this many source pixels are not assessable."
-    )
 
 
 class WindowConfig(Section):
@@ -153,7 +153,7 @@ class WindowConfig(Section):
         description="Longest gap that is interpolated; a longer one stays empty and freezes the state.",
     )
     min_valid: float = Field(
-        default=0.6,
+        default=0.5,
         ge=0,
         le=1,
         description="Share of the samples since the first sight that must be known; with less the person is occluded.",
