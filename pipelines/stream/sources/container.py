@@ -1,0 +1,83 @@
+"""Opening what a stranger sent: only real video containers, no playlists that reach elsewhere, typed errors."""
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from pipelines.errors import SourceForbidden, SourceTooLarge, SourceTruncated, SourceUnavailable, UnsupportedMedia
+from pipelines.stream.sources.info import SourceLimits
+
+# FFmpeg would read a .txt as a terminal recording and follow a playlist to any file or address: name what is video.
+_FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,mxf,ivf,obu,h264,hevc,av1,mjpeg,"
+    "yuv4mpegpipe,gif,dv,rm,nut,wtv"
+)
+_SIGNATURES = (
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"),
+    (0, b"FLV"), (0, b"OggS"), (0, b"\x47"),
+)  # fmt: skip
+
+
+def open_file(path: Path, limits: SourceLimits) -> InputContainer:
+    """Open a video file by its content, whatever its name says.
+
+    Raises SourceUnavailable (not_found), SourceForbidden, SourceTruncated or UnsupportedMedia.
+    """
+    head = _head(path)
+    options = {"format_whitelist": _FILE_FORMATS, "protocol_whitelist": "file", "max_pixels": str(limits.max_pixels)}
+    try:
+        # "file:" and an absolute path: a name such as "concat:a|b" or "x:1.mp4" is a name, not a protocol.
+        return av.open(f"file:{path.resolve()}", mode="r", options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, UnicodeError) as error:
+        if any(head[at : at + len(mark)] == mark for at, mark in _SIGNATURES):
+            raise SourceTruncated(
+                f"{path.name}: starts like a video, but what describes its pictures is missing or cut off"
+            ) from error
+        raise UnsupportedMedia(f"{path.name}: not a video in a known container") from error
+
+
+def require_video(container: InputContainer, name: str, limits: SourceLimits) -> VideoStream:
+    """The video stream to read: the default one, else the largest; cover art is none.
+
+    Raises UnsupportedMedia without a decodable video stream, SourceTooLarge beyond `max_pixels`.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
+    if not streams:
+        raise UnsupportedMedia(f"{name}: holds no video stream")
+    # PyAV leaves the codec context out where FFmpeg knows no decoder; its type stubs do not say so.
+    streams = [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
+    if not streams:
+        raise UnsupportedMedia(f"{name}: no decoder for its video codec")
+    stream = max(streams, key=lambda each: (bool(each.disposition & _DEFAULT), _num_pixels(each)))
+    if _num_pixels(stream) > limits.max_pixels:
+        context = stream.codec_context
+        raise SourceTooLarge(
+            f"{name}: pictures of {context.width}x{context.height}, at most {limits.max_pixels} pixels are decoded"
+        )
+    return stream
+
+
+_ATTACHED = av.stream.Disposition.attached_pic
+_DEFAULT = av.stream.Disposition.default
+
+
+def _num_pixels(stream: VideoStream) -> int:
+    return stream.codec_context.width * stream.codec_context.height
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a regular file that is not empty."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceUnavailable(f"{path.name}: no such file", code="not_found") from error
+    except IsADirectoryError as error:
+        raise UnsupportedMedia(f"{path.name}: is a folder, a video file is expected") from error
+    except OSError as error:
+        raise SourceForbidden(f"{path.name}: cannot be read: {error.strerror}") from error
+    if not head:
+        raise SourceTruncated(f"{path.name}: the file is empty")
+    return head

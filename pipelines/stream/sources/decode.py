@@ -1,0 +1,75 @@
+"""Packets and pictures of one stream of a container, past whatever is broken in between."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    VideoPacket: TypeAlias = Packet[VideoStream]
+else:
+    VideoPacket = Packet  # PyAV's class is generic in its stubs only
+
+_MAX_READ_FAILURES = 16  # in a row; a demuxer that fails this often does not come back
+
+
+class PictureReader:
+    """Decodes a stream from where its container stands to its end.
+
+    wants: asked per packet; False lets the decoder leave the picture out where no other picture needs it.
+    """
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, wants: Callable[[VideoPacket], bool] | None = None
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._wants = wants
+        self.num_packets = 0
+        self.num_corrupt = 0
+        self.num_left_out = 0
+        self.end_pts = 0
+        self.has_failed = False
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        for packet in self._iter_packets():
+            self._choose(packet)
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                self.num_corrupt += 1
+        try:
+            yield from self._stream.codec_context.decode(None)
+        except av.error.FFmpegError:
+            self.num_corrupt += 1
+
+    def _iter_packets(self) -> Iterator[VideoPacket]:
+        failures = 0
+        while failures < _MAX_READ_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:  # the last one is empty and only flushes, which __iter__ does
+                        failures = 0
+                        self._note(packet)
+                        yield packet
+                return
+            except av.error.InvalidDataError:
+                self.num_corrupt += 1
+                failures += 1
+            except av.error.FFmpegError:
+                break
+        self.has_failed = True
+
+    def _note(self, packet: VideoPacket) -> None:
+        self.num_packets += 1
+        if packet.pts is not None:
+            self.end_pts = max(self.end_pts, packet.pts + (packet.duration or 0))
+
+    def _choose(self, packet: VideoPacket) -> None:
+        if self._wants is not None:
+            is_wanted = self._wants(packet)
+            self._stream.codec_context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+            self.num_left_out += not is_wanted

@@ -1,0 +1,189 @@
+"""A video file as a source: every picture once, with its own time, as fast as the reader asks for them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av.video.stream import VideoStream
+
+from pipelines.errors import SourceTooLarge, SourceTruncated, UnsupportedMedia
+from pipelines.stream.sources.container import open_file, require_video
+from pipelines.stream.sources.decode import PictureReader, VideoPacket
+from pipelines.stream.sources.info import SourceCounts, SourceInfo, SourceLimits
+from pipelines.stream.sources.picture import PictureMaker
+from pipelines.stream.sources.timing import MediaClock, RateGate
+from pipelines.types import Frame
+
+_LARGE_PIXELS = 4096 * 2304  # above, one decoder thread: each further one holds pictures of its own
+_DEFAULT_FPS = 25.0  # raw streams without any clock
+_BREAKING = frozenset({"mpegts", "mpeg", "flv"})  # containers whose timestamps may break in the middle
+_MAX_JUMP_S = 10.0
+
+
+class FileSource:
+    """Iterates the frames of one video file, once.
+
+    rate_hz: keep at most so many frames per second of media time, chosen by timestamp; None keeps all.
+    Opening decodes the first picture, so that a file which cannot be analysed fails here, before any work is done.
+    Raises UnsupportedMedia, SourceTruncated, SourceTooLarge, SourceForbidden or SourceUnavailable (not_found).
+    """
+
+    is_live = False
+
+    def __init__(self, path: Path, limits: SourceLimits | None = None, rate_hz: float | None = None) -> None:
+        self._name = path.name
+        self._limits = limits or SourceLimits()
+        self._rate_hz = rate_hz
+        self._num_frames = self._num_skipped = self._num_late = self._num_flagged = 0
+        self._container = open_file(path, self._limits)
+        try:
+            self._stream = require_video(self._container, self._name, self._limits)
+            self._prepare()
+            self._frames = self._iter_frames()
+            self._first: Frame | None = self._require_first()
+            self.info = self._describe(self._first)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def counts(self) -> SourceCounts:
+        """What was read so far."""
+        return SourceCounts(
+            frames=self._num_frames,
+            skipped_rate=self._num_skipped,
+            corrupt=self._reader.num_corrupt + self._num_flagged,
+            out_of_order=self._num_late,
+            is_truncated=self._is_truncated,
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is not None:
+            first, self._first = self._first, None
+            yield first
+        yield from self._frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._container.close()
+
+    def _prepare(self) -> None:
+        """Set the decoder and everything that follows it, before the first packet is read."""
+        stream, context = self._stream, self._stream.codec_context
+        for other in self._container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+        context.thread_type = "AUTO"
+        is_large = context.width * context.height > _LARGE_PIXELS
+        context.thread_count = 1 if is_large else self._limits.num_threads
+        context.options = {"max_pixels": str(self._limits.max_pixels)}
+        self._step_s = 1.0 / (_fps(stream) or _DEFAULT_FPS)
+        start = self._container.start_time
+        self._start_s = None if start is None else start / av.time_base
+        is_breaking = bool(_BREAKING & set(self._container.format.name.split(",")))
+        self._clock = MediaClock(self._start_s, self._step_s, _MAX_JUMP_S if is_breaking else None)
+        self._gate = RateGate(self._rate_hz)
+        # Below twice the rate, leaving out what other pictures do not need could leave fewer than were asked for.
+        may_leave_out = self._rate_hz is not None and self._step_s * self._rate_hz <= 0.5
+        self._reader = PictureReader(self._container, stream, self._is_wanted if may_leave_out else None)
+        self._make = PictureMaker(self._limits.max_side_px, lambda: stream.sample_aspect_ratio)
+        self._is_truncated = False
+
+    def _is_wanted(self, packet: VideoPacket) -> bool:
+        if packet.pts is None:
+            return True
+        return self._gate.expects(self._seconds(packet.pts) - (self._start_s or 0.0), self._step_s)
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * (self._stream.time_base or 1))
+
+    def _require_first(self) -> Frame:
+        frame = next(self._frames, None)
+        if frame is not None:
+            return frame
+        if self._is_truncated or self._reader.num_packets == 0:
+            raise SourceTruncated(f"{self._name}: ends before its first picture")
+        raise UnsupportedMedia(f"{self._name}: none of its {self._reader.num_packets} pictures can be decoded")
+
+    def _describe(self, first: Frame) -> SourceInfo:
+        context, fps = self._stream.codec_context, _fps(self._stream)
+        duration_s = self._declared_s() or _over_base(self._container.duration)
+        self._refuse_longer_than(duration_s or 0.0)
+        num_frames = self._stream.frames or (round(duration_s * fps) if duration_s and fps else None)
+        if num_frames and duration_s and self._rate_hz is not None:
+            num_frames = min(num_frames, max(1, round(duration_s * self._rate_hz)))
+        return SourceInfo(
+            size_wh=first.size_wh,
+            stored_wh=(context.width, context.height),
+            duration_s=duration_s,
+            num_frames=num_frames,
+            fps=fps,
+            codec=context.name,
+            container=self._container.format.name.split(",")[0],
+        )
+
+    def _iter_frames(self) -> Iterator[Frame]:
+        for picture in self._reader:
+            if picture.is_corrupt:
+                self._num_flagged += 1
+                continue
+            time_s = self._clock.at(None if picture.pts is None else self._seconds(picture.pts))
+            if time_s is None:
+                self._num_late += 1
+            elif not self._gate.admits(time_s):
+                self._num_skipped += 1
+            else:
+                self._refuse_longer_than(time_s)
+                self._num_frames += 1
+                yield Frame(self._num_frames - 1, time_s, self._make(picture))
+        self._is_truncated = self._ended_early()
+
+    def _ended_early(self) -> bool:
+        """Whether fewer samples came than the index lists, or the last ended well before the declared end."""
+        if self._reader.has_failed:
+            return True
+        if self._container.format.name.startswith("mov"):
+            return self._reader.num_packets < len(self._stream.index_entries)
+        declared_s = self._declared_s()
+        end_s = self._seconds(self._reader.end_pts) - (self._start_s or 0.0)
+        return declared_s is not None and end_s < declared_s - max(1.0, 0.02 * declared_s)
+
+    def _declared_s(self) -> float | None:
+        """Length of the video stream itself, where its container declares one."""
+        if self._stream.duration is not None:
+            return self._seconds(self._stream.duration)
+        return _clock_time(self._stream.metadata.get("DURATION", ""))  # Matroska's tag, "00:00:06.660000000"
+
+    def _refuse_longer_than(self, time_s: float) -> None:
+        if time_s > self._limits.max_duration_s:
+            raise SourceTooLarge(
+                f"{self._name}: {time_s:.0f} s long, at most {self._limits.max_duration_s:.0f} s are analysed"
+            )
+
+
+def _fps(stream: VideoStream) -> float | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate else None
+
+
+def _over_base(duration: int | None) -> float | None:
+    return None if duration is None else duration / av.time_base
+
+
+def _clock_time(text: str) -> float | None:
+    """Seconds of "hours:minutes:seconds", None for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None

@@ -1,0 +1,88 @@
+"""From a decoded picture to the image that the stages see: upright, square pixels, BGR, bounded in size."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
+
+from models.arrays import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a stored picture is turned upright: transposed first, then flipped."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @staticmethod
+    def of(frame: av.VideoFrame) -> "Orientation":
+        """The orientation that the frame's display matrix asks for; angles between are taken to the nearest quarter."""
+        # PyAV's container iterates over its values, though it calls itself a mapping.
+        entries = cast("Iterable[SideData]", frame.side_data)
+        data = next((each for each in entries if each.type == SideDataType.DISPLAYMATRIX), None)
+        if data is None:
+            return Orientation()
+        a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return Orientation(False, a < 0, d < 0)
+        return Orientation(True, c < 0, b < 0)
+
+    def apply(self, image: Image) -> Image:
+        """The upright image; the same array where nothing turns."""
+        if self.transpose:
+            image = np.asarray(cv2.transpose(image), np.uint8)
+        if self.flip_x or self.flip_y:
+            code = -1 if self.flip_x and self.flip_y else int(self.flip_x)
+            image = np.asarray(cv2.flip(image, code), np.uint8)
+        return image
+
+
+class PictureMaker:
+    """Makes images of one constant size from the pictures of one stream.
+
+    aspect: width of a stored pixel divided by its height, None or 0 for unknown.
+    The first picture fixes the size; a later one of another shape, as adaptive streams send, is fitted into it with
+    black bars, so that coordinates keep their meaning.
+    """
+
+    def __init__(self, max_side_px: int, aspect: Callable[[], Fraction | None]) -> None:
+        self._max_side_px = max_side_px
+        self._aspect = aspect
+        self._size_wh: tuple[int, int] | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> Image:
+        """(H, W, 3) uint8 BGR of the frame."""
+        width, height = self._target_wh(frame.width, frame.height)
+        if (width, height) == (frame.width, frame.height):
+            # One conversion thread: swscale's own threads cost more than they gain beside the decoder's.
+            pixels = frame.to_ndarray(format="bgr24", threads=1)
+        else:
+            pixels = frame.reformat(width, height, "bgr24", interpolation="AREA", threads=1).to_ndarray()
+        return self._fit(Orientation.of(frame).apply(np.asarray(pixels, np.uint8)))
+
+    def _target_wh(self, width: int, height: int) -> tuple[int, int]:
+        shown_width = width * float(self._aspect() or 1)
+        scale = min(1.0, self._max_side_px / max(shown_width, height))
+        return max(1, round(shown_width * scale)), max(1, round(height * scale))
+
+    def _fit(self, image: Image) -> Image:
+        height, width = image.shape[:2]
+        if self._size_wh is None:
+            self._size_wh = (width, height)
+        if self._size_wh == (width, height):
+            return image
+        full_width, full_height = self._size_wh
+        scale = min(full_width / width, full_height / height)
+        part = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))))
+        canvas = np.zeros((full_height, full_width, 3), np.uint8)
+        top, left = (full_height - part.shape[0]) // 2, (full_width - part.shape[1]) // 2
+        canvas[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return canvas
