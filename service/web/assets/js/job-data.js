@@ -1,0 +1,27 @@
+// What the service says of a finished job, in the form that the timeline, the legend and the table share.
+import { get } from "./api.js";
+import { qualityOf } from "./catalog.js";
+
+/**
+ * Rows of the timeline: [{trackId, startS, endS, segments: [{action, startS, endS, score, state, quality}]}] in order
+ * of appearance, and the duration in seconds.
+ */
+export async function loadRows(jobId, catalog, signal) {
+  const answer = await get(`/v1/jobs/${jobId}/timeline`, { signal });
+  const tracks = answer.tracks ?? answer.items ?? [];
+  const rows = tracks.map((track) => rowOf(track, catalog)).sort((one, other) => one.startS - other.startS || one.trackId - other.trackId);
+  const lastS = Math.max(0, ...rows.map((row) => row.endS));
+  return { rows, durationS: answer.duration_s ?? lastS };
+}
+
+function rowOf(track, catalog) {
+  const segments = (track.actions ?? track.segments ?? []).filter((one) => one.state !== "retracted").map((one) => ({
+    action: one.action,
+    startS: one.start_s,
+    endS: one.end_s,
+    score: one.score,
+    state: one.state,
+    quality: one.quality ?? qualityOf(catalog, one.action),
+  }));
+  return { trackId: track.track_id, startS: track.start_s, endS: track.end_s, segments };
+}

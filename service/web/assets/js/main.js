@@ -1,0 +1,53 @@
+// Starts the page: sections, theme, sign-in, routes.
+import { setKey } from "./api.js";
+import { field, formDialog } from "./dialog.js";
+import { h } from "./dom.js";
+import { current, startRouter } from "./router.js";
+import { themeButton } from "./theme.js";
+
+const SECTIONS = [
+  ["Videos", "/", ["/", "/videos"]],
+  ["Live", "/live", ["/live"]],
+  ["Events", "/events", ["/events"]],
+  ["Setup", "/setup", ["/setup"]],
+];
+
+const ROUTES = [
+  ["/", async () => (await import("./pages/videos.js")).open],
+  ["/videos/:id", async () => (await import("./pages/player.js")).open],
+  ["/live", async () => (await import("./pages/wall.js")).open],
+  ["/live/:id", async () => (await import("./pages/stream.js")).open],
+  ["/events", async () => (await import("./pages/events.js")).open],
+  ["/setup", async () => (await import("./pages/setup.js")).open],
+];
+
+const links = SECTIONS.map(([name, path]) => h("a", { href: `#${path}` }, name));
+document.getElementById("sections").append(...links);
+document.getElementById("tools").append(themeButton());
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // The hash is the route: the link must not change it.
+  document.getElementById("main").focus();
+});
+addEventListener("keyneeded", askForKey);
+startRouter(document.getElementById("main"), ROUTES, markSection);
+
+function markSection() {
+  const path = current();
+  SECTIONS.forEach(([, , prefixes], index) => {
+    const isHere = prefixes.some((prefix) => path === prefix || (prefix !== "/" && path.startsWith(`${prefix}/`)));
+    if (isHere) links[index].setAttribute("aria-current", "page");
+    else links[index].removeAttribute("aria-current");
+  });
+}
+
+let isAsking = false;
+
+async function askForKey() {
+  if (isAsking) return;
+  isAsking = true;
+  const input = h("input", { name: "key", type: "password", autocomplete: "current-password", required: true });
+  const fields = [field("API key", input, "This server asks for one. It is kept in this tab only.")];
+  const answer = await formDialog({ title: "Sign in", fields, yes: "Sign in", submit: (data) => setKey(data.get("key").trim()) });
+  isAsking = false;
+  if (answer) location.reload();
+}

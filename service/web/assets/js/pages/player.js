@@ -1,0 +1,231 @@
+// One video: its picture with people drawn over it, its timeline, its actions, its downloads.
+import { get, remove } from "../api.js";
+import { loadCatalog } from "../catalog.js";
+import { confirmDialog } from "../dialog.js";
+import { announce, closers, fill, h } from "../dom.js";
+import { bytes, count, duration, moment } from "../format.js";
+import { icon } from "../icons.js";
+import { loadRows } from "../job-data.js";
+import { openChannel } from "../live.js";
+import { notify, problemBox } from "../notify.js";
+import { createActionTable } from "../parts/action-table.js";
+import { downloadMenu } from "../parts/downloads.js";
+import { createLegend } from "../parts/legend.js";
+import { createNowList } from "../parts/now-list.js";
+import { createStage } from "../parts/stage.js";
+import { FrameStore, readResults } from "../results.js";
+import { go } from "../router.js";
+import { createTimeline } from "../timeline.js";
+
+const POLL_MS = 1500;
+
+/** Fill `main` with the page of job `params.id`; returns its clean-up. */
+export function open(main, params) {
+  document.title = "Video – Actogram";
+  const end = closers();
+  const abort = new AbortController();
+  end.add(() => abort.abort());
+  const self = { id: params.id, end, abort, job: null, store: new FrameStore(), selected: null };
+  self.title = h("h1", {}, "Video");
+  self.facts = h("p", { class: "faint" });
+  self.tools = h("div", { class: "button-row" });
+  self.body = h("div", {});
+  main.append(
+    h("div", { class: "page-head item" }, h("div", {}, h("a", { class: "crumb", href: "#/" }, icon("back", 16), "Videos"), self.title, self.facts), self.tools),
+    self.body,
+  );
+  start(self);
+  return end.close;
+}
+
+async function start(self) {
+  try {
+    show(self, await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal }));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    fill(self.title, error.status === 404 ? "No such video" : "Video");
+    fill(self.body, problemBox(error, { retry: error.status === 404 ? null : () => start(self) }));
+  }
+}
+
+function show(self, job) {
+  const before = self.job?.state;
+  self.job = job;
+  document.title = `${job.name ?? "Video"} – Actogram`;
+  fill(self.title, job.name ?? job.id);
+  fill(self.facts, factsOf(job).join(" · "));
+  if (job.state === before) return updateProgress(self, job);
+  fill(self.tools, toolsOf(self, job));
+  if (job.state === "queued" || job.state === "running") return showWaiting(self, job);
+  self.stopWaiting?.();
+  if (job.state === "succeeded") return showResult(self, job);
+  showFailure(self, job);
+}
+
+function factsOf(job) {
+  const [width, height] = job.frame_size ?? [];
+  return [
+    moment(job.created_at),
+    width ? `${width} × ${height}` : null,
+    Number.isFinite(job.duration_s) ? duration(job.duration_s) : null,
+    Number.isFinite(job.size_bytes) ? bytes(job.size_bytes) : null,
+    job.model ?? null,
+  ].filter(Boolean);
+}
+
+function toolsOf(self, job) {
+  const stem = (job.name ?? job.id).replace(/\.[^.]+$/, "");
+  const isActive = job.state === "queued" || job.state === "running";
+  const discard = h("button", { class: "button", type: "button", onclick: () => leave(self, job, isActive) }, icon(isActive ? "close" : "trash"), isActive ? "Cancel" : "Delete");
+  if (job.state !== "succeeded") return [discard];
+  const path = (format) => `/v1/jobs/${job.id}/results?format=${format}`;
+  const menu = downloadMenu([
+    { label: "JSON lines", hint: "Every frame: boxes, joints, actions", path: path("jsonl"), fileName: `${stem}.jsonl` },
+    { label: "JSON", hint: "Tracks and their actions", path: path("json"), fileName: `${stem}.json` },
+    { label: "CSV", hint: "One line per action, for a spreadsheet", path: path("csv"), fileName: `${stem}.csv` },
+    { label: "Annotated video", hint: "MP4 with the drawing burnt in; takes a while", path: `/v1/jobs/${job.id}/video`, fileName: `${stem}-actogram.mp4` },
+  ]);
+  self.end.add(menu.close);
+  return [discard, menu.element];
+}
+
+async function leave(self, job, isActive) {
+  const name = job.name ?? job.id;
+  if (!isActive && !(await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }))) return;
+  try {
+    await remove(`/v1/jobs/${job.id}`);
+    notify(`${name} ${isActive ? "cancelled" : "deleted"}.`);
+    go("/");
+  } catch (error) {
+    notify(`${name}: ${error.message}`, { kind: "error" });
+  }
+}
+
+function showWaiting(self, job) {
+  self.said = h("p", { class: "waiting-said", role: "status" });
+  self.meter = h("div", { class: "meter", role: "progressbar", "aria-label": "Analysis", "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", {}));
+  fill(self.body, h("div", { class: "waiting card" }, self.said, self.meter, h("p", { class: "faint" }, "You may close this page: the analysis goes on without it.")));
+  updateProgress(self, job);
+  const again = async () => {
+    try {
+      show(self, await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal }));
+    } catch (error) {
+      if (error.status === 404) fill(self.body, problemBox(error, { title: "This video was removed" }));
+    }
+  };
+  const channel = openChannel({ streams: [], jobs: [self.id], messages: ["job"], max_rate_hz: 5 }, { onMessage: (message) => onMessage(self, message, again), onReset: again });
+  const timer = setInterval(again, POLL_MS);
+  self.stopWaiting = () => {
+    channel.close();
+    clearInterval(timer);
+    self.stopWaiting = null;
+  };
+  self.end.add(() => self.stopWaiting?.());
+}
+
+function onMessage(self, message, again) {
+  if (message.type !== "job.progress") again();
+  else if (self.job.state === "running") updateProgress(self, { ...self.job, progress: { ...self.job.progress, ...(message.data.progress ?? message.data) } });
+}
+
+function updateProgress(self, job) {
+  if (job.state !== "queued" && job.state !== "running") return;
+  const { percent, fps, eta_s: left, frames } = job.progress ?? {};
+  const parts = [
+    Number.isFinite(percent) ? `${Math.round(percent)} %` : Number.isFinite(frames) && frames ? count(frames, "frame") : null,
+    fps > 0 ? `${fps.toFixed(fps < 10 ? 1 : 0)} frames a second` : null,
+    Number.isFinite(left) ? `${duration(left)} left` : null,
+  ].filter(Boolean);
+  fill(self.said, job.state === "queued" ? "Waiting for its turn" : ["Analysing", ...parts].join(", "));
+  self.meter.dataset.unknown = !Number.isFinite(percent);
+  self.meter.style.setProperty("--share", `${percent ?? 0}%`);
+  if (Number.isFinite(percent)) self.meter.setAttribute("aria-valuenow", Math.round(percent));
+}
+
+function showFailure(self, job) {
+  const error = job.error ?? {};
+  const text = job.state === "cancelled" ? "It was cancelled before it was done." : error.message ?? error.detail ?? "No reason was given.";
+  fill(self.body, problemBox({ message: text, code: error.code }, { title: job.state === "cancelled" ? "Cancelled" : "The analysis failed" }));
+}
+
+async function showResult(self, job) {
+  const legend = createLegend({ onHidden: (actions) => (self.timeline.setHidden(actions), self.table.setHidden(actions)) });
+  const pick = (trackId) => choose(self, trackId);
+  self.now = createNowList({ onPick: pick });
+  self.timeline = createTimeline({ onSeek: (timeS) => self.stage.seek(timeS) });
+  self.table = createActionTable({ onSeek: (timeS, trackId) => (pick(trackId), self.stage.seek(timeS), self.stage.element.scrollIntoView({ block: "nearest" })) });
+  self.stage = stageOf(self, job, `/v1/jobs/${job.id}/source`, pick);
+  self.note = h("div", {});
+  self.isAnnotated = false;
+  const found = h("section", { "aria-label": "Actions" }, h("div", { class: "section-head" }, h("h2", {}, "Actions")), self.table.element);
+  const nobody = h("div", { class: "empty", hidden: true }, h("h2", {}, "Nobody is in this video"), h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."));
+  self.frame = h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element));
+  fill(self.body, self.note, self.frame, h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element), found, nobody);
+  self.end.add(self.timeline.close);
+  self.end.add(() => self.stage.close());
+  const catalog = await loadCatalog();
+  await Promise.all([fillTimeline(self, legend, catalog, { found, nobody }), fillFrames(self, catalog)]);
+}
+
+function stageOf(self, job, source, pick) {
+  return createStage({
+    source,
+    personsAt: (timeS) => (self.isAnnotated ? [] : self.store.at(timeS)?.persons ?? []),
+    onPick: pick,
+    onTime(timeS, persons) {
+      self.timeline.setTime(timeS);
+      self.table.setTime(timeS);
+      self.now.show(self.isAnnotated ? self.store.at(timeS)?.persons ?? [] : persons);
+    },
+    onUnplayable: () => useAnnotated(self, job, pick),
+  });
+}
+
+async function fillTimeline(self, legend, catalog, { found, nobody }) {
+  try {
+    const { rows, durationS } = await loadRows(self.id, catalog, self.abort.signal);
+    const length = self.job.duration_s ?? durationS;
+    legend.setRows(rows);
+    self.table.setRows(rows);
+    self.timeline.setRows(rows, length);
+    nobody.hidden = rows.length > 0;
+    self.timeline.element.hidden = rows.length === 0;
+    found.hidden = rows.every((row) => row.segments.length === 0);
+    announce(rows.length ? `${count(rows.length, "person", "people")} found` : "Nobody is in this video");
+  } catch (error) {
+    if (error.name !== "AbortError") self.note.append(problemBox(error, { title: "The timeline cannot be shown" }));
+  }
+}
+
+async function fillFrames(self, catalog) {
+  const onLine = (item) => {
+    if (item.layout) self.stage.overlay.setOptions({ edges: catalog.layouts.get(item.layout)?.edges ?? [] });
+  };
+  self.stage.overlay.setOptions({ edges: catalog.layouts.get("coco17")?.edges ?? [] });
+  try {
+    const bad = await readResults(`/v1/jobs/${self.id}/results`, self.store, { onLine, onFrames: () => self.stage.refresh(), signal: self.abort.signal });
+    if (bad) notify(`${count(bad, "line")} of the results could not be read.`, { kind: "error" });
+    self.frame.dataset.frames = self.store.numFrames;
+  } catch (error) {
+    if (error.name !== "AbortError") self.note.append(problemBox(error, { title: "The skeletons cannot be shown" }));
+  }
+}
+
+function choose(self, trackId) {
+  self.selected = trackId;
+  self.stage.overlay.setOptions({ selected: trackId });
+  self.timeline.setSelected(trackId);
+  self.now.setSelected(trackId);
+  if (trackId !== null) announce(`Person ${trackId} is highlighted`);
+}
+
+function useAnnotated(self, job, pick) {
+  // The file was analysed, so it is sound: it is the browser that lacks its codec. The service's own MP4 always plays.
+  if (self.isAnnotated) return fill(self.note, problemBox({ message: "Neither the file nor the annotated video can be played by this browser. The timeline and the downloads still hold everything." }, { title: "No picture" }));
+  self.isAnnotated = true;
+  fill(self.note, h("p", { class: "faint note" }, "This browser cannot play the original file, so the annotated copy is shown."));
+  const old = self.stage;
+  self.stage = stageOf(self, job, `/v1/jobs/${job.id}/video`, pick);
+  old.element.replaceWith(self.stage.element);
+  old.close();
+}

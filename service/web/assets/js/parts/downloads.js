@@ -1,0 +1,45 @@
+// The menu of a result's forms; on a server with keys the browser cannot follow a bare link, so it is fetched.
+import { key, send } from "../api.js";
+import { closers, h, nextId } from "../dom.js";
+import { icon } from "../icons.js";
+import { notify } from "../notify.js";
+
+/** A button that opens a list of downloads: [{label, hint, path, fileName}]. Returns {element, close}. */
+export function downloadMenu(items) {
+  const end = closers();
+  const list = h("ul", { id: nextId("menu"), hidden: true }, items.map((item) => h("li", {}, link(item))));
+  const button = h("button", { class: "button", type: "button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => set(list.hidden) }, icon("down"), "Download");
+  const element = h("div", { class: "menu" }, button, list);
+  const set = (isOpen) => {
+    list.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+  };
+  end.listen(document, "pointerdown", (event) => !element.contains(event.target) && set(false));
+  end.listen(element, "keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    set(false);
+    button.focus();
+  });
+  return { element, close: end.close };
+}
+
+function link({ label, hint, path, fileName }) {
+  const anchor = h("a", { href: path, download: fileName }, label, h("span", {}, hint));
+  anchor.addEventListener("click", async (event) => {
+    if (!key()) return;
+    event.preventDefault();
+    try {
+      const response = await send("GET", path, { headers: { Accept: "*/*" } });
+      save(await response.blob(), fileName);
+    } catch (error) {
+      notify(`${label}: ${error.message}`, { kind: "error" });
+    }
+  });
+  return anchor;
+}
+
+function save(blob, fileName) {
+  const address = URL.createObjectURL(blob);
+  h("a", { href: address, download: fileName }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

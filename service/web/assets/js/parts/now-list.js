@@ -1,0 +1,52 @@
+// Who is in the picture now and what each does; the words behind the drawing.
+import { fill, h } from "../dom.js";
+import { percent, statusWords, words } from "../format.js";
+import { colourOfPerson } from "../overlay.js";
+import { inkOn } from "../palette.js";
+
+const EVERY_MS = 200; // faster than this nobody reads
+
+/** `onPick(trackId)` is called when a row is chosen. Returns {element, show(persons), setSelected(trackId)}. */
+export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
+  const list = h("ul", { class: "now", "aria-label": "In the picture now" });
+  const none = h("p", { class: "quiet now-none" }, empty);
+  const element = h("div", {}, list, none);
+  const self = { shown: "", at: 0, timer: 0, selected: null, persons: [] };
+  const update = () => {
+    self.at = performance.now();
+    self.timer = 0;
+    none.hidden = self.persons.length > 0;
+    const text = self.selected + JSON.stringify(self.persons.map(({ track_id: id, action, score, status, reason }) => [id, action, percent(score), status, reason]));
+    if (text === self.shown) return;
+    self.shown = text;
+    render(list, self, onPick);
+  };
+  return {
+    element,
+    show(persons) {
+      self.persons = persons;
+      if (!self.timer) self.timer = setTimeout(update, Math.max(0, EVERY_MS - (performance.now() - self.at)));
+    },
+    setSelected(trackId) {
+      self.selected = trackId;
+      update();
+    },
+  };
+}
+
+function render(list, self, onPick) {
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.track : null;
+  const persons = [...self.persons].sort((one, other) => one.track_id - other.track_id);
+  fill(list, persons.map((person) => row(person, self.selected, onPick)));
+  if (focused) list.querySelector(`[data-track="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function row(person, selected, onPick) {
+  const isNamed = person.status === "assessed" && person.action;
+  const colour = colourOfPerson(person);
+  return h("li", {},
+    h("button", { type: "button", class: "now-row", dataset: { track: person.track_id }, "aria-pressed": String(selected === person.track_id), onclick: () => onPick(selected === person.track_id ? null : person.track_id) },
+      h("span", { class: "now-id figure", style: { "--action": colour, "--on-action": inkOn(colour) } }, h("span", { class: "unseen" }, "Person "), String(person.track_id)),
+      h("span", { class: isNamed ? "now-said" : "now-said quiet" }, isNamed ? words(person.action) : statusWords(person.status, person.reason)),
+      h("span", { class: "faint figure" }, isNamed ? percent(person.score) : "")));
+}
