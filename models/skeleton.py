@@ -6,6 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from models.errors import LayoutUnknown
+from models.skeleton_trees import TREES
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,13 @@ class Layout:
     name:    registry key, lower case, with the number of joints.
     joints:  (V,) names; left and right are those of the person, not of the picture.
     parents: (V,) index of the joint towards the centre; the centre is its own parent.
+    bone_exceptions: (joint, joint) pairs whose bone vector, as PYSKL takes it, starts elsewhere than at the parent.
     """
 
     name: str
     joints: tuple[str, ...]
     parents: tuple[int, ...]
+    bone_exceptions: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -33,6 +36,12 @@ class Layout:
     def edges(self) -> tuple[tuple[int, int], ...]:
         """Bones as (joint, parent), V - 1 of them."""
         return tuple((index, parent) for index, parent in enumerate(self.parents) if index != parent)
+
+    @cached_property
+    def bone_parents(self) -> tuple[int, ...]:
+        """(V,) where each joint's bone vector starts; a joint that starts at itself has none."""
+        starts = dict(self.bone_exceptions)
+        return tuple(starts.get(joint, parent) for joint, parent in enumerate(self.parents))
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -63,56 +72,17 @@ class Layout:
 
 
 def _layout(name: str, tree: str) -> Layout:
-    """A layout from lines of `joint parent`, in the order of the joints."""
+    """A layout from lines of `joint parent [start of its bone]`, in the order of the joints."""
     rows = [line.split() for line in tree.strip().splitlines()]
-    joints = tuple(joint for joint, _ in rows)
-    return Layout(name, joints, tuple(joints.index(parent) for _, parent in rows))
+    joints = tuple(row[0] for row in rows)
+    exceptions = tuple((joints.index(row[0]), joints.index(row[2])) for row in rows if len(row) > 2)
+    return Layout(name, joints, tuple(joints.index(row[1]) for row in rows), exceptions)
 
 
-# Trees as in PYSKL's graphs (Duan et al. 2022), so that its checkpoints keep their meaning.
-_COCO17 = """
-nose nose
-left_eye nose
-right_eye nose
-left_ear left_eye
-right_ear right_eye
-left_shoulder nose
-right_shoulder nose
-left_elbow left_shoulder
-right_elbow right_shoulder
-left_wrist left_elbow
-right_wrist right_elbow
-left_hip left_shoulder
-right_hip right_shoulder
-left_knee left_hip
-right_knee right_hip
-left_ankle left_knee
-right_ankle right_knee
-"""
-
-# What every pose estimator and every action set shares; a head stands for the nose.
-_BODY13 = """
-nose nose
-left_shoulder nose
-right_shoulder nose
-left_elbow left_shoulder
-right_elbow right_shoulder
-left_wrist left_elbow
-right_wrist right_elbow
-left_hip left_shoulder
-right_hip right_shoulder
-left_knee left_hip
-right_knee right_hip
-left_ankle left_knee
-right_ankle right_knee
-"""
-
-LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {name: _layout(name, tree) for name, tree in {"coco17": _COCO17, "body13": _BODY13}.items()}
-)
+LAYOUTS: Mapping[str, Layout] = MappingProxyType({name: _layout(name, tree) for name, tree in TREES.items()})
 
 # A joint that a layout lacks may be stood in for by a near one.
-_STAND_INS = MappingProxyType({"nose": ("head",), "head": ("nose",)})
+_STAND_INS = MappingProxyType({"nose": ("head", "face"), "head": ("nose", "face"), "face": ("head", "nose")})
 
 
 def require_layout(name: str) -> Layout:

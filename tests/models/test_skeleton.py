@@ -47,3 +47,31 @@ def test_layout_map_lets_a_head_stand_for_the_nose() -> None:
 def test_require_layout_names_what_there_is_when_unknown() -> None:
     with pytest.raises(LayoutUnknown, match=r"'ntu99' is not one of .*coco17"):
         require_layout("ntu99")
+
+
+@pytest.mark.parametrize(
+    ("name", "joints"),
+    [
+        ("nturgbd25", 25), ("openpose18", 18), ("openpose25", 25), ("hand21", 21), ("kinect20", 20),
+        ("blazepose33", 33), ("jhmdb15", 15), ("penn13", 13),
+    ],
+)  # fmt: skip
+def test_layout_has_the_joints_that_its_name_says(name: str, joints: int) -> None:
+    layout = require_layout(name)
+
+    assert len(layout) == joints == len(set(layout.joints))
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"hand21"}))
+def test_layout_map_finds_body13_in_every_body(name: str) -> None:
+    indexes = layout_map(require_layout(name), require_layout("body13"))
+
+    assert None not in indexes
+
+
+def test_bone_parents_differ_from_edges_where_the_reference_does() -> None:
+    coco, ntu = require_layout("coco17"), require_layout("nturgbd25")
+
+    assert [j for j in range(17) if coco.bone_parents[j] != coco.parents[j]] == [11, 12]
+    assert (ntu.bone_parents[21], ntu.bone_parents[23]) == (22, 24)
+    assert require_layout("openpose18").bone_parents[:2] == (0, 0)
