@@ -1,10 +1,11 @@
 """What several graph networks really share: their settings, the input normalisation and head, and temporal units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.graph import Adjacency
@@ -52,7 +53,7 @@ class GraphConfig:
     @property
     def out_channels(self) -> int:
         """Width of the last stage."""
-        return self.base_channels * 2 ** sum(index <= self.num_stages for index in self.inflate_stages)
+        return self.base_channels << sum(index <= self.num_stages for index in self.inflate_stages)
 
 
 class GraphNetwork(nn.Module):
@@ -211,6 +212,28 @@ def aggregate(x: Tensor, adjacency: Tensor) -> Tensor:
     K = adjacency.shape[0]
     spread = x.reshape(P, K, -1, V) @ adjacency
     return spread.sum(dim=1).reshape(P, -1, T, V)
+
+
+def side_by_side(convs: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """Several 1x1 convolutions of the same input as one: (P, C, T, V) to (P, the sum of their widths, T, V)."""
+    weights, biases = _parameters(convs)
+    return F.conv2d(x, torch.cat(weights), torch.cat(biases))
+
+
+def summed(convs: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """The sum of 1x1 convolutions, each of its own input, as one: (P, their inputs' widths, T, V) to (P, C', T, V)."""
+    weights, biases = _parameters(convs)
+    return F.conv2d(x, torch.cat(weights, dim=1), torch.stack(biases).sum(dim=0))
+
+
+def _parameters(convs: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+    weights, biases = [], []
+    for conv in convs:
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        weights.append(conv.weight)
+        biases.append(conv.bias)
+    return weights, biases
 
 
 def as_tensor(adjacency: Adjacency) -> Tensor:
