@@ -57,6 +57,8 @@ class PictureMaker:
         self._max_side_px = max_side_px
         self._aspect = aspect
         self._size_wh: tuple[int, int] | None = None
+        self._rotation: int | None = None
+        self._orientation = Orientation()
 
     def __call__(self, frame: av.VideoFrame) -> Image:
         """(H, W, 3) uint8 BGR of the frame."""
@@ -66,7 +68,14 @@ class PictureMaker:
             pixels = frame.to_ndarray(format="bgr24", threads=1)
         else:
             pixels = frame.reformat(width, height, "bgr24", interpolation="AREA", threads=1).to_ndarray()
-        return self._fit(Orientation.of(frame).apply(np.asarray(pixels, np.uint8)))
+        return self._fit(self._orientation_of(frame).apply(np.asarray(pixels, np.uint8)))
+
+    def _orientation_of(self, frame: av.VideoFrame) -> Orientation:
+        # PyAV's side data and its frame hold each other: reading it on every frame keeps hundreds of megabytes until
+        # the garbage collector runs. The plain rotation says cheaply whether the matrix changed.
+        if frame.rotation != self._rotation:
+            self._rotation, self._orientation = frame.rotation, Orientation.of(frame)
+        return self._orientation
 
     def _target_wh(self, width: int, height: int) -> tuple[int, int]:
         shown_width = width * float(self._aspect() or 1)
