@@ -2,6 +2,7 @@
 
 ModelError
 ├── ModelUnknown          a name that the registry does not hold
+├── RegistryInvalid       a registry entry that is not as it must be
 ├── WeightsMissing        a file that is neither cached nor reachable
 ├── WeightsCorrupt        a file whose sha256 is not the registry's
 ├── ContractMismatch      a network whose inputs or outputs are not what its entry says
@@ -22,6 +23,12 @@ class ModelUnknown(ModelError):
     """A name that the registry does not hold."""
 
     code = "model_unknown"
+
+
+class RegistryInvalid(ModelError):
+    """A registry entry that is not as it must be: a fault of the file, not of the user."""
+
+    code = "registry_invalid"
 
 
 class WeightsMissing(ModelError):

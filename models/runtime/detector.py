@@ -1,0 +1,131 @@
+"""What every person detector is, and the picture handling that detectors share: letterbox, normalisation, NMS."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from models.arrays import AnyArray, FloatArray, Image, IntArray
+
+SCORE_FLOOR = 0.1
+"""Boxes below this are never given; whoever uses a detector applies its own, higher threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedPeople:
+    """People found in one picture, best first.
+
+    xyxy:  (N, 4) float32, left, top, right, bottom, in source pixels, inside the picture.
+    score: (N,) float32, SCORE_FLOOR..1.
+    """
+
+    xyxy: FloatArray
+    score: FloatArray
+
+    @staticmethod
+    def empty() -> "DetectedPeople":
+        """Nobody."""
+        return DetectedPeople(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class Detector(Protocol):
+    """Finds people in pictures; pictures of different sizes may come in one call."""
+
+    def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
+        """One answer per picture, same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A picture scaled into the top left of a canvas.
+
+    canvas: (H, W, 3) uint8 BGR. scale: canvas pixels per source pixel. size_wh: the source picture's.
+    """
+
+    canvas: Image
+    scale: float
+    size_wh: tuple[int, int]
+
+    def to_source(self, xyxy: FloatArray) -> FloatArray:
+        """Boxes (N, 4) from canvas to source pixels, cut at the picture's edges."""
+        limit = np.array([*self.size_wh, *self.size_wh], np.float32)
+        boxes: FloatArray = np.clip(xyxy / np.float32(self.scale), 0, limit)
+        return boxes.astype(np.float32)
+
+
+def letterbox(image: Image, long_side: int, multiple: int = 32, fill: int = 114) -> Letterbox:
+    """Scale the longer side to `long_side` and pad right and bottom up to the next multiple, not to a square."""
+    height, width = image.shape[:2]
+    scale = long_side / max(height, width)
+    inner_wh = max(round(width * scale), 1), max(round(height * scale), 1)
+    shape = (-(-inner_wh[1] // multiple) * multiple, -(-inner_wh[0] // multiple) * multiple, 3)
+    return _boxed(image, inner_wh, np.full(shape, fill, np.uint8), scale)
+
+
+def letterbox_square(image: Image, side: int, fill: int = 114) -> Letterbox:
+    """Scale the longer side to `side` and pad right and bottom to a square, for networks with a fixed input."""
+    scale = side / max(image.shape[:2])
+    inner_wh = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    return _boxed(image, inner_wh, np.full((side, side, 3), fill, np.uint8), scale)
+
+
+def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float) -> Letterbox:
+    # Bilinear sampling skips pixels when it shrinks by more than two; area averaging does not.
+    interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+    canvas[: inner_wh[1], : inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=interpolation)
+    return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])))
+
+
+def planes(canvas: Image, tables: AnyArray) -> FloatArray:
+    """(3, H, W) float32 in the canvas's channel order, each byte looked up in its channel's row of `tables`."""
+    return np.stack([cv2.LUT(canvas[:, :, channel], tables[channel]) for channel in range(3)])
+
+
+def normalise_tables(mean: Sequence[float], std: Sequence[float]) -> FloatArray:
+    """(3, 256) float32: (byte - mean) / std per channel."""
+    byte = np.arange(256, dtype=np.float32)
+    shift, scale = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    return (byte - shift[:, None]) / scale[:, None]
+
+
+def group_by_shape(canvases: Sequence[AnyArray]) -> Mapping[tuple[int, ...], list[int]]:
+    """Indexes of the arrays of each shape, so that equal ones can share a batch."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, canvas in enumerate(canvases):
+        groups.setdefault(canvas.shape, []).append(index)
+    return groups
+
+
+def people(xyxy: FloatArray, score: FloatArray) -> DetectedPeople:
+    """Boxes with an area and a score of at least SCORE_FLOOR, best first; NaN never passes."""
+    keep = (score >= SCORE_FLOOR) & (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    order = np.argsort(-score[keep], kind="stable")
+    return DetectedPeople(xyxy[keep][order].astype(np.float32), np.minimum(score[keep][order], 1).astype(np.float32))
+
+
+def nms(xyxy: FloatArray, score: FloatArray, max_iou: float) -> IntArray:
+    """Indexes of the boxes that greedy non-maximum suppression keeps, best first."""
+    order = np.argsort(-score, kind="stable")
+    kept: list[int] = []
+    while len(order):
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        order = order[iou(xyxy[best : best + 1], xyxy[order])[0] <= max_iou]
+    return np.array(kept, np.int64)
+
+
+def iou(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Intersection over union of every pair, (N, M); 0 for boxes without area."""
+    corner = np.maximum(first[:, None, :2], second[None, :, :2])
+    size = np.clip(np.minimum(first[:, None, 2:], second[None, :, 2:]) - corner, 0, None)
+    shared = size[..., 0] * size[..., 1]
+    area = [np.clip(b[:, 2] - b[:, 0], 0, None) * np.clip(b[:, 3] - b[:, 1], 0, None) for b in (first, second)]
+    union = area[0][:, None] + area[1][None, :] - shared
+    ratio: FloatArray = shared / np.maximum(union, np.finfo(np.float32).tiny)
+    return ratio

@@ -1,0 +1,93 @@
+"""What every pose estimator is, and the crop geometry that pose estimators share.
+
+A region is a turned square in the picture: centre x, centre y, side (pixels), angle (radians). The angle says how far
+the person's head is turned from straight up, counter-clockwise as one sees it: 0 upright, pi/2 head to the left,
+-pi/2 head to the right. The crop of a region shows the person upright.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from models.arrays import FloatArray, Image
+
+FOLLOW_FACTOR = 1.25
+"""Side of a region over the size of what it is made from: box side, or twice the distance of BlazePose's landmarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Joints of N people.
+
+    keypoints:   (N, V, 3) float32 in the estimator's layout, x and y in source pixels, visibility 0..1.
+    presence:    (N,) float32, 0..1, how sure it is that the crop holds a person.
+    next_region: (N, 4) float32, where to look for the same person in the next picture.
+    follows_region: whether next_region keeps the person's turn (BlazePose), or is always upright.
+    """
+
+    keypoints: FloatArray
+    presence: FloatArray
+    next_region: FloatArray
+    follows_region: bool
+
+    @staticmethod
+    def empty(num_joints: int, follows_region: bool) -> "Landmarks":
+        """Nobody."""
+        none = np.zeros(0, np.float32)
+        keypoints = np.zeros((0, num_joints, 3), np.float32)
+        return Landmarks(keypoints, none, np.zeros((0, 4), np.float32), follows_region)
+
+    def __len__(self) -> int:
+        return len(self.presence)
+
+
+class PoseEstimator(Protocol):
+    """Finds the joints of the person in each region; `layout` names them (models/skeleton.py)."""
+
+    @property
+    def layout(self) -> str:
+        """The layout of the keypoints."""
+        ...
+
+    def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
+        """One image per region: images[i] holds regions[i]; the same picture may come many times."""
+        ...
+
+
+def region_from_box(xyxy: FloatArray, angle: float = 0.0, factor: float = FOLLOW_FACTOR) -> FloatArray:
+    """Square regions (N, 4) around boxes (N, 4): `factor` times the longer side."""
+    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    side = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, keepdims=True) * factor
+    return np.concatenate([centre, side, np.full_like(side, angle)], axis=1).astype(np.float32)
+
+
+def region_transform(region: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
+    """(2, 3) float32: crop pixels → source pixels, the region's side along the crop's longer side."""
+    centre, side, angle = region[:2], float(region[2]), float(region[3])
+    step = side / max(size_wh)
+    cos, sin = step * np.cos(angle), step * np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])  # pixel rows grow downwards, so this is counter-clockwise as seen
+    shift = centre - turn @ (np.array(size_wh) / 2)
+    return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
+
+
+def crop_region(image: Image, region: FloatArray, size_wh: tuple[int, int], border: int = cv2.BORDER_CONSTANT) -> Image:
+    """(H, W, 3) uint8: the person upright; what lies outside the picture is black unless `border` says otherwise."""
+    matrix = region_transform(region, size_wh)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, size_wh, flags=flags, borderMode=border).astype(np.uint8, copy=False)
+
+
+def points_to_source(points: FloatArray, regions: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
+    """Points (N, P, 2) from crop to source pixels."""
+    matrices = np.stack([region_transform(region, size_wh) for region in regions])
+    moved: FloatArray = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+    return moved.astype(np.float32)
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)), without overflow."""
+    return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
