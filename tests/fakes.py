@@ -1,11 +1,12 @@
 """Stand-ins for networks, clocks and sources; small, deterministic, without patches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from models.arrays import FloatArray
-from pipelines.types import NotAssessableReason, Poses, TrackEnd
+from models.arrays import AnyArray, FloatArray
+from models.runtime.action import ActionContract
+from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
@@ -40,3 +41,39 @@ def poses_at(rate_hz: float, seconds: float, start_s: float = 0.0) -> Iterator[P
     """Track 1 swinging the arms, frame by frame, at a steady rate."""
     for index in range(round(seconds * rate_hz) + 1):
         yield poses_of(start_s + index / rate_hz, frame_index=index)
+
+
+def contract_of(labels: Sequence[str] = ("walk", "fall", "none"), **changes: object) -> ActionContract:
+    """A valid contract of an action model; each real label begins at 0.5, fades at 0.3 and is sure after 0.2 s."""
+    rule = {"threshold": 0.5, "offset_threshold": 0.3, "min_duration_s": 0.2, "merge_gap_s": 0.6, "quality": "solid"}
+    values: dict[str, object] = {
+        "name": "fake", "task": "action", "network": "stgcnpp", "layout": "coco17", "features": "everyday13",
+        "window_s": 2.0, "rate_hz": 15.0, "num_frames": 30, "outputs": ["logits"], "labels": list(labels),
+        "inputs": [{"name": "skeleton", "shape": ["batch", 1, 30, 13, 5], "dtype": "float32"}],
+        "temperature": 1.0, "unknown": {"method": "max_probability", "threshold": 0.4}, "sha256": "0" * 64,
+        "actions": {
+            name: rule | {"severity": "alarm" if name == "fall" else "info"} for name in labels if name != "none"
+        },
+    }  # fmt: skip
+    return ActionContract.model_validate(values | changes)
+
+
+class FakeNetwork:
+    """A network that answers every row with the same logits and remembers what it was fed."""
+
+    def __init__(self, logits: Sequence[float], name: str = "logits") -> None:
+        self._logits = np.array(logits, np.float32)
+        self._name = name
+        self.fed: list[tuple[int, ...]] = []
+
+    def run(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        (batch,) = feeds.values()
+        self.fed.append(batch.shape)
+        return {self._name: np.tile(self._logits, (len(batch), 1))}
+
+
+def scores_of(
+    time_s: float, *probabilities: float, track_id: int = 1, status: PersonStatus = "assessed"
+) -> tuple[ActionScores, ...]:
+    """One person's scores at one tick."""
+    return (ActionScores(track_id, time_s, np.array(probabilities, np.float32), status),)

@@ -1,0 +1,37 @@
+"""Action stage: the windows of all people through the action model, in one batch."""
+
+import numpy as np
+
+from models.arrays import FloatArray
+from models.runtime.action import NONE_LABEL, ActionModel
+from pipelines.types import ActionScores, PersonStatus, Window, WindowBatch, Withheld
+
+
+class ActionStage:
+    """Judges what is ready and passes on why the rest is not."""
+
+    def __init__(self, model: ActionModel) -> None:
+        self._model = model
+        self._nothing = np.zeros(len(model.labels), np.float32)
+
+    def __call__(self, batch: WindowBatch) -> tuple[ActionScores, ...]:
+        """One answer per window and per withheld person; empty for an empty batch."""
+        withheld = [self._without(item) for item in batch.withheld]
+        if not batch.ready:
+            return tuple(withheld)
+        judged = self._model.judge(
+            np.stack([window.keypoints for window in batch.ready]), np.stack([window.valid for window in batch.ready])
+        )
+        rows = zip(batch.ready, judged.probabilities, judged.is_unknown, strict=True)
+        return (*(self._scores(window, row, bool(unknown)) for window, row, unknown in rows), *withheld)
+
+    def _scores(self, window: Window, probabilities: FloatArray, is_unknown: bool) -> ActionScores:
+        return ActionScores(window.track_id, window.end_s, probabilities, self._status(probabilities, is_unknown))
+
+    def _status(self, probabilities: FloatArray, is_unknown: bool) -> PersonStatus:
+        if is_unknown:
+            return "unknown"
+        return "none" if self._model.labels[int(probabilities.argmax())] == NONE_LABEL else "assessed"
+
+    def _without(self, item: Withheld) -> ActionScores:
+        return ActionScores(item.track_id, item.time_s, self._nothing, item.status, item.reason)
