@@ -24,6 +24,7 @@ class BoxMotion:
         self.time_s = time_s
         self._mean: NDArray[np.float64] = np.zeros((4, 2))
         self._mean[:, 0] = _centre_size(xyxy)
+        self._seen = self._mean[:2, 0].copy()
         scale = self._scale()
         self._cov: NDArray[np.float64] = np.tile(np.diag([(_MEASURE * scale) ** 2, scale**2]), (4, 1, 1))
 
@@ -45,6 +46,12 @@ class BoxMotion:
         gain = self._cov[:, :, 0] / (self._cov[:, 0, 0] + noise)[:, None]
         self._mean = self._mean + gain * (_centre_size(xyxy) - self._mean[:, 0])[:, None]
         self._cov = self._cov - gain[:, :, None] * self._cov[:, None, 0, :]
+        self._seen = self._mean[:2, 0].copy()
+
+    @property
+    def moved_px(self) -> FloatArray:
+        """(2,) how far the expected centre lies from the one last updated, pixels."""
+        return (self._mean[:2, 0] - self._seen).astype(np.float32)
 
     def rest(self) -> None:
         """Forget the velocity: a person who is hidden is looked for where they were last seen."""
@@ -55,11 +62,6 @@ class BoxMotion:
         """(4,) the expected box, source-frame pixels."""
         centre, size = self._mean[:2, 0], self._mean[2:, 0]
         return np.concatenate([centre - size / 2, centre + size / 2]).astype(np.float32)
-
-    @property
-    def velocity_px_s(self) -> FloatArray:
-        """(2,) speed of the centre, pixels per second."""
-        return self._mean[:2, 1].astype(np.float32)
 
     def _scale(self) -> float:
         return float(max(self._mean[2, 0], self._mean[3, 0], 1.0))

@@ -1,0 +1,73 @@
+"""Which detected box belongs to which track: ByteTrack's two stages on box motion and pose similarity.
+
+Zhang et al., ByteTrack: Multi-Object Tracking by Associating Every Detection Box (ECCV 2022). Strong boxes are given
+out first, then weak ones to the tracks that got none. A track's joints vote too: of two boxes that overlap a person
+the one that holds the joints wins, so that a box around the legs alone does not take a body over.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from models.arrays import BoolArray, FloatArray
+from pipelines.stream.boxes import areas, intersections, iou_matrix
+from pipelines.types import Boxes
+
+_JOINTS_WEIGHT = 0.5  # of the similarity, where joints are known
+_SCORE_WEIGHT = 0.1  # breaks ties
+_MISSING_COVER = 0.6  # a missing person may have changed shape: a box that holds what was expected counts this much
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the tracks should look like in this frame.
+
+    xyxy:       (N, 4) expected boxes, source-frame pixels.
+    keypoints:  (N, 17, 3) last joints moved along with the boxes; score 0 throughout where none are known.
+    is_missing: (N,) bool.
+    """
+
+    xyxy: FloatArray
+    keypoints: FloatArray
+    is_missing: BoolArray
+
+
+def associate(expected: Expected, boxes: Boxes, high_score: float, min_match: float) -> dict[int, int]:
+    """Pairs track row → box row; strong boxes (`high_score` and more) first, then the others.
+
+    min_match: least overlap, 0..1, of a pair.
+    """
+    similarity, is_allowed = _similarity(expected, boxes, min_match)
+    is_high = boxes.score >= high_score
+    pairs = _assign(similarity, is_allowed & is_high[None])
+    free = np.ones(len(expected.xyxy), bool)
+    free[list(pairs)] = False
+    return pairs | _assign(similarity, is_allowed & ~is_high[None] & free[:, None])
+
+
+def joints_inside(keypoints: FloatArray, xyxy: FloatArray) -> FloatArray:
+    """Share of each track's joints, weighed by score, inside each box: (N, V, 3) and (M, 4) give (N, M), 0..1."""
+    x, y, score = (keypoints[:, None, :, channel] for channel in range(3))
+    left, top, right, bottom = (xyxy[None, :, None, side] for side in range(4))
+    inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+    return np.asarray((inside * score).sum(-1) / np.maximum(score.sum(-1), 1e-6), np.float32)
+
+
+def _similarity(expected: Expected, boxes: Boxes, min_match: float) -> tuple[FloatArray, BoolArray]:
+    match = iou_matrix(expected.xyxy, boxes.xyxy)
+    smaller = np.minimum(areas(expected.xyxy)[:, None], areas(boxes.xyxy)[None])
+    cover = intersections(expected.xyxy, boxes.xyxy) / np.maximum(smaller, 1e-6)
+    match = np.where(expected.is_missing[:, None], np.maximum(match, _MISSING_COVER * cover), match)
+    joints = joints_inside(expected.keypoints, boxes.xyxy)
+    weight = np.where(expected.keypoints[:, :, 2].any(axis=1), _JOINTS_WEIGHT, 0.0)[:, None]
+    similarity = (1 - weight) * match + weight * joints + _SCORE_WEIGHT * boxes.score[None]
+    return np.asarray(similarity, np.float32), np.asarray(match > min_match, bool)
+
+
+def _assign(similarity: FloatArray, is_allowed: BoolArray) -> dict[int, int]:
+    """The pairs of highest total similarity among the allowed ones."""
+    if not is_allowed.any():
+        return {}
+    rows, columns = linear_sum_assignment(np.where(is_allowed, similarity, -10.0), maximize=True)
+    return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if is_allowed[row, column]}

@@ -1,0 +1,162 @@
+"""Finds every track's joints: follows them from frame to frame, tries other rotations, guards crowded people.
+
+The joints of the last frame say where to look in this one, rotated with the body, so that a fall is followed. The
+detector only starts people, confirms them, and gives the occasion to test other rotations.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from models.arrays import FloatArray
+from pipelines.stream.boxes import longer_side, overlap
+from pipelines.stream.config import PoseConfig
+from pipelines.stream.hypotheses import EstimatePoses, Hypothesis, estimate, joint_distance
+from pipelines.stream.rotation import DetectPeople, Trial, other_regions, run_trials, start_regions, upright_bonus
+from pipelines.stream.torso import blend, colour_distance, torso_colour
+from pipelines.types import Frame, Outcome, Sightings, Tracks
+
+_MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
+_STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
+_START_OVERLAP = 0.2
+
+
+@dataclass(slots=True)
+class _Body:
+    """What is remembered of one track: where it was last seen well, and its torso's colour."""
+
+    last: Hypothesis
+    colour: FloatArray | None = None
+
+
+class PoseStage:
+    """Joints of all tracks in one frame, in one call of the network (three when somebody is new or in doubt).
+
+    estimator: the network, or a batcher before it. detector: judges which way up a new, weakly detected person is;
+    None leaves that to the landmarks alone.
+    """
+
+    def __init__(self, estimator: EstimatePoses, config: PoseConfig, detector: DetectPeople | None = None) -> None:
+        self._estimator = estimator
+        self._detector = detector
+        self._config = config
+        self._bodies: dict[int, _Body] = {}
+
+    def __call__(self, frame: Frame, tracks: Tracks) -> Sightings:
+        """Look for the joints of every track."""
+        ids = tracks.track_id.tolist()
+        self._bodies = {track_id: body for track_id, body in self._bodies.items() if track_id in set(ids)}
+        found = self._follow(frame, ids)
+        trials = self._starts(frame, tracks, ids) + self._rechecks(tracks, ids, found)
+        found |= run_trials(self._estimator, frame.image, trials)
+        colours = {row: torso_colour(frame.image, guess.keypoints) for row, guess in found.items()}
+        outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
+        self._part_twins(ids, found, outcomes)
+        for row, outcome in enumerate(outcomes):
+            if outcome == "seen":
+                self._remember(ids[row], found[row], colours[row], is_crowded=bool(tracks.is_crowded[row]))
+        return _sightings(frame, tracks, found, outcomes)
+
+    def _follow(self, frame: Frame, ids: list[int]) -> dict[int, Hypothesis]:
+        """One pass for each known body, in the region that its last joints predict."""
+        rows = [row for row, track_id in enumerate(ids) if track_id in self._bodies]
+        regions = [self._bodies[ids[row]].last.next_region for row in rows]
+        return dict(zip(rows, estimate(self._estimator, frame.image, regions), strict=True))
+
+    def _starts(self, frame: Frame, tracks: Tracks, ids: list[int]) -> list[Trial]:
+        """Trials for tracks without a body yet."""
+        rows = [row for row, track_id in enumerate(ids) if track_id not in self._bodies]
+        return [self._start(frame, row, tracks) for row in rows]
+
+    def _start(self, frame: Frame, row: int, tracks: Tracks) -> Trial:
+        box = tracks.xyxy[row]
+        regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
+        has_choice = len(regions) > 1 and self._detector is not None
+        bonus = upright_bonus(self._detector, frame.image, box) if self._detector and has_choice else ()
+        return Trial(row, regions, box, bonus=bonus)
+
+    def _rechecks(self, tracks: Tracks, ids: list[int], found: dict[int, Hypothesis]) -> list[Trial]:
+        """Trials for known bodies whose rotation is in doubt, or which are missing while a box is there."""
+        if not tracks.detected:
+            return []
+        trials = [self._recheck(row, tracks, ids[row], present) for row, present in found.items()]
+        return [trial for trial in trials if trial is not None and trial.regions]
+
+    def _recheck(self, row: int, tracks: Tracks, track_id: int, present: Hypothesis) -> Trial | None:
+        box = tracks.xyxy[row] if tracks.score[row] > 0 else None
+        if box is not None and longer_side(box) < _MIN_BOX_SHARE * longer_side(self._bodies[track_id].last.xyxy):
+            box = None
+        if tracks.is_missing[row] or present.presence < self._config.min_presence:
+            if box is None:
+                return None
+            regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
+            return Trial(row, regions, box, to_beat=present.selection(box))
+        if tracks.is_crowded[row] or (box is not None and _stands(box, float(tracks.score[row]))):
+            return None
+        regions = other_regions(present, box, self._config.recheck_evidence)
+        return Trial(row, regions, box, to_beat=present.selection(box) + self._config.replace_margin)
+
+    def _judge(self, row: int, tracks: Tracks, guess: Hypothesis | None, colour: FloatArray | None) -> Outcome:
+        """Whether what was found is this track's body."""
+        body = self._bodies.get(int(tracks.track_id[row]))
+        box = tracks.xyxy[row] if tracks.score[row] > 0 else None
+        if guess is None or (body is None and not self._is_good_start(guess, box)):
+            return "unfound"
+        if guess.presence < self._config.min_presence:
+            return "faint"
+        if body is not None and tracks.is_missing[row] and not self._is_good_start(guess, box):
+            return "faint"
+        if body is not None and body.colour is not None and tracks.is_crowded[row]:
+            is_other = colour is None or colour_distance(body.colour, colour) > self._config.torso_distance
+            return "stranger" if is_other else "seen"
+        return "seen"
+
+    def _is_good_start(self, guess: Hypothesis, box: FloatArray | None) -> bool:
+        is_there = box is None or overlap(guess.xyxy, box) > _START_OVERLAP
+        is_sure = guess.presence > self._config.start_presence
+        return is_there and is_sure and guess.visibility > self._config.start_visibility
+
+    def _part_twins(self, ids: list[int], found: dict[int, Hypothesis], outcomes: list[Outcome]) -> None:
+        """Of two tracks on one body the one that moved further from where it was gives way; a new one always."""
+        seen = [row for row, outcome in enumerate(outcomes) if outcome == "seen"]
+        for first, second in combinations(seen, 2):
+            if "twin" in (outcomes[first], outcomes[second]):
+                continue
+            if joint_distance(found[first].keypoints, found[second].keypoints) < self._config.twin_distance:
+                moved = [self._moved(ids[row], found[row]) for row in (first, second)]
+                outcomes[first if moved[0] > moved[1] else second] = "twin"
+
+    def _moved(self, track_id: int, guess: Hypothesis) -> float:
+        body = self._bodies.get(track_id)
+        return np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
+
+    def _remember(self, track_id: int, guess: Hypothesis, colour: FloatArray | None, is_crowded: bool) -> None:
+        body = self._bodies.setdefault(track_id, _Body(guess))
+        body.last = guess
+        if colour is not None and (not is_crowded or body.colour is None):
+            body.colour = blend(body.colour, colour)
+
+
+def _stands(box: FloatArray, score: float) -> bool:
+    return bool(score >= _STRONG and box[3] - box[1] > _TALL * (box[2] - box[0]))
+
+
+def _sightings(frame: Frame, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]) -> Sightings:
+    num = len(tracks)
+    keypoints = np.zeros((num, 17, 3), np.float32)
+    xyxy, presence = tracks.xyxy.copy(), np.zeros(num, np.float32)
+    for row, guess in found.items():
+        keypoints[row] = _scored(guess, frame.size_wh)
+        xyxy[row], presence[row] = guess.xyxy, guess.presence
+    return Sightings(
+        frame.index, frame.time_s, frame.size_wh, tracks.track_id, keypoints, xyxy, presence, tuple(outcomes)
+    )
+
+
+def _scored(guess: Hypothesis, size_wh: tuple[int, int]) -> FloatArray:
+    """Joints scored by visibility times presence, 0 outside the picture."""
+    keypoints = guess.keypoints.copy()
+    inside = ((keypoints[:, :2] >= 0) & (keypoints[:, :2] < np.array(size_wh))).all(axis=1)
+    keypoints[:, 2] *= guess.presence * inside
+    return keypoints
