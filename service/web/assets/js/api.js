@@ -1,6 +1,4 @@
-// Calls to the service: JSON in and out, problems as ApiError, the key kept for the tab.
-
-const KEY = "actogram.key";
+// Calls to the service: JSON in and out, problems as ApiError; a cookie proves who asks.
 
 /** What the service refused and why: `status`, a stable `code`, a `title` and a text that names the thing. */
 export class ApiError extends Error {
@@ -10,24 +8,19 @@ export class ApiError extends Error {
   }
 }
 
-/** The bearer key of this tab, or null on an open server. */
-export function key() {
-  try {
-    return sessionStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
+/** Who the service takes this browser for: {name, role, access: "open" | "key"}. Raises ApiError. */
+export function whoAmI() {
+  return get("/v1/session");
 }
 
-/** Remember a key until the tab closes; null forgets it. */
-export function setKey(value) {
-  if (value) sessionStorage.setItem(KEY, value);
-  else sessionStorage.removeItem(KEY);
+/** Show a key once; from then on the browser's cookie carries it, to the player and the sockets too. */
+export function signIn(key) {
+  return call("POST", "/v1/session", { headers: { Authorization: `Bearer ${key}` } });
 }
 
-/** Headers that prove who asks. */
-export function authHeaders() {
-  return key() ? { Authorization: `Bearer ${key()}` } : {};
+/** Forget the cookie. */
+export function signOut() {
+  return remove("/v1/session");
 }
 
 /** Ask and return the parsed answer (null for 204). Raises ApiError. */
@@ -40,7 +33,7 @@ export async function call(method, path, { json, signal, headers = {} } = {}) {
 
 /** Ask and return the response as it streams. Raises ApiError. */
 export async function send(method, path, { json, signal, headers = {} } = {}) {
-  const all = { Accept: "application/json", ...authHeaders(), ...headers };
+  const all = { Accept: "application/json", ...headers };
   if (json !== undefined) all["Content-Type"] = "application/json";
   let response;
   try {

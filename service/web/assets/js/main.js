@@ -1,7 +1,8 @@
 // Starts the page: sections, theme, sign-in, routes.
-import { setKey } from "./api.js";
+import { signIn, signOut, whoAmI } from "./api.js";
 import { field, formDialog } from "./dialog.js";
 import { h } from "./dom.js";
+import { icon } from "./icons.js";
 import { current, startRouter } from "./router.js";
 import { themeButton } from "./theme.js";
 
@@ -30,6 +31,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 addEventListener("keyneeded", askForKey);
 startRouter(document.getElementById("main"), ROUTES, markSection);
+showWho();
 
 function markSection() {
   const path = current();
@@ -40,14 +42,25 @@ function markSection() {
   });
 }
 
+async function showWho() {
+  const who = await whoAmI().catch(() => null); // Without an answer there is nobody to show.
+  if (who?.access !== "key") return;
+  const leave = async () => {
+    await signOut();
+    location.reload();
+  };
+  const label = `Sign out ${who.name}, ${who.role}`;
+  document.getElementById("tools").append(h("button", { class: "button plain icon", type: "button", title: label, "aria-label": label, onclick: leave }, icon("leave")));
+}
+
 let isAsking = false;
 
 async function askForKey() {
   if (isAsking) return;
   isAsking = true;
   const input = h("input", { name: "key", type: "password", autocomplete: "current-password", required: true });
-  const fields = [field("API key", input, "This server asks for one. It is kept in this tab only.")];
-  const answer = await formDialog({ title: "Sign in", fields, yes: "Sign in", submit: (data) => setKey(data.get("key").trim()) });
+  const fields = [field("API key", input, "This server asks for one. The browser keeps it for thirty days, out of reach of scripts.")];
+  const answer = await formDialog({ title: "Sign in", fields, yes: "Sign in", submit: (data) => signIn(data.get("key").trim()) });
   isAsking = false;
   if (answer) location.reload();
 }

@@ -4,7 +4,7 @@ const CHUNK_FRAMES = 1500;
 const STATUSES = ["warming_up", "assessed", "none", "unknown", "not_assessable"];
 const REASONS = ["", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"];
 
-const labels = ["" ];
+const labels = [""];
 const labelIndex = new Map([["", 0]]);
 let frames = [];
 let numPersons = 0;
@@ -18,8 +18,8 @@ onmessage = async (event) => {
   }
 };
 
-async function read({ url, headers }) {
-  const response = await fetch(url, { headers });
+async function read({ url }) {
+  const response = await fetch(url, { headers: { Accept: "application/x-ndjson" } });
   if (!response.ok) throw Object.assign(new Error(`The server answered ${response.status}.`), { status: response.status, body: await response.text() });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,5 +1,5 @@
 // The frames of a result, found by media time; memory is bounded however long the video is.
-import { authHeaders, problem } from "./api.js";
+import { problem } from "./api.js";
 
 const STATUSES = ["warming_up", "assessed", "none", "unknown", "not_assessable"];
 const REASONS = ["", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"];
@@ -101,7 +101,7 @@ export function readResults(url, store, { onLine, onFrames, signal }) {
     };
     worker.onerror = (event) => finish(reject, new Error(event.message || "The results could not be read."));
     signal.addEventListener("abort", () => finish(reject, new DOMException("left the page", "AbortError")));
-    worker.postMessage({ url: new URL(url, location.href).href, headers: { Accept: "application/x-ndjson", ...authHeaders() } });
+    worker.postMessage({ url: new URL(url, location.href).href });
   });
 }
 

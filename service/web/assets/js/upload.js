@@ -1,19 +1,19 @@
 // Sends a video with progress; fetch cannot report what was sent, so this is XMLHttpRequest.
-import { ApiError, authHeaders, problem, unique } from "./api.js";
+import { ApiError, problem, unique } from "./api.js";
 
 /**
- * Upload one file to /v1/jobs. `onProgress(share)` gets 0..1 of the bytes sent. Resolves to the job; raises ApiError;
+ * Upload one file to /v1/jobs, asking for an annotated copy when `wantsVideo`. `onProgress(share)` gets 0..1 of the bytes sent. Resolves to the job; raises ApiError;
  * `signal` stops it.
  */
-export function uploadVideo(file, { onProgress, signal }) {
+export function uploadVideo(file, { wantsVideo, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
+    if (wantsVideo) form.append("video", "true");
     form.append("file", file, file.name);
     request.open("POST", "/v1/jobs");
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Idempotency-Key", unique());
-    for (const [name, value] of Object.entries(authHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       if (request.status < 300) resolve(JSON.parse(request.responseText));

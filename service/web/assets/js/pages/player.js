@@ -6,6 +6,7 @@ import { announce, closers, fill, h } from "../dom.js";
 import { bytes, count, duration, moment } from "../format.js";
 import { icon } from "../icons.js";
 import { loadRows } from "../job-data.js";
+import { faultOf, isActive, jobOf, progressed } from "../jobs.js";
 import { openChannel } from "../live.js";
 import { notify, problemBox } from "../notify.js";
 import { createActionTable } from "../parts/action-table.js";
@@ -40,7 +41,7 @@ export function open(main, params) {
 
 async function start(self) {
   try {
-    show(self, await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal }));
+    show(self, jobOf(await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal })));
   } catch (error) {
     if (error.name === "AbortError") return;
     fill(self.title, error.status === 404 ? "No such video" : "Video");
@@ -51,50 +52,50 @@ async function start(self) {
 function show(self, job) {
   const before = self.job?.state;
   self.job = job;
-  document.title = `${job.name ?? "Video"} – Actogram`;
-  fill(self.title, job.name ?? job.id);
+  document.title = `${job.name} – Actogram`;
+  fill(self.title, job.name);
   fill(self.facts, factsOf(job).join(" · "));
   if (job.state === before) return updateProgress(self, job);
   fill(self.tools, toolsOf(self, job));
-  if (job.state === "queued" || job.state === "running") return showWaiting(self, job);
+  if (isActive(job)) return showWaiting(self, job);
   self.stopWaiting?.();
   if (job.state === "succeeded") return showResult(self, job);
   showFailure(self, job);
 }
 
 function factsOf(job) {
-  const [width, height] = job.frame_size ?? [];
+  const [width, height] = job.frameSize ?? [];
   return [
-    moment(job.created_at),
+    moment(job.createdAt),
     width ? `${width} × ${height}` : null,
-    Number.isFinite(job.duration_s) ? duration(job.duration_s) : null,
-    Number.isFinite(job.size_bytes) ? bytes(job.size_bytes) : null,
+    Number.isFinite(job.durationS) ? duration(job.durationS) : null,
+    Number.isFinite(job.sizeBytes) ? bytes(job.sizeBytes) : null,
     job.model ?? null,
   ].filter(Boolean);
 }
 
 function toolsOf(self, job) {
-  const stem = (job.name ?? job.id).replace(/\.[^.]+$/, "");
-  const isActive = job.state === "queued" || job.state === "running";
-  const discard = h("button", { class: "button", type: "button", onclick: () => leave(self, job, isActive) }, icon(isActive ? "close" : "trash"), isActive ? "Cancel" : "Delete");
+  const stem = job.name.replace(/\.[^.]+$/, "");
+  const discard = h("button", { class: "button", type: "button", onclick: () => leave(self, job) }, icon(isActive(job) ? "close" : "trash"), isActive(job) ? "Cancel" : "Delete");
   if (job.state !== "succeeded") return [discard];
   const path = (format) => `/v1/jobs/${job.id}/results?format=${format}`;
-  const menu = downloadMenu([
+  const items = [
     { label: "JSON lines", hint: "Every frame: boxes, joints, actions", path: path("jsonl"), fileName: `${stem}.jsonl` },
     { label: "JSON", hint: "Tracks and their actions", path: path("json"), fileName: `${stem}.json` },
     { label: "CSV", hint: "One line per action, for a spreadsheet", path: path("csv"), fileName: `${stem}.csv` },
-    { label: "Annotated video", hint: "MP4 with the drawing burnt in; takes a while", path: `/v1/jobs/${job.id}/video`, fileName: `${stem}-actogram.mp4` },
-  ]);
+  ];
+  if (job.links.video) items.push({ label: "Annotated video", hint: "MP4 with the drawing burnt in", path: job.links.video, fileName: `${stem}-actogram.mp4` });
+  const menu = downloadMenu(items);
   self.end.add(menu.close);
   return [discard, menu.element];
 }
 
-async function leave(self, job, isActive) {
-  const name = job.name ?? job.id;
-  if (!isActive && !(await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }))) return;
+async function leave(self, job) {
+  const { name } = job;
+  if (!isActive(job) && !(await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }))) return;
   try {
     await remove(`/v1/jobs/${job.id}`);
-    notify(`${name} ${isActive ? "cancelled" : "deleted"}.`);
+    notify(`${name} ${isActive(job) ? "cancelled" : "deleted"}.`);
     go("/");
   } catch (error) {
     notify(`${name}: ${error.message}`, { kind: "error" });
@@ -108,7 +109,7 @@ function showWaiting(self, job) {
   updateProgress(self, job);
   const again = async () => {
     try {
-      show(self, await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal }));
+      show(self, jobOf(await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal })));
     } catch (error) {
       if (error.status === 404) fill(self.body, problemBox(error, { title: "This video was removed" }));
     }
@@ -125,11 +126,11 @@ function showWaiting(self, job) {
 
 function onMessage(self, message, again) {
   if (message.type !== "job.progress") again();
-  else if (self.job.state === "running") updateProgress(self, { ...self.job, progress: { ...self.job.progress, ...(message.data.progress ?? message.data) } });
+  else updateProgress(self, progressed(self.job, message.data));
 }
 
 function updateProgress(self, job) {
-  if (job.state !== "queued" && job.state !== "running") return;
+  if (!isActive(job)) return;
   const { percent, fps, eta_s: left, frames } = job.progress ?? {};
   const parts = [
     Number.isFinite(percent) ? `${Math.round(percent)} %` : Number.isFinite(frames) && frames ? count(frames, "frame") : null,
@@ -143,9 +144,8 @@ function updateProgress(self, job) {
 }
 
 function showFailure(self, job) {
-  const error = job.error ?? {};
-  const text = job.state === "cancelled" ? "It was cancelled before it was done." : error.message ?? error.detail ?? "No reason was given.";
-  fill(self.body, problemBox({ message: text, code: error.code }, { title: job.state === "cancelled" ? "Cancelled" : "The analysis failed" }));
+  const text = job.state === "cancelled" ? "It was cancelled before it was done." : faultOf(job);
+  fill(self.body, problemBox({ message: text, code: job.error?.code }, { title: job.state === "cancelled" ? "Cancelled" : "The analysis failed" }));
 }
 
 async function showResult(self, job) {
@@ -154,13 +154,13 @@ async function showResult(self, job) {
   self.now = createNowList({ onPick: pick });
   self.timeline = createTimeline({ onSeek: (timeS) => self.stage.seek(timeS) });
   self.table = createActionTable({ onSeek: (timeS, trackId) => (pick(trackId), self.stage.seek(timeS), self.stage.element.scrollIntoView({ block: "nearest" })) });
-  self.stage = stageOf(self, job, `/v1/jobs/${job.id}/source`, pick);
+  self.stage = stageOf(self, job, job.links.source ?? `/v1/jobs/${job.id}/source`, pick);
   self.note = h("div", {});
   self.isAnnotated = false;
   const found = h("section", { "aria-label": "Actions" }, h("div", { class: "section-head" }, h("h2", {}, "Actions")), self.table.element);
-  const nobody = h("div", { class: "empty", hidden: true }, h("h2", {}, "Nobody is in this video"), h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."));
+  const nobody = h("div", { class: "empty slim", hidden: true }, h("h2", {}, "Nobody is in this video"), h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."));
   self.frame = h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element));
-  fill(self.body, self.note, self.frame, h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element), found, nobody);
+  fill(self.body, self.note, nobody, self.frame, h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element), found);
   self.end.add(self.timeline.close);
   self.end.add(() => self.stage.close());
   const catalog = await loadCatalog();
@@ -184,7 +184,7 @@ function stageOf(self, job, source, pick) {
 async function fillTimeline(self, legend, catalog, { found, nobody }) {
   try {
     const { rows, durationS } = await loadRows(self.id, catalog, self.abort.signal);
-    const length = self.job.duration_s ?? durationS;
+    const length = self.job.durationS ?? durationS;
     legend.setRows(rows);
     self.table.setRows(rows);
     self.timeline.setRows(rows, length);
@@ -221,11 +221,17 @@ function choose(self, trackId) {
 
 function useAnnotated(self, job, pick) {
   // The file was analysed, so it is sound: it is the browser that lacks its codec. The service's own MP4 always plays.
-  if (self.isAnnotated) return fill(self.note, problemBox({ message: "Neither the file nor the annotated video can be played by this browser. The timeline and the downloads still hold everything." }, { title: "No picture" }));
+  if (self.isAnnotated || !job.links.video) return fill(self.note, problemBox({ message: noPicture(self) }, { title: "This browser cannot play the file" }));
   self.isAnnotated = true;
   fill(self.note, h("p", { class: "faint note" }, "This browser cannot play the original file, so the annotated copy is shown."));
   const old = self.stage;
-  self.stage = stageOf(self, job, `/v1/jobs/${job.id}/video`, pick);
+  self.stage = stageOf(self, job, job.links.video, pick);
   old.element.replaceWith(self.stage.element);
   old.close();
+  return null;
+}
+
+function noPicture(self) {
+  const copy = self.isAnnotated ? "Its annotated copy does not play either." : "An annotated MP4 would play: ask for one when you upload it.";
+  return `${copy} The timeline and the downloads hold everything that was found.`;
 }

@@ -4,6 +4,7 @@ import { confirmDialog } from "../dialog.js";
 import { announce, closers, fill, h } from "../dom.js";
 import { bytes, count, duration, moment } from "../format.js";
 import { icon } from "../icons.js";
+import { faultOf, isActive, jobOf, progressed } from "../jobs.js";
 import { openChannel } from "../live.js";
 import { problemBox } from "../notify.js";
 import { dropZone } from "../parts/drop-zone.js";
@@ -21,8 +22,9 @@ export function open(main) {
   const fault = h("div", {});
   const more = h("button", { class: "button", type: "button", hidden: true }, "Show older");
   const self = { jobs: new Map(), list, teach, fault, more, next: null, isLive: false };
-  const add = (job) => (keep(self, job), render(self));
+  const add = (read) => (keep(self, jobOf(read)), render(self));
   const drop = dropZone({ onJob: add });
+  self.drop = drop;
   end.add(drop.close);
   main.append(
     h("div", { class: "page-head" }, h("div", {}, h("h1", {}, "Who does what, when."), h("p", { class: "lede" }, "Drop a video. Every person gets a skeleton, and every action a name, a start and an end."))),
@@ -47,7 +49,7 @@ async function load(self, cursor = null) {
   try {
     const { items, next } = await page(`/v1/jobs?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     fill(self.fault);
-    items.forEach((job) => keep(self, job));
+    items.forEach((read) => keep(self, jobOf(read)));
     self.next = next;
     self.more.hidden = !next;
     self.isLoaded = true;
@@ -65,7 +67,7 @@ function poll(self) {
 
 async function refresh(self, id) {
   try {
-    keep(self, await get(`/v1/jobs/${id}`));
+    keep(self, jobOf(await get(`/v1/jobs/${id}`)));
   } catch (error) {
     if (error.status === 404) self.jobs.delete(id);
   }
@@ -73,10 +75,10 @@ async function refresh(self, id) {
 }
 
 function onMessage(self, message) {
-  const id = message.job_id ?? message.data?.job_id;
+  const id = message.job_id;
   const job = self.jobs.get(id);
   if (message.type === "job.progress" && job) {
-    keep(self, { ...job, state: "running", progress: { ...job.progress, ...(message.data.progress ?? message.data) } });
+    keep(self, progressed(job, message.data));
     render(self);
   } else if (id) {
     refresh(self, id);
@@ -85,16 +87,13 @@ function onMessage(self, message) {
 
 function keep(self, job) {
   const before = self.jobs.get(job.id);
-  if (before && isActive(before) && !isActive(job)) announce(`${job.name ?? "Video"}: ${stateWords(job)}`);
+  if (before && isActive(before) && !isActive(job)) announce(`${job.name}: ${stateWords(job)}`);
   self.jobs.set(job.id, job);
 }
 
-function isActive(job) {
-  return job.state === "queued" || job.state === "running";
-}
-
 function render(self) {
-  const jobs = [...self.jobs.values()].sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+  const jobs = [...self.jobs.values()].sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
+  self.drop.setCompact(jobs.length > 0);
   self.teach.hidden = jobs.length > 0 || !self.isLoaded;
   // Rows are kept and updated in place, so that focus and hover survive every tick.
   const rows = new Map([...self.list.children].map((row) => [row.dataset.id, row]));
@@ -118,7 +117,7 @@ function newRow(self, job) {
 function updateRow(row, job) {
   const [name, state, action] = row.children;
   const [link, facts] = name.children;
-  link.textContent = job.name ?? job.id;
+  link.textContent = job.name;
   facts.textContent = factsOf(job).join(" · ");
   const [badge, meter, detail] = state.children;
   badge.textContent = stateWords(job);
@@ -127,11 +126,11 @@ function updateRow(row, job) {
   const share = job.progress?.percent;
   meter.dataset.unknown = !Number.isFinite(share);
   meter.style.setProperty("--share", `${share ?? 0}%`);
-  meter.setAttribute("aria-label", `Analysis of ${job.name ?? job.id}`);
+  meter.setAttribute("aria-label", `Analysis of ${job.name}`);
   if (Number.isFinite(share)) meter.setAttribute("aria-valuenow", Math.round(share));
   else meter.removeAttribute("aria-valuenow");
   detail.textContent = detailOf(job);
-  const label = isActive(job) ? `Cancel ${job.name ?? job.id}` : `Delete ${job.name ?? job.id}`;
+  const label = `${isActive(job) ? "Cancel" : "Delete"} ${job.name}`;
   if (action.getAttribute("aria-label") === label) return;
   action.setAttribute("aria-label", label);
   action.title = label;
@@ -140,10 +139,10 @@ function updateRow(row, job) {
 
 function factsOf(job) {
   return [
-    moment(job.created_at),
-    Number.isFinite(job.size_bytes) ? bytes(job.size_bytes) : null,
-    Number.isFinite(job.duration_s) ? duration(job.duration_s) : null,
-    job.state === "succeeded" && Number.isFinite(job.num_tracks) ? (job.num_tracks ? count(job.num_tracks, "person", "people") : "nobody in the picture") : null,
+    moment(job.createdAt),
+    Number.isFinite(job.sizeBytes) ? bytes(job.sizeBytes) : null,
+    Number.isFinite(job.durationS) ? duration(job.durationS) : null,
+    job.state === "succeeded" && Number.isFinite(job.numTracks) ? (job.numTracks ? count(job.numTracks, "person", "people") : "nobody in the picture") : null,
   ].filter(Boolean);
 }
 
@@ -153,14 +152,14 @@ function stateWords(job) {
 }
 
 function detailOf(job) {
-  if (job.state === "failed") return job.error?.message ?? job.error?.detail ?? "No reason was given.";
+  if (job.state === "failed") return faultOf(job);
   if (job.state !== "running") return "";
   const { fps, eta_s: left } = job.progress ?? {};
   return [Number.isFinite(fps) && fps > 0 ? `${fps.toFixed(fps < 10 ? 1 : 0)} frames/s` : null, Number.isFinite(left) ? `${duration(left)} left` : null].filter(Boolean).join(", ");
 }
 
 async function discard(self, job) {
-  const name = job.name ?? job.id;
+  const { name } = job;
   const sure = isActive(job) || (await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }));
   if (!sure) return;
   try {

@@ -1,8 +1,6 @@
-// The menu of a result's forms; on a server with keys the browser cannot follow a bare link, so it is fetched.
-import { key, send } from "../api.js";
+// The menu of a result's forms.
 import { closers, h, nextId } from "../dom.js";
 import { icon } from "../icons.js";
-import { notify } from "../notify.js";
 
 /** A button that opens a list of downloads: [{label, hint, path, fileName}]. Returns {element, close}. */
 export function downloadMenu(items) {
@@ -24,22 +22,5 @@ export function downloadMenu(items) {
 }
 
 function link({ label, hint, path, fileName }) {
-  const anchor = h("a", { href: path, download: fileName }, label, h("span", {}, hint));
-  anchor.addEventListener("click", async (event) => {
-    if (!key()) return;
-    event.preventDefault();
-    try {
-      const response = await send("GET", path, { headers: { Accept: "*/*" } });
-      save(await response.blob(), fileName);
-    } catch (error) {
-      notify(`${label}: ${error.message}`, { kind: "error" });
-    }
-  });
-  return anchor;
-}
-
-function save(blob, fileName) {
-  const address = URL.createObjectURL(blob);
-  h("a", { href: address, download: fileName }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  return h("a", { href: path, download: fileName }, label, h("span", {}, hint));
 }

@@ -9,20 +9,22 @@ import { uploadVideo } from "../upload.js";
 const sending = h("ul", { class: "sending", "aria-label": "Uploads" });
 const queue = { waiting: [], current: null, onJob: () => {} };
 
-/** Make the drop zone; `onJob(job)` gets every accepted upload. Returns {element, close}. */
+/** Make the drop zone; `onJob(job)` gets every accepted upload. Returns {element, setCompact(isCompact), close}. */
 export function dropZone({ onJob }) {
   const end = closers();
   queue.onJob = onJob;
   const input = h("input", { type: "file", accept: "video/*,.mkv,.avi,.ts,.m4v", multiple: true, id: nextId("file"), class: "unseen" });
+  const annotated = h("input", { type: "checkbox" });
   const zone = h("div", { class: "drop" },
     h("div", { class: "drop-art", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {}), h("i", {}), h("i", {})),
     h("p", { class: "drop-title" }, "Drop a video anywhere on this page"),
     h("p", { class: "faint" }, "MP4, MOV, MKV, WebM, AVI. It stays on this server."),
     input,
     h("label", { class: "button primary", for: input.id }, icon("up"), "Choose a video"),
+    h("label", { class: "check drop-option" }, annotated, "Also make an annotated MP4"),
   );
   const take = (files) => {
-    for (const file of files) queue.waiting.push(uploadRow(file));
+    for (const file of files) queue.waiting.push(uploadRow(file, annotated.checked || !canPlay(file)));
     drain();
   };
   input.addEventListener("change", () => {
@@ -31,7 +33,8 @@ export function dropZone({ onJob }) {
   });
   listenForDrops(end, zone, take);
   end.add(() => (queue.onJob = () => {}));
-  return { element: h("section", { "aria-label": "Upload" }, zone, sending), close: end.close };
+  const setCompact = (isCompact) => (zone.dataset.compact = isCompact);
+  return { element: h("section", { "aria-label": "Upload" }, zone, sending), setCompact, close: end.close };
 }
 
 function listenForDrops(end, zone, take) {
@@ -67,7 +70,12 @@ function warn(event) {
   event.preventDefault(); // The browser asks whether to leave: the upload would be lost.
 }
 
-function uploadRow(file) {
+function canPlay(file) {
+  // A container that this browser cannot show later needs the annotated copy for a picture.
+  return !file.type || document.createElement("video").canPlayType(file.type) !== "";
+}
+
+function uploadRow(file, wantsVideo) {
   const abort = new AbortController();
   const share = h("span", {});
   const meter = h("div", { class: "meter", role: "progressbar", "aria-label": `Upload of ${file.name}`, "aria-valuemin": "0", "aria-valuemax": "100" }, share);
@@ -84,7 +92,7 @@ function uploadRow(file) {
     async send() {
       if (abort.signal.aborted) return;
       try {
-        const job = await uploadVideo(file, { signal: abort.signal, onProgress });
+        const job = await uploadVideo(file, { wantsVideo, signal: abort.signal, onProgress });
         item.remove();
         queue.onJob(job);
       } catch (error) {

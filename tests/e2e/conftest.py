@@ -1,0 +1,88 @@
+"""A real browser, the documented interface with made-up content, and the whole product for the tests of the page."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.contract_server import Contract, create_contract_app, serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A server with made-up content and its address."""
+
+    state: Contract
+    url: str
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's chromium, driven over its debugging protocol."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser: {CHROMIUM} is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a tab; the test fails when its page throws, or asks any other host for anything."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_(url: str, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            permissions=["camera"],
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("pageerror", lambda error: faults.append(f"thrown: {error}"))
+        tab.on("request", lambda request: _check_host(request.url, faults))
+        tab.goto(url)
+        return tab
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """The page over a server whose content the test makes up."""
+    state = Contract(tmp_path)
+    with serving(create_contract_app(state)) as url:
+        yield Stage(state, url)
+
+
+@pytest.fixture
+def keep_picture(request: pytest.FixtureRequest) -> Callable[[Page], None]:
+    """Keep a screenshot of a tab under artifacts/, named after the test."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+    def keep(tab: Page) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        tab.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+    return keep
+
+
+def _check_host(url: str, faults: list[str]) -> None:
+    if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url):
+        faults.append(f"asked another host: {url}")
