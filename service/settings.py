@@ -1,9 +1,12 @@
 """Everything that the environment may say; nothing else reads it."""
 
+import os
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from pipelines.errors import ConfigInvalid
 
 
 class Settings(BaseSettings):
@@ -24,7 +27,70 @@ class Settings(BaseSettings):
     device: str = Field("cpu", description="Where networks run: cpu, cuda:0, ...")
     threads: int = Field(1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
 
+    database_url: str | None = Field(
+        None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Worker processes; each holds one instance of every network.")
+    worker_memory_bytes: int = Field(
+        6 * 2**30, ge=2**28, description="Resident memory above which a worker is ended and its work placed again."
+    )
+    job_stall_s: float = Field(
+        120.0, ge=1, le=3600, description="Seconds without progress after which a job's worker counts as stuck."
+    )
+    job_duration_max_s: float = Field(
+        24 * 3600.0, ge=1, description="Wall seconds after which a running job is failed; every wait ends."
+    )
+    jobs_queued_max: int = Field(1000, ge=1, description="Jobs that may wait; one more is answered at_capacity.")
+    upload_bytes_max: int = Field(8 * 2**30, ge=1, description="Largest video that is taken.")
+    upload_idle_s: float = Field(60.0, gt=0, le=3600, description="Seconds that an upload may stand still.")
+    disk_reserve_bytes: int = Field(
+        512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
+    )
+    source_schemes: frozenset[str] = Field(
+        frozenset(), description="URI schemes that a client may name as a job's source: http, https, file."
+    )
+    source_folders: tuple[Path, ...] = Field((), description="Folders below which file: sources may lie.")
+    source_private_hosts: bool = Field(
+        False, description="Whether http(s) sources may lie on private, loopback or link-local addresses."
+    )
+    retention_jobs_days: float = Field(30.0, gt=0, description="Days after which a finished job is removed.")
+    retention_jobs_max: int = Field(10_000, ge=1, description="Finished jobs that are kept; the oldest go first.")
+    retention_blobs_bytes: int = Field(
+        100 * 2**30, ge=1, description="Bytes of blobs that are kept; the oldest finished jobs go first."
+    )
+    retention_log_rows: int = Field(200_000, ge=100, description="Rows of the event log that a client can resume from.")
+    metrics_public: bool = Field(False, description="Whether /metrics answers without a key once keys exist.")
+
     @property
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
         return self.home / "weights"
+
+    @property
+    def blobs(self) -> Path:
+        """Where uploads and results lie."""
+        return self.home / "blobs"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
+
+
+_TEST_VARIABLES = {"ACTOGRAM_DATA"}
+"""Read by the tests alone."""
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; raises ConfigInvalid, which names the variable and never its value."""
+    known = {f"ACTOGRAM_{name.upper()}" for name in Settings.model_fields} | _TEST_VARIABLES
+    unknown = sorted(name for name in os.environ if name.startswith("ACTOGRAM_") and name not in known)
+    if unknown:
+        raise ConfigInvalid(f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = (f"ACTOGRAM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigInvalid("; ".join(faults)) from error
+    except SettingsError as error:
+        raise ConfigInvalid(f"{error}; lists and sets are written as JSON") from error

@@ -1,12 +1,21 @@
 """Stand-ins for networks, clocks and sources; small, deterministic, without patches."""
 
+import json
+import os
+import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray
+from models.errors import WeightsMissing
 from models.runtime.action import ActionContract
+from pipelines.errors import SourceTruncated, UnsupportedMedia
 from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
+from service.workers.messages import JobProgress, JobTask, Task, Values
+from service.workers.process import Channel, Ended
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
@@ -77,3 +86,68 @@ def scores_of(
 ) -> tuple[ActionScores, ...]:
     """One person's scores at one tick."""
     return (ActionScores(track_id, time_s, np.array(probabilities, np.float32), status),)
+
+
+class ScriptedBench:
+    """A worker's bench that reads what to do from the first line of the "video": words with numbers.
+
+    frames 30, pause 0.01 (seconds per frame), people 1, then one of: ok, crash, hang, fail CODE, grow MIB.
+    Anything that does not begin with `script` is refused as no video.
+    """
+
+    def warm(self) -> Values:
+        return {"device": "fake"}
+
+    def run(self, task: Task, channel: Channel) -> Ended:
+        assert isinstance(task, JobTask)
+        words = Path(task.source).read_bytes()[:200].split(b"\n")[0].decode("utf-8", "replace").split()
+        if not words or words[0] != "script":
+            raise UnsupportedMedia(f"{Path(task.source).name} is not a video: no demuxer takes it")
+        script = dict(zip(words[1::2], words[2::2], strict=False))
+        return self._play(task, channel, script, words)
+
+    def _play(self, task: JobTask, channel: Channel, script: dict[str, str], words: list[str]) -> Ended:
+        frames, pause_s = int(script.get("frames", "30")), float(script.get("pause", "0"))
+        results = Path(task.folder) / "results.jsonl"
+        with results.open("w", encoding="utf-8") as file:
+            for index in range(frames):
+                if channel.stop_reason is not None:
+                    return Ended("cancelled" if channel.stop_reason == "cancelled" else "released", {})
+                person = {
+                    "track_id": 1,
+                    "box": [0.4, 0.2, 0.6, 0.9],
+                    "action": "wave",
+                    "score": 0.9,
+                    "status": "assessed",
+                }
+                persons = [person] * int(script.get("people", "1"))
+                file.write(json.dumps({"frame_index": index, "time_s": index / 30, "persons": persons}) + "\n")
+                channel.offer(JobProgress(task.task_id, index + 1, 100 * (index + 1) / frames, 30.0, 0.0))
+                time.sleep(pause_s)
+                self._misbehave(words, script)
+        timeline = {"tracks": [{"track_id": 1, "actions": [{"action": "wave", "start_s": 0.0, "end_s": frames / 30}]}]}
+        (Path(task.folder) / "timeline.json").write_text(json.dumps(timeline))
+        if task.options.get("video"):
+            (Path(task.folder) / "video.mp4").write_bytes(b"annotated")
+        progress: Values = {"frames": frames, "percent": 100.0, "fps": 30.0, "eta_s": 0.0}
+        return Ended("succeeded", {"progress": progress, "num_frames": frames})
+
+    def _misbehave(self, words: list[str], script: dict[str, str]) -> None:
+        if "crash" in words:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in words:
+            time.sleep(3600)
+        if "fail" in script:
+            error = SourceTruncated("the fake source ends early")
+            error.code = script["fail"]
+            raise error
+
+
+def build_scripted_bench() -> ScriptedBench:
+    """Picklable, for workers that are really spawned."""
+    return ScriptedBench()
+
+
+def build_broken_bench() -> ScriptedBench:
+    """A worker that cannot start."""
+    raise WeightsMissing("fake.onnx is neither cached nor reachable")

@@ -1,0 +1,184 @@
+"""Builds the service: opens what it needs in the lifespan, joins the slices, mounts routes and page."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from service import health, session_routes
+from service.blobs import BlobFolder
+from service.catalog import routes as catalog_routes
+from service.catalog.library import Library, load_library
+from service.database import Database, migrate
+from service.deps import provide
+from service.errors import install
+from service.jobs import routes as job_routes
+from service.jobs import store as job_store
+from service.jobs.bench import build_bench
+from service.jobs.control import JobControl
+from service.jobs.dispatch import JobDispatcher
+from service.jobs.retention import Janitor, Keep
+from service.live import routes as live_routes
+from service.live.hub import Hub
+from service.live.log import EventLog
+from service.middleware import OriginGuard, SecurityHeaders
+from service.security import Authenticator, KeyStore
+from service.settings import Settings
+from service.sources import SourcePolicy
+from service.telemetry import Metrics
+from service.workers.keeper import Limits
+from service.workers.local import LocalEngine
+from service.workers.process import BuildBench
+from service.workers.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+WEB = Path(__file__).parent / "web"
+_SLOTS = {"job": 1}
+
+_DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
+
+Errors are `application/problem+json`; branch on `code`. Times are RFC 3339 in UTC, durations and media times are
+seconds (`_s`). Boxes and keypoints are normalised to 0..1 of the frame. The live channel is the WebSocket `/v1/ws`:
+send `{"type": "subscribe", "messages": ["job"]}`, read one JSON envelope per message, and resume after a lost
+connection with the highest `seq` you have seen as `since_seq`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that lives as long as the server."""
+
+    settings: Settings
+    database: Database
+    blobs: BlobFolder
+    hub: Hub
+    log: EventLog
+    supervisor: Supervisor
+    dispatcher: JobDispatcher
+    control: JobControl
+    janitor: Janitor
+    authenticator: Authenticator
+    metrics: Metrics
+    library: Library
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bring everything up; the workers load their networks in the background."""
+        migrate(self.database)
+        self.blobs.open()
+        self.hub.open(loop)
+        self.janitor.sweep_orphans()
+        self.dispatcher.start()
+        self.supervisor.start()
+        self.janitor.start()
+
+    def stop(self) -> None:
+        """Drain: place nothing new, release what runs, then close."""
+        self.janitor.stop()
+        self.dispatcher.stop()
+        self.supervisor.stop()
+        self.hub.close()
+        self.database.close()
+
+
+def build_parts(settings: Settings, build: BuildBench | None = None, limits: Limits | None = None) -> Parts:
+    """Create everything, start nothing. `build` makes a worker's bench; tests give their own."""
+    database = Database(settings.database)
+    blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
+    hub = Hub()
+    log = EventLog(database, hub.publish)
+    metrics = Metrics()
+    engine = LocalEngine(build or partial(build_bench, settings), logging.getLogger().getEffectiveLevel())
+    supervisor = Supervisor(engine, settings.workers, _SLOTS, limits or _limits(settings), metrics.apply)
+    dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
+    supervisor.listen("job", dispatcher)
+    library = load_library()
+    control = JobControl(
+        database, log, blobs, source_policy(settings), dispatcher, supervisor, library.require_action_model,
+        settings.jobs_queued_max,
+    )  # fmt: skip
+    keep = Keep(
+        dt.timedelta(days=settings.retention_jobs_days), settings.retention_jobs_max, settings.retention_blobs_bytes,
+        settings.retention_log_rows,
+    )  # fmt: skip
+    janitor = Janitor(database, log, blobs, keep)
+    parts = Parts(
+        settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
+        Authenticator(KeyStore(database)), metrics, library,
+    )  # fmt: skip
+    metrics.refresh_with(partial(_refresh, parts))
+    return parts
+
+
+def create_app(settings: Settings, build: BuildBench | None = None, limits: Limits | None = None) -> FastAPI:
+    """The application; nothing is opened until its lifespan begins."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts = await run_in_threadpool(build_parts, settings, build, limits)
+        provide(app, (getattr(parts, name) for name in Parts.__slots__))
+        await run_in_threadpool(parts.start, asyncio.get_running_loop())
+        try:
+            yield
+        finally:
+            await run_in_threadpool(parts.stop)
+
+    app = FastAPI(
+        title="Actogram", version=version("actogram"), description=_DESCRIPTION, lifespan=lifespan, docs_url=None,
+        redoc_url=None, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )  # fmt: skip
+    install(app)
+    for module in (job_routes, catalog_routes, live_routes, session_routes, health):
+        app.include_router(module.router)
+    _mount_page(app)
+    app.add_middleware(
+        GZipMiddleware, compresslevel=5,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
+    )  # fmt: skip
+    app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def source_policy(settings: Settings) -> SourcePolicy:
+    """What clients may name as a source, by the settings."""
+    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_private_hosts)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(stall_s={"job": settings.job_stall_s}, memory_bytes=settings.worker_memory_bytes)
+
+
+def _is_open(app: FastAPI) -> bool:
+    authenticator = app.state.parts[Authenticator]
+    assert isinstance(authenticator, Authenticator)
+    return authenticator.is_open()
+
+
+def _refresh(parts: Parts) -> None:
+    parts.metrics.set("ws_clients", parts.hub.num_clients)
+    for worker in parts.supervisor.health():
+        parts.metrics.set("worker_memory_bytes", worker.rss_bytes, worker=worker.name)
+    with parts.database.read() as connection:
+        found = job_store.count(connection)
+    for state in ("queued", "running", "succeeded", "failed", "cancelled"):
+        parts.metrics.set("jobs", found.get(state, 0), state=state)
+
+
+def _mount_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    def index() -> FileResponse:
+        return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")

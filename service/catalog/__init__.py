@@ -1,0 +1,1 @@
+"""What the product knows: joint layouts, networks, actions, and how much fits."""

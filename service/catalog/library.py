@@ -1,0 +1,151 @@
+"""Networks, actions and layouts, read once from the registry and the model folders."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from models.errors import ModelUnknown
+from models.registry import ZOO_PATH, ModelSpec, Registry, load_registry
+from models.skeleton import LAYOUTS, Layout
+
+Quality = Literal["solid", "experimental"]
+Severity = Literal["info", "warning", "alarm"]
+
+
+class ActionRead(BaseModel):
+    """One label of an action model, and when it becomes an event."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    action: str
+    model: str = Field(description="The action model that gives it.")
+    quality: Quality = Field(description="`solid` or `experimental`, by what was measured on sets left out whole.")
+    severity: Severity
+    threshold: float = Field(description="Smoothed probability at which an event begins.")
+    offset_threshold: float = Field(description="Probability below which it ends.")
+    min_duration_s: float = Field(description="Seconds that it must last to be confirmed.")
+    merge_gap_s: float = Field(description="Gaps up to this many seconds do not end it.")
+
+
+class LayoutRead(BaseModel):
+    """A joint layout: what keypoints mean, and which to connect."""
+
+    layout: str
+    joints: list[str] = Field(description="Names, in the order of keypoints.")
+    edges: list[tuple[int, int]] = Field(description="Bones, as pairs of joint indexes.")
+    mirror_pairs: list[tuple[int, int]] = Field(description="Left and right joints that a mirror swaps.")
+
+    @classmethod
+    def of(cls, layout: Layout) -> "LayoutRead":
+        """A layout as clients see it."""
+        return cls(
+            layout=layout.name, joints=list(layout.joints), edges=list(layout.edges), mirror_pairs=list(layout.pairs)
+        )
+
+
+class ModelSummary(BaseModel):
+    """A network."""
+
+    model_id: str
+    task: Literal["detect", "pose", "detect_pose", "action"]
+    family: str
+    layout: str | None
+    labels: list[str]
+    licence: str
+    is_active: bool = Field(description="Whether it is used when a job names none.")
+
+
+class ModelRead(ModelSummary):
+    """A network with all that is known of it."""
+
+    card: str = Field(description="Markdown: data, terms, protocol, accuracy, limits.")
+    contract: dict[str, JsonValue] = Field(description="What it takes: sizes, rates, names of inputs.")
+    metrics: JsonValue = Field(description="What was measured, and on what; null when nothing was.")
+    files: list[dict[str, JsonValue]] = Field(description="Name, sha256 and size of each weight file.")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The registry and the action models' own descriptions.
+
+    manifests: action model → its model.json.
+    """
+
+    registry: Registry
+    manifests: Mapping[str, Mapping[str, JsonValue]]
+
+    @property
+    def default_action_model(self) -> str | None:
+        """The action model of jobs that name none; None when there is none at all."""
+        return next(iter(self.manifests), None)
+
+    def require_action_model(self, name: str) -> ModelSpec:
+        """An action model by name; raises ModelUnknown."""
+        if name not in self.manifests:
+            known = ", ".join(self.manifests) or "none"
+            raise ModelUnknown(f"found model {name[:128]!r}, expected one of the action models: {known}")
+        return self.registry.require(name)
+
+    def summaries(self) -> Sequence[ModelSummary]:
+        """Every network."""
+        return [self._summary(spec) for spec in self.registry]
+
+    def describe(self, name: str) -> ModelRead:
+        """One network; raises ModelUnknown."""
+        spec = self.registry.require(name)
+        manifest = self.manifests.get(name, {})
+        contract = {key: manifest[key] for key in _CONTRACT_KEYS if key in manifest}
+        if spec.task != "action":
+            contract = {"size_wh": list(spec.input.size_wh), "colour": spec.input.colour}
+        files: list[dict[str, JsonValue]] = [
+            {"role": role, "name": file.path, "sha256": file.sha256 or None, "size_bytes": file.size_bytes or None}
+            for role, file in spec.files.items()
+        ]
+        return ModelRead(
+            **self._summary(spec).model_dump(), card=spec.card, contract=contract, files=files,
+            metrics=manifest.get("metrics"),
+        )  # fmt: skip
+
+    def actions(self, name: str | None = None) -> Sequence[ActionRead]:
+        """The label set of an action model, the default one's when none is named; raises ModelUnknown."""
+        model = name or self.default_action_model
+        if model is None:
+            return []
+        self.require_action_model(model)
+        table = self.manifests[model].get("actions", {})
+        assert isinstance(table, dict)
+        return [
+            ActionRead.model_validate({**entry, "action": action, "model": model})
+            for action, entry in table.items()
+            if isinstance(entry, dict)
+        ]
+
+    def layouts(self) -> Sequence[LayoutRead]:
+        """Every joint layout."""
+        return [LayoutRead.of(layout) for layout in LAYOUTS.values()]
+
+    def _summary(self, spec: ModelSpec) -> ModelSummary:
+        profile = self.registry.profiles.get("auto", {})
+        is_active = spec.name == self.default_action_model or spec.name in profile.get(spec.task, ())[:1]
+        return ModelSummary(
+            model_id=spec.name, task=spec.task, family=spec.family, layout=spec.layout or None,
+            labels=list(spec.labels), licence=spec.licence, is_active=is_active,
+        )  # fmt: skip
+
+
+_CONTRACT_KEYS = ("layout", "features", "window_s", "rate_hz", "num_frames", "inputs", "outputs")
+
+
+def load_library(zoo: Path = ZOO_PATH) -> Library:
+    """Read everything; raises RegistryInvalid."""
+    registry = load_registry(zoo=zoo)
+    manifests: dict[str, Mapping[str, JsonValue]] = {}
+    for path in sorted(zoo.glob("*/model.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest.get("task") == "action":
+            manifests[str(manifest["name"])] = manifest
+    return Library(registry, manifests)

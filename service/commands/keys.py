@@ -1,0 +1,65 @@
+"""`actogram keys`: make, list and revoke the API keys."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from service.security import KeyStore
+
+
+@click.group(help=__doc__)
+def command() -> None:
+    """Keys live in the database below ACTOGRAM_HOME; only their hashes are kept."""
+
+
+@command.command("create")
+@click.option("--name", default="key", show_default=True, help="Who or what uses it.")
+@click.option("--role", default="operator", show_default=True, type=click.Choice(["viewer", "operator", "admin"]))
+def create(name: str, role: str) -> None:
+    """Make a key and print it, this once."""
+    from service.security import ROLES
+
+    with _keys() as keys:
+        text = keys.create(name[:128], ROLES[ROLES.index(role)])
+    click.echo(text)
+    click.echo(f"Shown once, kept only as a hash. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
+
+
+@command.command("list")
+def list_keys() -> None:
+    """Id, role, age and name of every key."""
+    with _keys() as keys:
+        for row in keys.page():
+            click.echo(f"{row.key_id}  {row.role:<8}  {row.created_at:%Y-%m-%d %H:%M}Z  {row.name}")
+
+
+@command.command("revoke")
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Remove a key; a running server forgets it within a minute."""
+    with _keys() as keys:
+        keys.revoke(key_id)
+
+
+@contextmanager
+def _keys() -> Iterator["KeyStore"]:
+    from pipelines.errors import ConfigInvalid
+    from service.database import Database, migrate
+    from service.errors import ServiceError
+    from service.security import KeyStore
+    from service.settings import load_settings
+
+    try:
+        database = Database(load_settings().database)
+        try:
+            migrate(database)
+            yield KeyStore(database)
+        finally:
+            database.close()
+    except (ServiceError, ConfigInvalid) as error:
+        click.echo(f"actogram: {error.code}: {error}", err=True)
+        sys.exit(2)

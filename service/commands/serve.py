@@ -1,0 +1,120 @@
+"""`actogram serve`: the page and the API, until it is told to end."""
+
+import logging
+import os
+import socket
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from service.security import KeyStore
+    from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_GRACE_S = 4
+"""Seconds for open requests; the workers' drain comes after it, and both fit into 20."""
+
+
+@click.command(help=__doc__)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes [default: ACTOGRAM_WORKERS or 1].")
+@click.option("--create-key", is_flag=True, help="Make an admin key and print it, if there is no key yet.")
+@click.option(
+    "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
+)
+def command(host: str, port: int, workers: int | None, create_key: bool, log_level: str) -> None:
+    """Serve until SIGTERM or Ctrl-C: the first drains within 20 s, a second ends at once."""
+    from pipelines.errors import ConfigInvalid
+    from service.errors import ServiceError
+    from service.settings import load_settings
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One line per request of another service says nothing here, and a URL may hold a token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = load_settings(**({} if workers is None else {"workers": workers}))
+        _prepare(settings, host, create_key)
+    except (ServiceError, ConfigInvalid) as error:
+        click.echo(f"actogram: {error.code}: {error}", err=True)
+        sys.exit(2)
+    sys.exit(_serve(settings, host, port, log_level))
+
+
+def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
+    """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
+    from service.database import Database, migrate
+    from service.errors import UnsafeBinding
+    from service.middleware import is_loopback
+    from service.security import KeyStore
+
+    database = Database(settings.database)
+    try:
+        migrate(database)
+        keys = KeyStore(database)
+        if create_key and keys.is_empty():
+            _print_key(keys)
+        if not keys.is_empty():
+            return
+        if not is_loopback(host):
+            raise UnsafeBinding(
+                f"--host {host} is reachable from outside and there is no API key: make one with "
+                "`actogram keys create`, or start with --create-key"
+            )
+        logger.warning("no API key exists: everyone on this machine may do everything; see `actogram keys`")
+    finally:
+        database.close()
+
+
+def _print_key(keys: "KeyStore") -> None:
+    text = keys.create("first", "admin")
+    click.echo(f"Admin API key, shown once and kept only as a hash: {text}")
+
+
+def _serve(settings: "Settings", host: str, port: int, log_level: str) -> int:
+    import uvicorn
+
+    from service.app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings), host=host, port=port, log_level=log_level, access_log=log_level == "debug",
+        timeout_graceful_shutdown=_GRACE_S, server_header=False, date_header=True, ws_max_size=4 * 2**20,
+        ws_ping_interval=20, ws_ping_timeout=20, lifespan="on", log_config=None,
+    )  # fmt: skip
+    server = _build_server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _build_server(config: "uvicorn.Config") -> "uvicorn.Server":
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Says where it is, and ends at once when it is told twice."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            for listener in self.servers:
+                for bound in listener.sockets:
+                    click.echo(f"Actogram is at {_address(bound.getsockname())}")
+                    sys.stdout.flush()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+            if self.should_exit:
+                # Workers see their pipes close and end too; what ran is queued again at the next start.
+                os._exit(128 + sig)
+            self.should_exit = True
+
+    return Server(config)
+
+
+def _address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    host, port = name[0], name[1]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

@@ -1,0 +1,227 @@
+"""What can go wrong in the service, and the problem+json that says so.
+
+ServiceError
+├── NotFound                 a path or an id that is not there
+├── InvalidRequest           a body, a header or a query that does not hold what it should
+├── UnsupportedBody          a content type that this path does not take
+├── TooLarge                 a body over the limit
+├── UploadIncomplete         an upload that stopped half way or stood still
+├── NotReady                 results of a job that has none (yet), or none of that kind
+├── IdempotencyConflict      an Idempotency-Key used before for another request
+├── AtCapacity               no room now; `retry_after_s` says when to ask again
+├── Unauthorized             no key, or a key that is not known
+├── Forbidden                a key whose role is too low, or a foreign origin
+├── StorageFull              no space left for uploads or results
+├── DatabaseNewer            a database that a newer version has migrated
+└── UnsafeBinding            an address beyond loopback without any key
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from models.errors import ModelError
+from pipelines.errors import PipelineError
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class ServiceError(Exception):
+    """Any failure of the service; `code` is stable, `status` is the HTTP status."""
+
+    code = "service_error"
+    status = 500
+    headers: Mapping[str, str] = {}
+
+
+class NotFound(ServiceError):
+    """A path or an id that is not there."""
+
+    code, status = "not_found", 404
+
+
+class InvalidRequest(ServiceError):
+    """A body, a header or a query that does not hold what it should."""
+
+    code, status = "invalid_request", 422
+
+
+class UnsupportedBody(ServiceError):
+    """A content type that this path does not take."""
+
+    code, status = "unsupported_content_type", 415
+
+
+class TooLarge(ServiceError):
+    """A body over the limit."""
+
+    code, status = "too_large", 413
+
+
+class UploadIncomplete(ServiceError):
+    """An upload that stopped half way or stood still."""
+
+    code, status = "upload_incomplete", 400
+
+
+class NotReady(ServiceError):
+    """Results of a job that has none (yet), or none of that kind; `code` says which."""
+
+    status = 409
+
+    def __init__(self, message: str, code: str = "not_ready") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class IdempotencyConflict(ServiceError):
+    """An Idempotency-Key used before for another request."""
+
+    code, status = "idempotency_conflict", 409
+
+
+class AtCapacity(ServiceError):
+    """No room now; ask again after `retry_after_s`."""
+
+    code, status = "at_capacity", 429
+
+    def __init__(self, message: str, retry_after_s: int = 10) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
+class Unauthorized(ServiceError):
+    """No key, or a key that is not known."""
+
+    code, status = "unauthorized", 401
+    headers = {"WWW-Authenticate": 'Bearer realm="actogram"'}  # noqa: RUF012 - never written to
+
+
+class Forbidden(ServiceError):
+    """A key whose role is too low, or a foreign origin."""
+
+    code, status = "forbidden", 403
+
+
+class StorageFull(ServiceError):
+    """No space left for uploads or results."""
+
+    code, status = "disk_full", 507
+
+
+class DatabaseNewer(ServiceError):
+    """A database that a newer version has migrated."""
+
+    code = "database_newer"
+
+
+class UnsafeBinding(ServiceError):
+    """An address beyond loopback without any key."""
+
+    code = "unsafe_binding"
+
+
+class FieldFault(BaseModel):
+    """One field that was refused."""
+
+    location: str = Field(description="Where: body, query or path, then the names on the way.")
+    message: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """Every error's body (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [
+        {"type": "about:blank", "title": "Unsupported Media Type", "status": 415, "code": "unsupported_media",
+         "detail": "notes.txt is not a video: no demuxer takes it"},
+    ]})  # fmt: skip
+
+    type: str = "about:blank"
+    title: str = Field(description="The HTTP status in words.")
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="Stable, for programs: branch on this one.")
+    detail: str = Field(description="For people: the value found and the value expected.")
+    errors: list[FieldFault] | None = Field(None, description="The fields at fault, where there are any.")
+
+
+# The statuses of codes that come from the packages below, which know nothing of HTTP.
+_STATUS = {
+    "unsupported_media": 415, "source_truncated": 422, "source_error": 422, "too_large": 413, "source_forbidden": 403,
+    "config_invalid": 422, "dataset_invalid": 422, "disk_full": 507, "model_unknown": 422, "layout_unknown": 422,
+    "weights_missing": 503, "weights_corrupt": 503, "device_unavailable": 503, "connection_failed": 502,
+    "auth_failed": 502, "not_found": 502, "tls_failed": 502, "timeout": 504, "codec_unsupported": 415, "ended": 502,
+    "source_quarantined": 422, "cancelled": 409,
+}  # fmt: skip
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a code that pipelines or models gave; 500 when nothing better is known."""
+    return _STATUS.get(code, 500)
+
+
+def problem(status: int, code: str, detail: str, errors: Sequence[FieldFault] | None = None) -> Problem:
+    """The body of an error."""
+    faults = list(errors) if errors else None
+    return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=faults)
+
+
+def answer(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem as a response."""
+    body = found.model_dump(exclude_none=True)
+    return JSONResponse(body, found.status, headers=dict(headers or {}), media_type=PROBLEM_TYPE)
+
+
+def problem_of(error: ServiceError | PipelineError | ModelError) -> Problem:
+    """The problem that an error of one of the three trees stands for."""
+    status = error.status if isinstance(error, ServiceError) else status_of(error.code)
+    return problem(status, error.code, str(error) or error.code)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application with problem+json."""
+    app.add_exception_handler(ServiceError, _on_known)
+    app.add_exception_handler(PipelineError, _on_known)
+    app.add_exception_handler(ModelError, _on_known)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unknown)
+
+
+def _on_known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, (ServiceError, PipelineError, ModelError))
+    found = problem_of(error)
+    if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.warning("%s %s: %s: %s", request.method, request.url.path, found.code, found.detail)
+    return answer(found, error.headers if isinstance(error, ServiceError) else None)
+
+
+def _on_validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # The input itself is left out: it may hold a credential.
+    faults = [FieldFault(location=".".join(map(str, e["loc"])), message=str(e["msg"])) for e in error.errors()]
+    detail = "; ".join(f"{fault.location}: {fault.message}" for fault in faults[:5])
+    return answer(problem(422, "invalid_request", detail, faults))
+
+
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_content_type"}
+
+
+def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    return answer(
+        problem(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), error.headers
+    )
+
+
+def _on_unknown(_: Request, __: Exception) -> JSONResponse:
+    # Starlette raises the error again after this answer, so that the trace is in the log and only there.
+    return answer(problem(500, "internal", "the service failed on this request; its log has the reason"))

@@ -1,0 +1,210 @@
+"""Moves jobs from the queue to the workers and stores what the workers say of them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from service.blobs import BlobFolder
+from service.jobs import store
+from service.jobs.schemas import JobRead
+from service.jobs.store import JobRow
+from service.live.log import EventLog, Message, Transaction
+from service.workers.keeper import LossReason
+from service.workers.messages import JobProgress, JobTask, TaskEnded, TaskMessage
+
+logger = logging.getLogger(__name__)
+
+CRASHES_MAX = 2
+_STORE_PROGRESS_S = 1.0
+_TICK_S = 1.0
+
+
+class Placer(Protocol):
+    """Where jobs run."""
+
+    def place(self, task: JobTask) -> bool:
+        """Give a job to a worker; False when none has a slot."""
+        ...
+
+    def withdraw(self, task_id: str) -> bool:
+        """Ask a job to end; False when no worker has it."""
+        ...
+
+    def room(self, kind: str) -> int:
+        """Free slots."""
+        ...
+
+
+class JobDispatcher:
+    """Listens to the workers about jobs; one thread claims and places.
+
+    publish: tells a message that is not stored (progress).
+    duration_max_s: wall seconds that a job may run.
+    """
+
+    def __init__(
+        self, log: EventLog, blobs: BlobFolder, placer: Placer, publish: Callable[[Message], None],
+        duration_max_s: float, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._blobs = blobs
+        self._placer = placer
+        self._publish = publish
+        self._duration_max_s = duration_max_s
+        self._clock = clock
+        self._wake = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._lock = threading.Lock()
+        self._started_s: dict[str, float] = {}
+        self._stored_s: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Queue again what an earlier server left running, and begin."""
+        with self._log.transaction() as transaction:
+            left = store.requeue_all(transaction.connection)
+        if left:
+            logger.info("%d job(s) of the last run are queued again", left)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Place nothing any more; what runs goes on. May be called twice."""
+        self._is_over = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+    def wake(self) -> None:
+        """A job was queued."""
+        self._wake.set()
+
+    def on_room(self) -> None:
+        """A worker may have a slot."""
+        self._wake.set()
+
+    def on_message(self, message: TaskMessage) -> None:
+        """Store what a worker says of a job."""
+        match message:
+            case JobProgress():
+                self._progress(message)
+            case TaskEnded():
+                self._end(message)
+            case _:
+                logger.error("job %s said %s, which only streams say", message.task_id, message.type)
+
+    def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
+        """Queue a job again whose worker is gone, or quarantine it when that happened twice."""
+        assert isinstance(task, JobTask)
+        self._forget(task.task_id)
+        with self._log.transaction() as transaction:
+            row = store.requeue(transaction.connection, task.task_id, is_suspect)
+            if row is not None and row.crashes >= CRASHES_MAX:
+                text = f"{row.source_name} ended its worker {row.crashes} times (last: {reason}); not tried again"
+                logger.error("job %s is quarantined: %s", row.job_id, text)
+                self._finish(transaction, row.job_id, "failed", ("source_quarantined", text))
+        self._clean(task.task_id)
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._is_over:
+            self._wake.wait(_TICK_S)
+            self._wake.clear()
+            try:
+                self._end_overdue()
+                while not self._is_over and self._placer.room("job") > 0 and self._place_next():
+                    pass
+            except Exception:
+                # The thread's edge: a database that is away for a moment must not end it.
+                logger.exception("jobs are not placed; trying again")
+
+    def _place_next(self) -> bool:
+        with self._log.transaction() as transaction:
+            row = store.claim(transaction.connection)
+        if row is None:
+            return False
+        with self._lock:
+            self._started_s[row.job_id] = self._clock()
+        folder = self._blobs.job(row.job_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        source = str(folder / row.source) if row.source_kind == "upload" else row.source
+        if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), dict(row.options))):
+            self._tell(row.job_id, {})
+            return True
+        self._forget(row.job_id)
+        with self._log.transaction() as transaction:
+            store.requeue(transaction.connection, row.job_id, is_crash=False)
+        return False
+
+    def _end_overdue(self) -> None:
+        with self._lock:
+            overdue = [job for job, begun in self._started_s.items() if self._clock() - begun > self._duration_max_s]
+        for job_id in overdue:
+            self._forget(job_id)
+            with self._log.transaction() as transaction:
+                text = f"not finished after {self._duration_max_s:.0f} s"
+                self._finish(transaction, job_id, "failed", ("timeout", text))
+            self._placer.withdraw(job_id)
+
+    def _progress(self, message: JobProgress) -> None:
+        progress: dict[str, JsonValue] = {
+            "frames": message.frames, "percent": message.percent, "fps": message.fps, "eta_s": message.eta_s,
+        }  # fmt: skip
+        now_s = self._clock()
+        if now_s - self._stored_s.get(message.task_id, -1e9) >= _STORE_PROGRESS_S:
+            self._stored_s[message.task_id] = now_s
+            with self._log.transaction() as transaction:
+                store.set_progress(transaction.connection, message.task_id, progress)
+        self._tell(message.task_id, progress)
+
+    def _tell(self, job_id: str, progress: Mapping[str, JsonValue]) -> None:
+        self._publish(Message("job.progress", {"state": "running", "progress": dict(progress)}, job_id=job_id))
+
+    def _end(self, message: TaskEnded) -> None:
+        job_id = message.task_id
+        with self._log.transaction() as transaction:
+            if message.outcome == "released":
+                store.requeue(transaction.connection, job_id, is_crash=False)
+            elif message.outcome == "succeeded":
+                self._finish(transaction, job_id, "succeeded", None, message.facts)
+            elif message.outcome == "failed":
+                self._finish(transaction, job_id, "failed", (message.code, message.message))
+        self._forget(job_id)
+        self._clean(job_id)
+
+    def _finish(
+        self, transaction: Transaction, job_id: str, state: store.JobState, error: tuple[str, str] | None,
+        facts: Mapping[str, JsonValue] | None = None,
+    ) -> None:  # fmt: skip
+        progress = None if facts is None else facts.get("progress")
+        summary = None if facts is None else {key: value for key, value in facts.items() if key != "progress"}
+        row = store.finish(
+            transaction.connection, job_id, state, error, summary, progress if isinstance(progress, dict) else None
+        )
+        if row is not None:
+            announce(transaction, row)
+
+    def _clean(self, job_id: str) -> None:
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, job_id)
+            if row is not None and row.state == "cancelled":
+                store.remove(transaction.connection, job_id)
+        if row is None or row.state == "cancelled":
+            self._blobs.remove(job_id)
+        elif row.state != "succeeded":
+            self._blobs.remove_results(job_id)
+
+    def _forget(self, job_id: str) -> None:
+        with self._lock:
+            self._started_s.pop(job_id, None)
+            self._stored_s.pop(job_id, None)
+
+
+def announce(transaction: Transaction, row: JobRow) -> None:
+    """Tell that a job is over."""
+    kind = "job.completed" if row.state == "succeeded" else "job.failed"
+    data = JobRead.of(row).model_dump(mode="json")
+    transaction.announce(Message(kind, data, job_id=row.job_id, tags=row.tags))

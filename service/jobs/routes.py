@@ -1,0 +1,235 @@
+"""The paths below /v1/jobs."""
+
+import base64
+import binascii
+import json
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from service.blobs import BlobFolder
+from service.deps import provided
+from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
+from service.jobs.control import Created, JobControl
+from service.jobs.formats import ResultFormat, convert, negotiate
+from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
+from service.jobs.store import JobState
+from service.jobs.upload import UploadReader
+from service.security import Operator, Viewer
+from service.settings import Settings
+
+T = TypeVar("T", bound=BaseModel)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Viewer])
+
+_JSON_BYTES_MAX = 256 * 1024
+_VIDEO_TYPES = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime",
+    ".webm": "video/webm", ".avi": "video/x-msvideo", ".mkv": "video/x-matroska",
+    ".ts": "video/mp2t", ".mpg": "video/mpeg", ".mpeg": "video/mpeg",
+    ".ogv": "video/ogg",
+}  # fmt: skip
+
+ControlDep = Annotated[JobControl, Depends(provided(JobControl))]
+BlobsDep = Annotated[BlobFolder, Depends(provided(BlobFolder))]
+SettingsDep = Annotated[Settings, Depends(provided(Settings))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=255, description="Repeat a POST with the same key: the first one's job is answered."
+    ),
+]
+
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The video."},
+                        "model": {"type": "string", "description": "Action model; left out: the default one."},
+                        "video": {"type": "boolean", "description": "Whether an annotated mp4 is made too."},
+                        "tags": {"type": "string", "description": "A JSON object of strings."},
+                    },
+                }
+            },
+            "application/json": {"schema": JobCreate.model_json_schema(ref_template="#/components/schemas/{model}")},
+        },
+    }
+}
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "`upload_incomplete`: the upload stopped half way",
+        403: "`source_forbidden`: a URI that the settings refuse",
+        409: "`idempotency_conflict`: the key was used for another body",
+        413: "`too_large`: over the size limit",
+        415: "`unsupported_content_type`: neither a form nor JSON",
+        422: "`invalid_request`, `model_unknown`",
+        429: "`at_capacity`: too many jobs wait; see Retry-After",
+        507: "`disk_full`: no room for uploads",
+    }.items()
+}
+_NOT_READY: dict[int | str, dict[str, object]] = {
+    404: {"model": Problem, "description": "`not_found`: no such job, or this was not asked for"},
+    409: {"model": Problem, "description": "`not_ready`, or the code with which the job failed"},
+}
+
+
+@router.post(
+    "", status_code=202, response_model=JobRead, dependencies=[Operator], openapi_extra=_UPLOAD_BODY,
+    responses=_PROBLEMS, summary="Analyse a video",
+)  # fmt: skip
+async def create_job(
+    request: Request, response: Response, control: ControlDep, blobs: BlobsDep, settings: SettingsDep,
+    idempotency_key: IdempotencyKey = None,
+) -> JobRead:  # fmt: skip
+    """Upload a video (multipart form, part `file`), or name one to fetch (JSON)."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        body = _parse(JobCreate, await _json(request))
+        created = await run_in_threadpool(control.create_source, body, idempotency_key)
+    else:
+        _refuse_oversize(request, settings)
+        created = await _receive(request, content_type, control, blobs, settings, idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{created.row.job_id}"
+    if created.is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return JobRead.of(created.row)
+
+
+@router.get("", summary="List jobs")
+def list_jobs(
+    control: ControlDep,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    cursor: Annotated[str | None, Query(max_length=128, description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobPage:
+    """The newest first."""
+    rows = control.page(state, None if cursor is None else _decode_cursor(cursor), limit + 1)
+    shown = rows[:limit]
+    more = _encode_cursor(shown[-1].job_id) if len(rows) > limit else None
+    return JobPage(items=[JobRead.of(row) for row in shown], next_cursor=more)
+
+
+@router.get("/{job_id}", responses={404: _NOT_READY[404]}, summary="Look at a job")
+def get_job(job_id: str, control: ControlDep) -> JobRead:
+    """State, progress, and what can be fetched."""
+    return JobRead.of(control.require(job_id))
+
+
+@router.delete("/{job_id}", status_code=204, dependencies=[Operator], summary="Cancel and remove a job")
+def delete_job(job_id: str, control: ControlDep) -> None:
+    """Legal in every state, and for a job that is gone already. Its video and results are removed."""
+    control.remove(job_id)
+
+
+@router.get("/{job_id}/results", response_class=Response, responses=_NOT_READY, summary="Fetch the results")
+def get_results(
+    job_id: str,
+    control: ControlDep,
+    format_: Annotated[ResultFormat | None, Query(alias="format", description="Goes before `Accept`.")] = None,
+    accept: Annotated[str, Header()] = "*/*",
+) -> Response:
+    """JSON Lines by default, JSON or CSV by `?format=` or `Accept`; the lines are described in docs/results.md."""
+    row = control.require(job_id)
+    path = control.require_file(row, "results.jsonl")
+    wanted = format_ or negotiate(accept)
+    name = f"{row.job_id}.{wanted}"
+    if wanted == "jsonl":
+        return FileResponse(path, media_type="application/x-ndjson", filename=name, content_disposition_type="inline")
+    media_type, chunks = convert(path, wanted)
+    headers = {"Content-Disposition": f'inline; filename="{name}"'}
+    return StreamingResponse(chunks, media_type=media_type, headers=headers)
+
+
+@router.get("/{job_id}/timeline", response_class=Response, responses=_NOT_READY, summary="Fetch the timeline")
+def get_timeline(job_id: str, control: ControlDep) -> Response:
+    """Per track, which actions from when to when."""
+    path = control.require_file(control.require(job_id), "timeline.json")
+    return FileResponse(path, media_type="application/json")
+
+
+@router.get("/{job_id}/video", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the annotated video")
+def get_video(job_id: str, control: ControlDep) -> FileResponse:
+    """An mp4 with boxes, skeletons and labels, when the job asked for it; takes `Range`."""
+    path = control.require_file(control.require(job_id), "video.mp4")
+    return FileResponse(path, media_type="video/mp4", filename=f"{job_id}.mp4", content_disposition_type="inline")
+
+
+@router.get("/{job_id}/source", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the video itself")
+def get_source(job_id: str, control: ControlDep) -> FileResponse:
+    """The video as it was uploaded; takes `Range`, so that a player can seek."""
+    path = control.require_source(control.require(job_id))
+    # Never the type that the uploader claims: a browser must not run what somebody uploaded.
+    media_type = _VIDEO_TYPES.get(path.suffix.lower(), "video/mp4")
+    return FileResponse(path, media_type=media_type, content_disposition_type="inline")
+
+
+async def _receive(
+    request: Request, content_type: str, control: JobControl, blobs: BlobFolder, settings: Settings, key: str | None
+) -> Created:
+    job_id = await run_in_threadpool(control.new_id)
+    reader = UploadReader(blobs.incoming(job_id), blobs, settings.upload_bytes_max, settings.upload_idle_s)
+    with reader:
+        upload = await reader.read(content_type, request.stream())
+        if upload.size_bytes == 0:
+            raise InvalidRequest(f"{upload.name} holds no byte; expected a video")
+        form = _form(upload.fields)
+        options = JobOptions(model=form.model, video=form.video)
+        return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
+
+
+def _form(fields: dict[str, str]) -> UploadForm:
+    values: dict[str, object] = {name: text for name, text in fields.items() if text != ""}
+    if "tags" in values:
+        try:
+            values["tags"] = json.loads(fields["tags"])
+        except ValueError as error:
+            raise InvalidRequest(f"field tags is not JSON: {error}") from error
+    return _parse(UploadForm, values)
+
+
+def _refuse_oversize(request: Request, settings: Settings) -> None:
+    declared = request.headers.get("content-length", "")
+    # The form around the file takes some bytes of its own.
+    if declared.isdecimal() and int(declared) > settings.upload_bytes_max + 2**20:
+        raise TooLarge(f"the body is {declared} bytes, the limit is {settings.upload_bytes_max}")
+
+
+async def _json(request: Request) -> object:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _JSON_BYTES_MAX:
+            raise TooLarge(f"the JSON body is over {_JSON_BYTES_MAX} bytes")
+    try:
+        parsed: object = json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from error
+    return parsed
+
+
+def _parse(schema: type[T], values: object) -> T:
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        # The input itself is left out: it may hold a credential.
+        faults = [FieldFault(location=".".join(map(str, e["loc"])) or "body", message=e["msg"]) for e in error.errors()]
+        raise InvalidRequest("; ".join(f"{fault.location}: {fault.message}" for fault in faults[:5])) from error
+
+
+def _encode_cursor(job_id: str) -> str:
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("cursor is none that this service gave") from error

@@ -1,0 +1,110 @@
+"""What clients send and get about jobs."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from service.errors import Problem, problem, status_of
+from service.jobs.store import JobRow, JobState
+
+Tags = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]], Field(max_length=20)
+]
+
+
+class JobOptions(BaseModel):
+    """How a video is analysed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(None, max_length=128, description="Action model; left out: the default one.")
+    video: bool = Field(False, description="Whether an annotated mp4 is made too.")
+
+
+class JobSource(BaseModel):
+    """A video that the service fetches itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uri: str = Field(max_length=4096, description="http, https or file, as the settings allow.")
+
+
+class JobCreate(JobOptions):
+    """A job whose video is named, not uploaded."""
+
+    source: JobSource
+    tags: Tags = {}
+
+
+class UploadForm(JobOptions):
+    """The fields beside the file in a multipart upload."""
+
+    tags: Tags = {}
+
+
+class Progress(BaseModel):
+    """How far a job is."""
+
+    frames: int = Field(0, description="Frames analysed.")
+    percent: float | None = Field(None, description="0..100; null while the length is not known.")
+    fps: float = Field(0.0, description="Frames analysed per second of wall time.")
+    eta_s: float | None = Field(None, description="Seconds left, null while unknown.")
+
+
+class SourceRead(BaseModel):
+    """Where a job's video came from."""
+
+    kind: Literal["upload", "uri"]
+    name: str = Field(description="The file's name, or the URI without its credentials.")
+    size_bytes: int | None
+
+
+class JobRead(BaseModel):
+    """A job."""
+
+    job_id: str
+    state: JobState
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    source: SourceRead
+    model: str | None = Field(description="The action model asked for; null: the default one.")
+    tags: dict[str, str]
+    progress: Progress
+    attempts: int = Field(description="How often a worker has begun it.")
+    error: Problem | None = Field(description="Why it failed, in the shape of every error.")
+    summary: dict[str, JsonValue] = Field(description="What the analysis says of itself, once it succeeded.")
+    links: dict[str, str] = Field(description="What can be fetched now.")
+
+    @classmethod
+    def of(cls, row: JobRow) -> "JobRead":
+        """A row as clients see it."""
+        error = None
+        if row.error_code is not None:
+            error = problem(status_of(row.error_code), row.error_code, row.error_message or row.error_code)
+        model = row.options.get("model")
+        return cls(
+            job_id=row.job_id, state=row.state, created_at=row.created_at, started_at=row.started_at,
+            finished_at=row.finished_at, tags=dict(row.tags), attempts=row.attempts, error=error,
+            source=SourceRead(kind=row.source_kind, name=row.source_name, size_bytes=row.source_bytes),
+            model=model if isinstance(model, str) else None, summary=dict(row.summary),
+            progress=Progress.model_validate(dict(row.progress)), links=_links(row),
+        )  # fmt: skip
+
+
+class JobPage(BaseModel):
+    """Jobs, the newest first."""
+
+    items: list[JobRead]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+
+
+def _links(row: JobRow) -> dict[str, str]:
+    base = f"/v1/jobs/{row.job_id}"
+    links = {"self": base, "source": f"{base}/source"}
+    if row.state == "succeeded":
+        links |= {"results": f"{base}/results", "timeline": f"{base}/timeline"}
+        if row.options.get("video"):
+            links["video"] = f"{base}/video"
+    return links

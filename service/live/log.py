@@ -1,0 +1,134 @@
+"""The log: every message that a client must not miss, numbered without holes, stored before it is told."""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import sqlalchemy as sa
+from pydantic import JsonValue
+
+from service.database import Database, UtcTime, metadata, now
+
+logger = logging.getLogger(__name__)
+
+event_log = sa.Table(
+    "event_log",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("stream_id", sa.String(64)),
+    sa.Column("job_id", sa.String(64)),
+    sa.Column("time", UtcTime, nullable=False),
+    sa.Column("media_time_s", sa.Float),
+    sa.Column("frame_index", sa.BigInteger),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+_COUNTER = "event_log"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell: about a stream, a job or neither.
+
+    seq: its number in the log; 0 before it is stored, and for messages that are never stored.
+    media_time_s: seconds in the source, None where there is none.
+    """
+
+    type: str
+    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    stream_id: str | None = None
+    job_id: str | None = None
+    time: dt.datetime = field(default_factory=now)
+    media_time_s: float | None = None
+    frame_index: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seq: int = 0
+
+
+class Transaction:
+    """Domain rows and log rows that are stored together or not at all."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.announced: list[Message] = []
+
+    def announce(self, message: Message) -> Message:
+        """Store a message under the next number; it is told after the commit."""
+        # A counter row, not a sequence: a transaction that is undone gives its number back.
+        taken = (
+            sa.update(counters)
+            .where(counters.c.name == _COUNTER)
+            .values(value=counters.c.value + 1)
+            .returning(counters.c.value)
+        )
+        stored = replace(message, seq=self.connection.execute(taken).scalar_one())
+        self.connection.execute(
+            sa.insert(event_log).values(
+                seq=stored.seq, type=stored.type, stream_id=stored.stream_id, job_id=stored.job_id, time=stored.time,
+                media_time_s=stored.media_time_s, frame_index=stored.frame_index, tags=dict(stored.tags),
+                data=dict(stored.data),
+            )
+        )  # fmt: skip
+        self.announced.append(stored)
+        return stored
+
+
+class EventLog:
+    """Appends in order, reads from a number on, forgets the oldest."""
+
+    def __init__(self, database: Database, publish: Callable[[Message], None]) -> None:
+        self._database = database
+        self._publish = publish
+        # Held over commit and publication, so that messages are told in the order of their numbers.
+        self._order = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Write rows and announce messages; what was announced is told once it is committed."""
+        with self._order:
+            with self._database.write() as connection:
+                transaction = Transaction(connection)
+                yield transaction
+            for message in transaction.announced:
+                self._publish(message)
+
+    def head(self) -> int:
+        """The number of the newest message; 0 when there is none."""
+        with self._database.read() as connection:
+            return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == _COUNTER)).scalar_one())
+
+    def oldest(self) -> int | None:
+        """The number of the oldest message that is still there; None when the log is empty."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.min(event_log.c.seq))).scalar()
+
+    def read(self, after_seq: int, upto_seq: int, limit: int) -> Sequence[Message]:
+        """At most `limit` messages numbered above `after_seq`, up to `upto_seq`, in order."""
+        query = (
+            sa.select(event_log)
+            .where(event_log.c.seq > after_seq, event_log.c.seq <= upto_seq)
+            .order_by(event_log.c.seq)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_message(row) for row in connection.execute(query).mappings()]
+
+    def forget(self, keep_rows: int) -> int:
+        """Remove all but the newest `keep_rows`; returns how many went."""
+        with self._database.write() as connection:
+            head = connection.execute(sa.select(counters.c.value).where(counters.c.name == _COUNTER)).scalar_one()
+            return connection.execute(sa.delete(event_log).where(event_log.c.seq <= head - keep_rows)).rowcount
+
+
+def _message(row: sa.RowMapping) -> Message:
+    return Message(**row)
