@@ -16,9 +16,6 @@ from models.arrays import AnyArray
 from models.errors import ContractMismatch
 from models.tflite import Table, TfliteGraph, TfliteOperator, load_tflite
 
-CONVERTER_VERSION = 1
-"""Goes up when the same .tflite gives another ONNX; part of the cached file's name."""
-
 OUTPUTS: Mapping[str, Mapping[int, str]] = {
     "blazepose-landmark": {0: "landmarks", 1: "presence"},
     "blazepose-detector": {0: "boxes", 1: "scores"},

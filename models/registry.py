@@ -43,8 +43,10 @@ class FileSpec:
     """One weight file.
 
     path:   its name in the cache.
-    sha256: 64 hex digits; empty for a file that is made here from another one.
+    sha256: 64 hex digits; empty for a file that is made here from another one, and for the user's own export.
+    size_bytes: 0 where nobody has said it.
     made_from, converter: role of the file it is made from, and how; empty for a file that is fetched.
+    converter_version: goes up when the converter gives another file for the same source.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -55,6 +57,7 @@ class FileSpec:
     sources: tuple[Source, ...] = ()
     made_from: str = ""
     converter: str = ""
+    converter_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,4 +90,5 @@ def points_to_source(points: FloatArray, regions: FloatArray, size_wh: tuple[int
 
 def sigmoid(logits: FloatArray) -> FloatArray:
     """1 / (1 + exp(-x)), without overflow."""
-    return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+    half: FloatArray = np.tanh(0.5 * logits).astype(np.float32)
+    return (half + np.float32(1)) / np.float32(2)

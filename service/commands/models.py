@@ -1,0 +1,143 @@
+"""`actogram models`: which networks there are, which are at hand, and how to get the others."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from models.fetch import Progress
+    from models.registry import ModelSpec
+    from models.weights import WeightStore
+
+_DEFAULT_PROFILE = "auto"
+
+
+@click.group(help="List, fetch and describe networks.")
+def command() -> None:
+    """The group; each subcommand imports what it needs when it runs."""
+
+
+@command.command("list", help="Every network, with its licence and whether it is at hand.")
+def list_models() -> None:
+    """Print a table: cached is at hand, available can be pulled, missing is neither."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from models.registry import load_registry
+
+    store = _store()
+    table = Table("name", "task", "licence", "size", "state", box=None, pad_edge=False)
+    for spec in load_registry():
+        size = sum(file.size_bytes for file in spec.files.values())
+        table.add_row(spec.name, spec.task, spec.licence, _megabytes(size), store.state(spec))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+@command.command("pull", help="Fetch one network, or what a profile needs, into the cache.")
+@click.argument("name", required=False)
+@click.option("--profile", help=f"Fetch a profile's networks; {_DEFAULT_PROFILE} when no NAME is given.")
+def pull(name: str | None, profile: str | None) -> None:
+    """Fetch, check, convert; says what was taken for each task."""
+    if name and profile:
+        raise click.UsageError("give a NAME or --profile, not both")
+    _reported(lambda: _pull_model(name) if name else _pull_profile(profile or _DEFAULT_PROFILE))
+
+
+@command.command("card", help="What a network is, where it comes from, and what is known of it.")
+@click.argument("name")
+def card(name: str) -> None:
+    """Print the card of one network."""
+    _reported(lambda: _print_card(name))
+
+
+def _pull_model(name: str) -> None:
+    from models.registry import load_registry
+
+    spec = load_registry().require(name)
+    with _bars() as bars:
+        path = _store().require(spec, progress=_progress(bars))
+    click.echo(f"{spec.name}: {path}")
+
+
+def _pull_profile(name: str) -> None:
+    from models.registry import load_registry
+
+    store = _store()
+    for task, specs in load_registry().require_profile(name).items():
+        with _bars() as bars:
+            spec, path = store.choose(specs, _progress(bars))
+        click.echo(f"{task}: {spec.name} ({path})")
+        if spec is not specs[0]:
+            click.echo(f"  {specs[0].name} is better; get it with: actogram models pull {specs[0].name}")
+
+
+def _print_card(name: str) -> None:
+    from models.registry import load_registry
+
+    spec = load_registry().require(name)
+    for key, value in _facts(spec).items():
+        click.echo(f"{key + ':':10}{value}")
+    click.echo(f"\n{spec.card.strip()}")
+
+
+def _facts(spec: "ModelSpec") -> Mapping[str, str]:
+    facts = {
+        "name": spec.name,
+        "task": spec.task,
+        "family": spec.family,
+        "licence": spec.licence,
+        "input": "x".join(str(side) for side in spec.input.size_wh) if any(spec.input.size_wh) else "",
+        "layout": spec.layout,
+        "labels": ", ".join(spec.labels),
+        "state": _store().state(spec),
+        "sha256": next((file.sha256 for file in spec.files.values() if file.sha256), ""),
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _store() -> "WeightStore":
+    from models.weights import WeightStore
+    from service.settings import Settings
+
+    settings = Settings()
+    return WeightStore(settings.cache, settings.weights, settings.offline)
+
+
+def _bars() -> "Bars":
+    """A progress display on stderr; silent where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _progress(bars: "Bars") -> "Progress":
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done_bytes: int, total_bytes: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total_bytes or None)
+        bars.update(tasks[what], completed=done_bytes, total=total_bytes or None)
+
+    return show
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes else "-"
+
+
+def _reported(act: Callable[[], None]) -> None:
+    """Run; a failure is one line on stderr, status 2 for a name that does not exist and 1 for the rest."""
+    from models.errors import ModelError, ModelUnknown
+
+    try:
+        act()
+    except ModelError as error:
+        click.echo(f"actogram: {error.code}: {error}", err=True)
+        raise SystemExit(2 if isinstance(error, ModelUnknown) else 1) from error
