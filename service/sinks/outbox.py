@@ -34,7 +34,7 @@ class Attempt:
     latency_ms: float | None = None
 
 
-class Journal(Protocol):
+class Ledger(Protocol):
     """Remembers how far a sink has come and what happened to it."""
 
     def cursor(self) -> int | None:
@@ -54,13 +54,13 @@ class Outbox:
     """
 
     def __init__(
-        self, name: str, log: EventLog, sink: Sink, journal: Journal, wants: Callable[[Message], bool],
+        self, name: str, log: EventLog, sink: Sink, ledger: Ledger, wants: Callable[[Message], bool],
         *, backoff: Backoff | None = None, poll_s: float = 1.0,
     ) -> None:  # fmt: skip
         self.name = name
         self._log = log
         self._sink = sink
-        self._journal = journal
+        self._ledger = ledger
         self._wants = wants
         self._backoff = backoff or Backoff()
         self._poll_s = poll_s
@@ -71,8 +71,8 @@ class Outbox:
 
     def start(self) -> None:
         """Begin where the sink stopped; a new sink begins with what comes next."""
-        if self._journal.cursor() is None:
-            self._journal.advance(self._log.head())
+        if self._ledger.cursor() is None:
+            self._ledger.advance(self._log.head())
         self._thread.start()
 
     def wake(self) -> None:
@@ -93,7 +93,7 @@ class Outbox:
     @property
     def pending(self) -> int:
         """Messages in the log that the sink has not passed yet, wanted or not."""
-        return max(0, self._log.head() - (self._journal.cursor() or 0))
+        return max(0, int(self._log.head()) - (self._ledger.cursor() or 0))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -109,21 +109,21 @@ class Outbox:
 
     def _drain(self) -> int:
         """Pass one page of the log; returns how many messages that was."""
-        after = self._journal.cursor() or 0
+        after = self._ledger.cursor() or 0
         head = self._log.head()
         if head <= after:
             return 0
         page = self._log.read(after, head, _PAGE_ROWS)
         if not page:  # forgotten by retention while the sink was away
             logger.warning("sink %s: messages %d to %d are no longer in the log", self.name, after + 1, head)
-            self._journal.advance(head)
+            self._ledger.advance(head)
             return 0
         if page[0].seq > after + 1:
             logger.warning("sink %s: messages %d to %d are no longer in the log", self.name, after + 1, page[0].seq - 1)
         for message in page:
             if self._wants(message) and not self._hand_over(message):
                 return 0
-            self._journal.advance(message.seq)
+            self._ledger.advance(message.seq)
         return len(page)
 
     def _hand_over(self, message: Message) -> bool:
@@ -153,4 +153,4 @@ class Outbox:
         else:
             outcome = "dead" if is_dead else "retrying"
             found = Attempt(message.seq, message.type, attempt, outcome, str(result), result.status)
-        self._journal.record(found)
+        self._ledger.record(found)

@@ -17,8 +17,8 @@ _WAIT_S = 10.0
 
 
 @dataclass
-class MemoryJournal:
-    """A journal that outlives the outbox, as the database does."""
+class MemoryLedger:
+    """A ledger that outlives the outbox, as the database does."""
 
     at: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -72,9 +72,9 @@ def announce(log: EventLog, *kinds: str) -> None:
             transaction.announce(Message(kind, {"action": "fall"}, stream_id="door"))
 
 
-def run(log: EventLog, sink: ListSink, journal: MemoryJournal, kind: str = "action") -> Outbox:
+def run(log: EventLog, sink: ListSink, ledger: MemoryLedger, kind: str = "action") -> Outbox:
     outbox = Outbox(
-        "test", log, sink, journal, lambda message: message.type.startswith(kind),
+        "test", log, sink, ledger, lambda message: message.type.startswith(kind),
         backoff=Backoff(first_s=0.001, limit_s=0.01), poll_s=0.01,
     )  # fmt: skip
     outbox.start()
@@ -87,10 +87,10 @@ def stop(outbox: Outbox) -> None:
 
 
 def test_outbox_delivers_in_order_what_the_sink_wants(log: EventLog) -> None:
-    sink, journal = ListSink(), MemoryJournal(at=0)
+    sink, ledger = ListSink(), MemoryLedger(at=0)
     announce(log, "action.started", "stream.state_changed", "action.ended")
 
-    outbox = run(log, sink, journal)
+    outbox = run(log, sink, ledger)
 
     assert sink.expect(2)
     stop(outbox)
@@ -98,45 +98,45 @@ def test_outbox_delivers_in_order_what_the_sink_wants(log: EventLog) -> None:
 
 
 def test_outbox_tries_again_until_the_sink_takes_it(log: EventLog) -> None:
-    sink, journal = ListSink(failures=3), MemoryJournal(at=0)
+    sink, ledger = ListSink(failures=3), MemoryLedger(at=0)
     announce(log, "action.started", "action.ended")
 
-    outbox = run(log, sink, journal)
+    outbox = run(log, sink, ledger)
 
     assert sink.expect(2)
     stop(outbox)
     assert sink.seen == [1, 2]
-    assert [one.outcome for one in journal.attempts[:4]] == ["retrying", "retrying", "retrying", "delivered"]
+    assert [one.outcome for one in ledger.attempts[:4]] == ["retrying", "retrying", "retrying", "delivered"]
 
 
 def test_outbox_keeps_a_dead_letter_and_goes_on_when_the_receiver_refuses(log: EventLog) -> None:
-    sink, journal = ListSink(failures=1, is_final=True), MemoryJournal(at=0)
+    sink, ledger = ListSink(failures=1, is_final=True), MemoryLedger(at=0)
     announce(log, "action.started")
 
-    outbox = run(log, sink, journal)
+    outbox = run(log, sink, ledger)
     announce(log, "stream.state_changed")
 
     deadline = threading.Event()
     for _ in range(1000):
-        if journal.at == 2:
+        if ledger.at == 2:
             break
         deadline.wait(0.01)
     stop(outbox)
-    assert [one.outcome for one in journal.attempts] == ["dead"]
-    assert journal.at == 2
+    assert [one.outcome for one in ledger.attempts] == ["dead"]
+    assert ledger.at == 2
 
 
 def test_outbox_goes_on_where_it_stopped(log: EventLog) -> None:
-    journal = MemoryJournal(at=0)
+    ledger = MemoryLedger(at=0)
     first = ListSink()
     announce(log, "action.started")
-    outbox = run(log, first, journal)
+    outbox = run(log, first, ledger)
     assert first.expect(1)
     stop(outbox)
     announce(log, "action.ended", "action.started")
 
     second = ListSink()
-    outbox = run(log, second, journal)
+    outbox = run(log, second, ledger)
 
     assert second.expect(2)
     stop(outbox)
@@ -145,9 +145,9 @@ def test_outbox_goes_on_where_it_stopped(log: EventLog) -> None:
 
 def test_new_outbox_begins_with_what_comes_next(log: EventLog) -> None:
     announce(log, "action.started")
-    sink, journal = ListSink(), MemoryJournal()
+    sink, ledger = ListSink(), MemoryLedger()
 
-    outbox = run(log, sink, journal)
+    outbox = run(log, sink, ledger)
     announce(log, "action.ended")
 
     assert sink.expect(1)
@@ -156,14 +156,14 @@ def test_new_outbox_begins_with_what_comes_next(log: EventLog) -> None:
 
 
 def test_outbox_stops_while_the_sink_is_down(log: EventLog) -> None:
-    sink, journal = ListSink(failures=10**9), MemoryJournal(at=0)
+    sink, ledger = ListSink(failures=10**9), MemoryLedger(at=0)
     announce(log, "action.started")
-    outbox = run(log, sink, journal)
+    outbox = run(log, sink, ledger)
 
     outbox.stop()
 
     assert outbox.join(_WAIT_S)
-    assert journal.at == 0
+    assert ledger.at == 0
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 5, 40])

@@ -1,0 +1,97 @@
+"""The evidence of events on disk: per event the clip, the skeletons, and why it was announced."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+
+class EvidenceFolder:
+    """One folder per event: `clip.mp4`, `skeletons.jsonl`, `evidence.json`; the worker writes, the service reads.
+
+    bytes_max: size of all evidence; the oldest goes first.
+    """
+
+    def __init__(self, root: Path, bytes_max: int) -> None:
+        self._root = root
+        self._bytes_max = bytes_max
+
+    @property
+    def root(self) -> Path:
+        """Where workers write."""
+        return self._root
+
+    def open(self) -> None:
+        """Make the folder."""
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, event_id: str) -> Path:
+        """The folder of an event, there or not."""
+        return self._root / safe_name(event_id)
+
+    def clip(self, event_id: str) -> Path:
+        """The clip's path, there or not."""
+        return self.folder(event_id) / "clip.mp4"
+
+    def bundle(self, event_id: str, event: Mapping[str, JsonValue]) -> Path | None:
+        """Everything about an event as one zip; None when nothing was kept."""
+        folder = self.folder(event_id)
+        if not (folder / "evidence.json").is_file():
+            return None
+        path = folder / "evidence.zip"
+        partial = folder / "evidence.zip.part"
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("event.json", json.dumps(dict(event), indent=1))
+            for name in ("evidence.json", "skeletons.jsonl"):
+                if (folder / name).is_file():
+                    archive.write(folder / name, name)
+            if (folder / "clip.mp4").is_file():
+                archive.write(folder / "clip.mp4", "clip.mp4", zipfile.ZIP_STORED)
+        return partial.replace(path)
+
+    def keypoints(self, stream_id: str, track_id: int, event_ids: Sequence[str]) -> Path | None:
+        """The skeletons of one track over its events, each time once; None when none were kept."""
+        lines: dict[float, str] = {}
+        for event_id in event_ids:
+            path = self.folder(event_id) / "skeletons.jsonl"
+            if not path.is_file():
+                continue
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    found = json.loads(line)
+                    if found["track_id"] == track_id:
+                        lines[float(found["media_time_s"])] = line
+        if not lines:
+            return None
+        target = self.folder(event_ids[0]) / f"track-{safe_name(stream_id)}-{track_id}.jsonl"
+        partial = target.with_suffix(".part")
+        partial.write_text("".join(lines[time] for time in sorted(lines)), encoding="utf-8")
+        return partial.replace(target)
+
+    def remove(self, event_id: str) -> None:
+        """Remove what was kept of an event; harmless when there is nothing."""
+        shutil.rmtree(self.folder(event_id), ignore_errors=True)
+
+    def trim(self) -> int:
+        """Remove the oldest evidence beyond the limit; returns how many events lost theirs."""
+        folders = [folder for folder in self._root.iterdir() if folder.is_dir()]
+        sized = sorted(((folder.stat().st_mtime, _size_bytes(folder), folder) for folder in folders), reverse=True)
+        total, removed = 0, 0
+        for _, size, folder in sized:
+            total += size
+            if total > self._bytes_max:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+        return removed
+
+
+def safe_name(text: str) -> str:
+    """A text as one folder name: nothing that a path or a shell reads."""
+    return "".join(char if char.isalnum() or char in "-_" else "_" for char in text)[:128]
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())

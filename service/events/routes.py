@@ -1,0 +1,163 @@
+"""GET and PATCH of events, their evidence, feedback, and the tracks they belong to."""
+
+import base64
+import binascii
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, status
+from fastapi.responses import FileResponse
+
+from service.deps import provided
+from service.errors import InvalidRequest, NotFound, NotReady
+from service.events.control import EventControl
+from service.events.evidence import EvidenceFolder
+from service.events.schemas import (
+    EventPage,
+    EventPatch,
+    EventRead,
+    FeedbackCreate,
+    FeedbackList,
+    FeedbackRead,
+    TrackRead,
+    TrackTimeline,
+)
+from service.events.store import EventRow, EventState, Filter
+from service.security import Operator, Viewer
+
+router = APIRouter(prefix="/v1", tags=["events"])
+
+EventControlDep = Annotated[EventControl, Depends(provided(EventControl))]
+EvidenceDep = Annotated[EvidenceFolder, Depends(provided(EvidenceFolder))]
+
+
+def _filter(
+    stream: str | None = None,
+    job: str | None = None,
+    action: str | None = None,
+    state: EventState | None = None,
+    zone: str | None = None,
+    severity: str | None = None,
+    track: int | None = None,
+    min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    tag: Annotated[str | None, Query(description="`key:value`")] = None,
+    acknowledged: bool | None = None,
+) -> Filter:
+    key, colon, value = (tag or "").partition(":")
+    if tag is not None and not colon:
+        raise InvalidRequest(f"query.tag: found {tag!r}, expected key:value")
+    return Filter(
+        stream, job, action, state, zone, severity, track, min_score, _utc(since), _utc(until),
+        (key, value) if tag is not None else None, acknowledged,
+    )  # fmt: skip
+
+
+FilterDep = Annotated[Filter, Depends(_filter)]
+
+
+@router.get("/events", dependencies=[Viewer])
+def list_events(
+    control: EventControlDep,
+    wanted: FilterDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> EventPage:
+    """Events, the newest first."""
+    rows = control.page(wanted, None if cursor is None else _decode(cursor), limit)
+    more = _encode(rows[-1]) if len(rows) == limit else None
+    return EventPage(items=[EventRead.of(row) for row in rows], next_cursor=more)
+
+
+@router.get("/events/{event_id}", dependencies=[Viewer])
+def get_event(event_id: str, control: EventControlDep) -> EventRead:
+    """One event."""
+    return EventRead.of(control.require(event_id))
+
+
+@router.patch("/events/{event_id}", dependencies=[Operator])
+def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> EventRead:
+    """Acknowledge or comment."""
+    return EventRead.of(control.change(event_id, patch))
+
+
+@router.get("/events/{event_id}/clip", dependencies=[Viewer], response_class=FileResponse)
+def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+    """The camera's own pictures around the event, not encoded again (mp4)."""
+    row = control.require(event_id)
+    path = evidence.clip(event_id)
+    if not path.is_file():
+        raise NotReady(f"the clip of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
+    return FileResponse(path, media_type="video/mp4", filename=f"{event_id}.mp4", content_disposition_type="inline")
+
+
+@router.get("/events/{event_id}/evidence", dependencies=[Viewer], response_class=FileResponse)
+def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+    """Why the event was announced: clip, skeletons, window scores, thresholds and the model's hash (zip)."""
+    row = control.require(event_id)
+    path = evidence.bundle(event_id, EventRead.of(row).model_dump(mode="json"))
+    if path is None:
+        raise NotReady(f"the evidence of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
+    return FileResponse(path, media_type="application/zip", filename=f"{event_id}.zip")
+
+
+@router.get("/events/{event_id}/feedback", dependencies=[Viewer])
+def list_feedback(event_id: str, control: EventControlDep) -> FeedbackList:
+    """What people said of an event."""
+    rows = control.feedback(event_id)
+    return FeedbackList(items=[FeedbackRead.model_validate(dict(row)) for row in rows])
+
+
+@router.post("/events/{event_id}/feedback", dependencies=[Operator], status_code=status.HTTP_201_CREATED)
+def add_feedback(event_id: str, opinion: FeedbackCreate, control: EventControlDep) -> FeedbackRead:
+    """Say whether an event was right, and what it really was."""
+    added = control.add_feedback(event_id, opinion)
+    found = next(row for row in control.feedback(event_id) if row["feedback_id"] == added)
+    return FeedbackRead.model_validate(dict(found))
+
+
+@router.get("/tracks/{track_id}", dependencies=[Viewer], tags=["tracks"])
+def get_track(track_id: str, control: EventControlDep) -> TrackRead:
+    """One person of a stream; the id is `<stream>:<number>`."""
+    return control.require_track(*_track(track_id))
+
+
+@router.get("/tracks/{track_id}/timeline", dependencies=[Viewer], tags=["tracks"])
+def get_track_timeline(track_id: str, control: EventControlDep) -> TrackTimeline:
+    """How long each action of a person lasted."""
+    return control.timeline(*_track(track_id))
+
+
+@router.get("/tracks/{track_id}/keypoints", dependencies=[Viewer], tags=["tracks"], response_class=FileResponse)
+def get_track_keypoints(track_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+    """The skeletons kept of a person, one JSON object a line: those around events that have evidence."""
+    stream_id, number = _track(track_id)
+    timeline = control.timeline(stream_id, number)
+    path = evidence.keypoints(stream_id, number, [segment.event_id for segment in timeline.segments])
+    if path is None:
+        raise NotFound(f"no skeletons were kept of {track_id}: none of its events has evidence")
+    return FileResponse(path, media_type="application/jsonl", filename=f"track-{number}.jsonl")
+
+
+def _track(track_id: str) -> tuple[str, int]:
+    stream_id, _, number = track_id.rpartition(":")
+    if not stream_id or not number.isdigit():
+        raise NotFound(f"no track {track_id}: expected <stream>:<number>")
+    return stream_id, int(number)
+
+
+def _utc(time: dt.datetime | None) -> dt.datetime | None:
+    return time.replace(tzinfo=dt.UTC) if time is not None and time.tzinfo is None else time
+
+
+def _encode(row: EventRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event_id}".encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[dt.datetime, str]:
+    try:
+        time, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        return dt.datetime.fromisoformat(time), event_id
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest("query.cursor: not one that a page gave") from error

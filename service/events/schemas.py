@@ -1,0 +1,124 @@
+"""What clients send and get about events and tracks."""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from service.events.store import ClipState, EventRow, EventState
+
+Verdict = Literal["correct", "wrong", "unsure"]
+
+
+class EventRead(BaseModel):
+    """One action of one person, from onset to offset."""
+
+    event_id: str
+    stream_id: str | None
+    job_id: str | None
+    track_id: int
+    action: str
+    state: EventState
+    severity: str
+    score: float = Field(description="The highest smoothed probability so far, 0..1.")
+    start_time: dt.datetime
+    end_time: dt.datetime = Field(description="The latest time seen so far, until the state is `ended`.")
+    duration_s: float
+    start_s: float = Field(description="Media seconds of the source.")
+    end_s: float
+    zones: list[str]
+    rules: list[str] = Field(description="The rules that this event met; sinks tell of events that met one.")
+    box: list[float] | None = Field(description="left, top, right, bottom, 0..1 of the frame.")
+    model: str
+    tags: dict[str, str]
+    clip_state: ClipState
+    clip: dict[str, JsonValue] = Field(description="What the evidence really covers, once it is ready.")
+    acknowledged_at: dt.datetime | None
+    comment: str
+    seq: int = Field(description="The number of its newest message in the log.")
+
+    @classmethod
+    def of(cls, row: EventRow) -> "EventRead":
+        """A row as clients see it."""
+        return cls(
+            event_id=row.event_id, stream_id=row.stream_id, job_id=row.job_id, track_id=row.track_id, action=row.action,
+            state=row.state, severity=row.severity, score=row.score, start_time=row.start_time, end_time=row.end_time,
+            duration_s=max(0.0, row.end_s - row.start_s), start_s=row.start_s, end_s=row.end_s, zones=list(row.zones),
+            rules=list(row.rules), box=None if row.box is None else list(row.box), model=row.model, tags=dict(row.tags),
+            clip_state=row.clip_state, clip=dict(row.clip), acknowledged_at=row.acknowledged_at, comment=row.comment,
+            seq=row.seq,
+        )  # fmt: skip
+
+
+class EventPage(BaseModel):
+    """Events, the newest first."""
+
+    items: list[EventRead]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+
+
+class EventPatch(BaseModel):
+    """What a person may change about an event."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    acknowledged: bool | None = None
+    comment: str | None = Field(None, max_length=4000)
+
+
+class FeedbackCreate(BaseModel):
+    """What a person says of an event: the raw material of a better model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Verdict
+    action: str | None = Field(None, max_length=64, description="What it really was, when the verdict is `wrong`.")
+    comment: str = Field("", max_length=4000)
+
+
+class FeedbackRead(BaseModel):
+    """One opinion."""
+
+    feedback_id: str
+    event_id: str
+    verdict: Verdict
+    action: str | None
+    comment: str
+    created_at: dt.datetime
+
+
+class FeedbackList(BaseModel):
+    """Every opinion about an event, the oldest first."""
+
+    items: list[FeedbackRead]
+
+
+class TrackRead(BaseModel):
+    """One person, from first to last sight."""
+
+    track_id: str = Field(description="`<stream>:<number>`; the number is the one that messages carry.")
+    stream_id: str
+    number: int
+    start_time: dt.datetime
+    end_time: dt.datetime | None
+    reason: str | None = Field(description="left, lost or merged; null while the track lives.")
+
+
+class Segment(BaseModel):
+    """One stretch of one action."""
+
+    event_id: str
+    action: str
+    state: EventState
+    start_time: dt.datetime
+    end_time: dt.datetime
+    duration_s: float
+    score: float
+
+
+class TrackTimeline(BaseModel):
+    """How long each action of a person lasted."""
+
+    track: TrackRead
+    segments: list[Segment] = Field(description="In the order of their starts.")
+    totals_s: dict[str, float] = Field(description="Action → seconds.")

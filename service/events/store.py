@@ -1,0 +1,254 @@
+"""The rows of events, tracks and feedback."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+import sqlalchemy as sa
+from pydantic import JsonValue
+
+from service.database import UtcTime, metadata, now
+
+EventState = Literal["provisional", "confirmed", "ended", "retracted"]
+ClipState = Literal["none", "pending", "ready", "failed"]
+OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_id", sa.String(128), primary_key=True),
+    sa.Column("stream_id", sa.String(64), index=True),
+    sa.Column("job_id", sa.String(64), index=True),
+    sa.Column("track_id", sa.BigInteger, nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("start_time", UtcTime, nullable=False, index=True),
+    sa.Column("end_time", UtcTime, nullable=False),
+    sa.Column("start_s", sa.Float, nullable=False),
+    sa.Column("end_s", sa.Float, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("zones", sa.JSON, nullable=False),
+    sa.Column("rules", sa.JSON, nullable=False),
+    sa.Column("box", sa.JSON),
+    sa.Column("model", sa.String(128), nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("clip_state", sa.String(16), nullable=False),
+    sa.Column("clip", sa.JSON, nullable=False),
+    sa.Column("acknowledged_at", UtcTime),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+tracks = sa.Table(
+    "tracks",
+    metadata,
+    sa.Column("stream_id", sa.String(64), primary_key=True),
+    sa.Column("track_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("start_time", UtcTime, nullable=False, index=True),
+    sa.Column("end_time", UtcTime),
+    sa.Column("reason", sa.String(16)),
+)
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("feedback_id", sa.String(64), primary_key=True),
+    sa.Column("event_id", sa.String(128), nullable=False, index=True),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("action", sa.String(64)),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event as it is stored.
+
+    start_time, end_time: UTC.  start_s, end_s: media seconds of the source.
+    box: the person when the event last changed, normalised 0..1.
+    clip: what the evidence really covers, once it is ready.
+    seq: the number of its newest message in the log.
+    """
+
+    event_id: str
+    track_id: int
+    action: str
+    state: EventState
+    severity: str
+    start_time: dt.datetime
+    end_time: dt.datetime
+    start_s: float
+    end_s: float
+    score: float
+    stream_id: str | None = None
+    job_id: str | None = None
+    zones: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    box: Sequence[float] | None = None
+    model: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    clip_state: ClipState = "none"
+    clip: Mapping[str, JsonValue] = field(default_factory=dict)
+    acknowledged_at: dt.datetime | None = None
+    comment: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events to list; None asks for all."""
+
+    stream_id: str | None = None
+    job_id: str | None = None
+    action: str | None = None
+    state: EventState | None = None
+    zone: str | None = None
+    severity: str | None = None
+    track_id: int | None = None
+    min_score: float | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    tag: tuple[str, str] | None = None
+    is_acknowledged: bool | None = None
+
+
+def put(connection: sa.Connection, row: EventRow) -> None:
+    """Store an event, new or changed."""
+    values = {one.name: getattr(row, one.name) for one in fields(row)}
+    values |= {name: list(values[name]) for name in ("zones", "rules")}
+    values |= {name: dict(values[name]) for name in ("tags", "clip")}
+    values["box"] = None if row.box is None else list(row.box)
+    changed = connection.execute(sa.update(events).where(events.c.event_id == row.event_id).values(values)).rowcount
+    if changed == 0:
+        connection.execute(sa.insert(events).values(values))
+
+
+def get(connection: sa.Connection, event_id: str) -> EventRow | None:
+    """An event, or None."""
+    row = connection.execute(sa.select(events).where(events.c.event_id == event_id)).mappings().one_or_none()
+    return None if row is None else EventRow(**row)
+
+
+def page(
+    connection: sa.Connection, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int
+) -> list[EventRow]:
+    """At most `limit` events, the newest start first, before a (start, id)."""
+    query = sa.select(events).order_by(events.c.start_time.desc(), events.c.event_id.desc()).where(*_conditions(wanted))
+    if before is not None:
+        start_time, event_id = before
+        earlier = sa.or_(
+            events.c.start_time < start_time,
+            sa.and_(events.c.start_time == start_time, events.c.event_id < event_id),
+        )
+        query = query.where(earlier)
+    found: list[EventRow] = []
+    # Zones and tags are JSON in both databases: they are compared here, page by page, so that one query serves both.
+    for row in connection.execute(query.execution_options(yield_per=200)).mappings():
+        event = EventRow(**row)
+        if _is_wanted(event, wanted):
+            found.append(event)
+            if len(found) == limit:
+                break
+    return found
+
+
+def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    equal = {
+        "stream_id": wanted.stream_id, "job_id": wanted.job_id, "action": wanted.action, "state": wanted.state,
+        "severity": wanted.severity, "track_id": wanted.track_id,
+    }  # fmt: skip
+    found: list[sa.ColumnElement[bool]] = [
+        events.c[name] == value for name, value in equal.items() if value is not None
+    ]
+    if wanted.min_score is not None:
+        found.append(events.c.score >= wanted.min_score)
+    if wanted.since is not None:
+        found.append(events.c.start_time >= wanted.since)
+    if wanted.until is not None:
+        found.append(events.c.start_time < wanted.until)
+    if wanted.is_acknowledged is not None:
+        known = events.c.acknowledged_at.is_not(None)
+        found.append(known if wanted.is_acknowledged else sa.not_(known))
+    return found
+
+
+def _is_wanted(event: EventRow, wanted: Filter) -> bool:
+    if wanted.zone is not None and wanted.zone not in event.zones:
+        return False
+    return wanted.tag is None or event.tags.get(wanted.tag[0]) == wanted.tag[1]
+
+
+def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
+    """The events of a stream that have not ended."""
+    query = sa.select(events).where(events.c.stream_id == stream_id, events.c.state.in_(OPEN))
+    return [EventRow(**row) for row in connection.execute(query).mappings()]
+
+
+def start_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime) -> None:
+    """A person was found; harmless when that is known."""
+    if get_track(connection, stream_id, track_id) is None:
+        connection.execute(sa.insert(tracks).values(stream_id=stream_id, track_id=track_id, start_time=at))
+
+
+def end_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime, reason: str) -> None:
+    """A person is gone."""
+    start_track(connection, stream_id, track_id, at)
+    chosen = sa.and_(tracks.c.stream_id == stream_id, tracks.c.track_id == track_id, tracks.c.end_time.is_(None))
+    connection.execute(sa.update(tracks).where(chosen).values(end_time=at, reason=reason))
+
+
+def end_tracks(connection: sa.Connection, stream_id: str, at: dt.datetime, reason: str) -> list[int]:
+    """Close the tracks that a lost worker left open; returns them."""
+    chosen = sa.and_(tracks.c.stream_id == stream_id, tracks.c.end_time.is_(None))
+    found = list(connection.execute(sa.select(tracks.c.track_id).where(chosen)).scalars())
+    connection.execute(sa.update(tracks).where(chosen).values(end_time=at, reason=reason))
+    return found
+
+
+def get_track(connection: sa.Connection, stream_id: str, track_id: int) -> sa.RowMapping | None:
+    """A track's row, or None."""
+    query = sa.select(tracks).where(tracks.c.stream_id == stream_id, tracks.c.track_id == track_id)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def last_track_id(connection: sa.Connection, stream_id: str) -> int:
+    """The highest number given in a stream; 0 when there is none."""
+    query = sa.select(sa.func.max(tracks.c.track_id)).where(tracks.c.stream_id == stream_id)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def add_feedback(
+    connection: sa.Connection, feedback_id: str, event_id: str, verdict: str, action: str | None, comment: str
+) -> None:
+    """Keep what a person says of an event."""
+    connection.execute(
+        sa.insert(feedback).values(
+            feedback_id=feedback_id,
+            event_id=event_id,
+            verdict=verdict,
+            action=action,
+            comment=comment,
+            created_at=now(),
+        )
+    )
+
+
+def iter_feedback(connection: sa.Connection, event_id: str) -> list[sa.RowMapping]:
+    """What people said of an event, the oldest first."""
+    query = sa.select(feedback).where(feedback.c.event_id == event_id).order_by(feedback.c.created_at)
+    return list(connection.execute(query).mappings())
+
+
+def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[EventRow]:
+    """Remove ended events that are too old or too many, and their feedback; returns them for their evidence."""
+    ended = sa.not_(events.c.state.in_(OPEN))
+    newest = sa.select(events.c.event_id).order_by(events.c.start_time.desc()).limit(keep_rows)
+    chosen = sa.and_(ended, sa.or_(events.c.start_time < older_than, events.c.event_id.not_in(newest)))
+    gone = [EventRow(**row) for row in connection.execute(sa.select(events).where(chosen)).mappings()]
+    for start in range(0, len(gone), 500):
+        ids = [row.event_id for row in gone[start : start + 500]]
+        connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
+        connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
+    connection.execute(sa.delete(tracks).where(tracks.c.end_time < older_than))
+    return gone

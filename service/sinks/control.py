@@ -1,0 +1,192 @@
+"""Starts and stops an outbox for every sink, and changes the webhooks."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import httpx
+
+from service.database import Database, now
+from service.errors import AtCapacity, NotFound
+from service.live.log import EventLog, Message
+from service.live.schemas import Envelope
+from service.sinks import store
+from service.sinks.delivery import DeliveryFailed, Receipt, Sink
+from service.sinks.outbox import Attempt, Outbox
+from service.sinks.schemas import WebhookCreate, WebhookPatch
+from service.sinks.store import DatabaseLedger, DeliveryRow, WebhookRow
+from service.sinks.webhook import WebhookSink, make_secret
+
+logger = logging.getLogger(__name__)
+
+_STOP_S = 8.0
+_TELLABLE = ("action", "track", "stream", "job", "clip")
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSink:
+    """A sink that the settings name: MQTT, a file.
+
+    close: gives back what the sink holds, after its outbox has ended.
+    """
+
+    name: str
+    sink: Sink
+    close: Callable[[], None] = lambda: None
+
+
+class SinkControl:
+    """The slice's one door.
+
+    fixed: sinks from the settings; they take every stored message.
+    """
+
+    def __init__(
+        self, database: Database, log: EventLog, client: httpx.Client, fixed: tuple[FixedSink, ...] = (),
+        webhooks_max: int = 50,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._log = log
+        self._client = client
+        self._fixed = fixed
+        self._webhooks_max = webhooks_max
+        self._outboxes: dict[str, Outbox] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Go on where every sink stopped."""
+        for one in self._fixed:
+            self._launch(one.name, one.sink, lambda _: True)
+        for row in self.all():
+            self._begin(row)
+
+    def stop(self) -> None:
+        """Finish the deliveries in hand; may be called twice."""
+        with self._lock:
+            leaving = list(self._outboxes.values())
+            self._outboxes.clear()
+        for outbox in leaving:
+            outbox.stop()
+        for outbox in leaving:
+            if not outbox.join(_STOP_S):
+                logger.warning("sink %s did not end in %.0f s; it goes on where it stopped", outbox.name, _STOP_S)
+        for one in self._fixed:
+            one.close()
+
+    def wake(self, message: Message) -> None:
+        """Something was stored; callable from any thread, never blocks."""
+        if message.seq > 0:
+            for outbox in list(self._outboxes.values()):
+                outbox.wake()
+
+    def pending(self) -> dict[str, int]:
+        """Sink → messages that it has not passed yet."""
+        return {name: outbox.pending for name, outbox in list(self._outboxes.items())}
+
+    def all(self) -> list[WebhookRow]:
+        """Every webhook."""
+        with self._database.read() as connection:
+            return store.all_webhooks(connection)
+
+    def require(self, webhook_id: str) -> WebhookRow:
+        """A webhook; raises NotFound."""
+        with self._database.read() as connection:
+            row = store.get_webhook(connection, webhook_id)
+        if row is None:
+            raise NotFound(f"no webhook {webhook_id}")
+        return row
+
+    def create(self, wanted: WebhookCreate) -> WebhookRow:
+        """Add a webhook and begin with what comes next; raises AtCapacity."""
+        row = WebhookRow(
+            f"wh_{secrets.token_hex(8)}", wanted.url, wanted.secret or make_secret(), wanted.messages, wanted.streams,
+            wanted.actions, wanted.only_rules, wanted.enabled, now(),
+        )  # fmt: skip
+        with self._database.write() as connection:
+            found = len(store.all_webhooks(connection))
+            if found >= self._webhooks_max:
+                raise AtCapacity(f"{found} webhooks, at most {self._webhooks_max}", 3600)
+            store.put_webhook(connection, row)
+        self._begin(row)
+        return row
+
+    def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
+        """Change a webhook; it keeps its place in the log; raises NotFound."""
+        given = patch.model_dump(exclude_unset=True)
+        if "enabled" in given:
+            given["is_enabled"] = given.pop("enabled")
+        nullable = ("streams", "actions")
+        changes = {name: value for name, value in given.items() if value is not None or name in nullable}
+        row = replace(self.require(webhook_id), **changes)
+        with self._database.write() as connection:
+            store.put_webhook(connection, row)
+        self._end(webhook_id)
+        self._begin(row)
+        return row
+
+    def remove(self, webhook_id: str) -> None:
+        """Remove a webhook; harmless when there is none."""
+        self._end(webhook_id)
+        with self._database.write() as connection:
+            store.remove_webhook(connection, webhook_id)
+
+    def test(self, webhook_id: str) -> Receipt | DeliveryFailed:
+        """Send one test message now and say what became of it; raises NotFound."""
+        row = self.require(webhook_id)
+        message = Message("webhook.test", {"webhook_id": webhook_id})
+        ledger = DatabaseLedger(self._database, webhook_id)
+        result: Receipt | DeliveryFailed
+        try:
+            result = self._sink(row).deliver(Envelope.of(message, 0))
+            ledger.record(Attempt(0, message.type, 1, "test", "", result.status, result.latency_ms))
+        except DeliveryFailed as error:
+            result = error
+            ledger.record(Attempt(0, message.type, 1, "test", str(error), error.status))
+        return result
+
+    def deliveries(self, webhook_id: str, outcome: str | None, before_id: int | None, limit: int) -> list[DeliveryRow]:
+        """At most `limit` tries, the newest first; raises NotFound."""
+        self.require(webhook_id)
+        with self._database.read() as connection:
+            return store.page_deliveries(connection, webhook_id, outcome, before_id, limit)
+
+    def _sink(self, row: WebhookRow) -> WebhookSink:
+        return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
+
+    def _begin(self, row: WebhookRow) -> None:
+        if row.is_enabled:
+            self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
+
+    def _end(self, name: str) -> None:
+        with self._lock:
+            outbox = self._outboxes.pop(name, None)
+        if outbox is not None:
+            outbox.stop()
+            outbox.join(_STOP_S)
+
+    def _launch(self, name: str, sink: Sink, wanted: Callable[[Message], bool]) -> None:
+        outbox = Outbox(name, self._log, sink, DatabaseLedger(self._database, name), wanted)
+        with self._lock:
+            self._outboxes[name] = outbox
+        outbox.start()
+
+
+def wants(row: WebhookRow, message: Message) -> bool:
+    """Whether a webhook asked for a message."""
+    family = message.type.partition(".")[0]
+    if family not in _TELLABLE or not {family, message.type}.intersection(row.messages):
+        return False
+    if row.streams is not None and not _is_any(message.stream_id, row.streams):
+        return False
+    if family != "action":
+        return True
+    if row.actions is not None and message.data.get("action") not in row.actions:
+        return False
+    return not row.only_rules or bool(message.data.get("rules"))
+
+
+def _is_any(name: str | None, patterns: Sequence[str]) -> bool:
+    return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,85 @@
+"""Webhooks: make, look at, change, remove, test, and what became of their deliveries."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, status
+
+from service.deps import provided
+from service.errors import InvalidRequest
+from service.security import Admin, Viewer
+from service.sinks.control import SinkControl
+from service.sinks.delivery import Receipt
+from service.sinks.schemas import (
+    DeliveryPage,
+    DeliveryRead,
+    TestResult,
+    WebhookCreate,
+    WebhookCreated,
+    WebhookList,
+    WebhookPatch,
+    WebhookRead,
+)
+from service.sinks.store import WebhookRow
+
+router = APIRouter(prefix="/v1", tags=["webhooks"])
+
+SinkControlDep = Annotated[SinkControl, Depends(provided(SinkControl))]
+
+
+@router.get("/webhooks", dependencies=[Viewer])
+def list_webhooks(control: SinkControlDep) -> WebhookList:
+    """Every webhook."""
+    return WebhookList(items=[_read(row, control) for row in control.all()])
+
+
+@router.post("/webhooks", dependencies=[Admin], status_code=status.HTTP_201_CREATED)
+def create_webhook(wanted: WebhookCreate, control: SinkControlDep) -> WebhookCreated:
+    """Add a webhook; its signing secret is in this answer and never again."""
+    return WebhookCreated.with_secret(control.create(wanted))
+
+
+@router.get("/webhooks/{webhook_id}", dependencies=[Viewer])
+def get_webhook(webhook_id: str, control: SinkControlDep) -> WebhookRead:
+    """One webhook."""
+    return _read(control.require(webhook_id), control)
+
+
+@router.patch("/webhooks/{webhook_id}", dependencies=[Admin])
+def change_webhook(webhook_id: str, patch: WebhookPatch, control: SinkControlDep) -> WebhookRead:
+    """Change a webhook; it keeps its place in the log."""
+    return _read(control.change(webhook_id, patch), control)
+
+
+@router.delete("/webhooks/{webhook_id}", dependencies=[Admin], status_code=status.HTTP_204_NO_CONTENT)
+def remove_webhook(webhook_id: str, control: SinkControlDep) -> None:
+    """Remove a webhook; harmless when there is none."""
+    control.remove(webhook_id)
+
+
+@router.get("/webhooks/{webhook_id}/deliveries", dependencies=[Viewer])
+def list_deliveries(
+    webhook_id: str,
+    control: SinkControlDep,
+    outcome: Literal["delivered", "retrying", "dead", "test"] | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> DeliveryPage:
+    """What became of each try, the newest first; `?outcome=dead` lists the dead letters."""
+    if cursor is not None and not cursor.isdigit():
+        raise InvalidRequest("query.cursor: not one that a page gave")
+    rows = control.deliveries(webhook_id, outcome, int(cursor) if cursor else None, limit)
+    more = str(rows[-1].delivery_id) if len(rows) == limit else None
+    return DeliveryPage(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)
+
+
+@router.post("/webhooks/{webhook_id}/test", dependencies=[Admin])
+def test_webhook(webhook_id: str, control: SinkControlDep) -> TestResult:
+    """Send one signed test message now and say what the receiver answered."""
+    result = control.test(webhook_id)
+    if isinstance(result, Receipt):
+        return TestResult(delivered=True, status=result.status, latency_ms=result.latency_ms, detail="")
+    return TestResult(delivered=False, status=result.status, latency_ms=None, detail=str(result))
+
+
+def _read(row: WebhookRow, control: SinkControl) -> WebhookRead:
+    return WebhookRead.of(row, control.pending().get(row.webhook_id, 0))

@@ -1,0 +1,165 @@
+"""The rows of sinks: how far each has come, the webhooks, and what became of every delivery."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import sqlalchemy as sa
+
+from service.database import Database, UtcTime, metadata, now
+from service.sinks.outbox import Attempt
+
+_KEPT_PER_SINK = 1000
+
+sink_cursors = sa.Table(
+    "sink_cursors",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("webhook_id", sa.String(64), primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("messages", sa.JSON, nullable=False),
+    sa.Column("streams", sa.JSON),
+    sa.Column("actions", sa.JSON),
+    sa.Column("only_rules", sa.Boolean, nullable=False),
+    sa.Column("is_enabled", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("sink", sa.String(64), nullable=False, index=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("latency_ms", sa.Float),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("time", UtcTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """One webhook as it is stored.
+
+    messages: families or types of messages. streams: patterns of stream ids, None for all. actions: None for all.
+    only_rules: whether actions are told only when they met a rule.
+    """
+
+    webhook_id: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+    messages: Sequence[str] = ("action.started", "action.ended")
+    streams: Sequence[str] | None = None
+    actions: Sequence[str] | None = None
+    only_rules: bool = False
+    is_enabled: bool = True
+    created_at: dt.datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One try of one delivery."""
+
+    delivery_id: int
+    sink: str
+    seq: int
+    type: str
+    attempt: int
+    outcome: str
+    status: int | None
+    latency_ms: float | None
+    detail: str
+    time: dt.datetime
+
+
+class DatabaseLedger:
+    """A sink's place in the log and its delivery log, kept in the database."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+
+    def cursor(self) -> int | None:
+        """The number of the last message that is done with; None when the sink is new."""
+        with self._database.read() as connection:
+            query = sa.select(sink_cursors.c.seq).where(sink_cursors.c.name == self._name)
+            found = connection.execute(query).scalar()
+        return None if found is None else int(found)
+
+    def advance(self, seq: int) -> None:
+        """Everything up to `seq` is done with."""
+        with self._database.write() as connection:
+            chosen = sink_cursors.c.name == self._name
+            if connection.execute(sa.update(sink_cursors).where(chosen).values(seq=seq)).rowcount == 0:
+                connection.execute(sa.insert(sink_cursors).values(name=self._name, seq=seq))
+
+    def record(self, attempt: Attempt) -> None:
+        """Keep what became of a try; the oldest are forgotten."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.insert(deliveries).values(
+                    sink=self._name, seq=attempt.seq, type=attempt.type, attempt=attempt.attempt,
+                    outcome=attempt.outcome, status=attempt.status, latency_ms=attempt.latency_ms,
+                    detail=attempt.detail[:500], time=now(),
+                )
+            )  # fmt: skip
+            newest = sa.select(deliveries.c.delivery_id).where(deliveries.c.sink == self._name)
+            edge = connection.execute(
+                newest.order_by(deliveries.c.delivery_id.desc()).offset(_KEPT_PER_SINK).limit(1)
+            ).scalar()
+            if edge is not None:
+                old = sa.and_(deliveries.c.sink == self._name, deliveries.c.delivery_id <= edge)
+                connection.execute(sa.delete(deliveries).where(old))
+
+
+def put_webhook(connection: sa.Connection, row: WebhookRow) -> None:
+    """Store a webhook, new or changed."""
+    values = {one.name: getattr(row, one.name) for one in fields(row)}
+    for name in ("messages", "streams", "actions"):
+        values[name] = None if values[name] is None else list(values[name])
+    chosen = webhooks.c.webhook_id == row.webhook_id
+    if connection.execute(sa.update(webhooks).where(chosen).values(values)).rowcount == 0:
+        connection.execute(sa.insert(webhooks).values(values))
+
+
+def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookRow | None:
+    """A webhook, or None."""
+    query = sa.select(webhooks).where(webhooks.c.webhook_id == webhook_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else WebhookRow(**row)
+
+
+def all_webhooks(connection: sa.Connection) -> list[WebhookRow]:
+    """Every webhook, the oldest first; there are few."""
+    query = sa.select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
+    return [WebhookRow(**row) for row in connection.execute(query).mappings()]
+
+
+def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:
+    """Remove a webhook, its place and its deliveries; harmless when there is none."""
+    connection.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id))
+    connection.execute(sa.delete(sink_cursors).where(sink_cursors.c.name == webhook_id))
+    connection.execute(sa.delete(deliveries).where(deliveries.c.sink == webhook_id))
+
+
+def page_deliveries(
+    connection: sa.Connection, sink: str, outcome: str | None, before_id: int | None, limit: int
+) -> list[DeliveryRow]:
+    """At most `limit` tries of a sink, the newest first, older than `before_id`."""
+    query = (
+        sa.select(deliveries).where(deliveries.c.sink == sink).order_by(deliveries.c.delivery_id.desc()).limit(limit)
+    )
+    if outcome is not None:
+        query = query.where(deliveries.c.outcome == outcome)
+    if before_id is not None:
+        query = query.where(deliveries.c.delivery_id < before_id)
+    return [DeliveryRow(**row) for row in connection.execute(query).mappings()]

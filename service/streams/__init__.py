@@ -1,0 +1,1 @@
+"""Cameras: what to watch and how, where it runs, and how it is."""

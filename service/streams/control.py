@@ -1,0 +1,244 @@
+"""What can be done with streams: add, look at, change, remove; and whether another one fits."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from service.database import Database, now
+from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
+from service.live.log import EventLog
+from service.sources import SourcePolicy, redact_uri
+from service.streams import store
+from service.streams.dispatch import StreamDispatcher, state_message
+from service.streams.schemas import (
+    CapacityRead,
+    StreamConfig,
+    StreamCreate,
+    StreamPatch,
+    StreamRead,
+    StreamStatusRead,
+    slug,
+)
+from service.streams.store import StreamRow
+
+logger = logging.getLogger(__name__)
+
+_FPS_DEFAULT = 15.0
+_FPS_MIN = 2.0
+_LOCAL = ("push:", "webcam:")
+# Changes of these parts reach a running stream without a new start.
+_LIGHT = frozenset({"name", "zones", "rules", "tags"})
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the workers can do.
+
+    slots: streams that they take.  fps_budget: frames per second that the ready ones can analyse; None before any is.
+    """
+
+    slots: int
+    fps_budget: float | None
+
+
+class Watcher(Protocol):
+    """Told of a stream's light changes: zones, rules, tags."""
+
+    def changed(self, row: StreamRow) -> None:
+        """Take the new ones."""
+        ...
+
+    def removed(self, stream_id: str) -> None:
+        """Forget the stream."""
+        ...
+
+
+class StreamControl:
+    """Streams as the routes see them.
+
+    require_model: raises ModelUnknown for a name that is no action model.
+    room: asked at every new stream.
+    """
+
+    def __init__(
+        self, database: Database, log: EventLog, policy: SourcePolicy, dispatcher: StreamDispatcher, watcher: Watcher,
+        require_model: Callable[[str], object], room: Callable[[], Room],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._log = log
+        self._policy = policy
+        self._dispatcher = dispatcher
+        self._watcher = watcher
+        self._require_model = require_model
+        self._room = room
+
+    def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
+        """Add a stream, whether its camera answers or not; the flag says that an earlier request had made it.
+
+        Raises SourceForbidden, ModelUnknown, AtCapacity, IdempotencyConflict.
+        """
+        config = StreamConfig.model_validate(wanted.model_dump(exclude={"name", "enabled"}))
+        self._check(config)
+        with self._log.transaction() as transaction:
+            earlier = None if key is None else store.find_key(transaction.connection, key)
+            if earlier is not None:
+                return self._replay(earlier, wanted, config), True
+            existing = store.all_streams(transaction.connection)
+            if wanted.enabled:
+                self._require_room(existing, config.analysis.fps)
+            row = StreamRow(
+                _free_id(slug(wanted.name), {row.stream_id for row in existing}), wanted.name,
+                config.model_dump(mode="json"), wanted.enabled, "connecting" if wanted.enabled else "disabled",
+                idempotency_key=key,
+            )  # fmt: skip
+            store.put(transaction.connection, row)
+            transaction.announce(state_message(row))
+        self._dispatcher.wake()
+        return row, False
+
+    def require(self, stream_id: str) -> StreamRow:
+        """A stream; raises NotFound."""
+        with self._database.read() as connection:
+            row = store.get(connection, stream_id)
+        if row is None:
+            raise NotFound(f"no stream {stream_id}")
+        return row
+
+    def page(self, after_id: str, limit: int) -> Sequence[StreamRow]:
+        """At most `limit` streams, by id."""
+        with self._database.read() as connection:
+            return store.page(connection, after_id, limit)
+
+    def read(self, row: StreamRow) -> StreamRead:
+        """A stream as clients see it: without the credentials of its source."""
+        return StreamRead.of(row, shown_uri(_uri(row)))
+
+    def status(self, row: StreamRow) -> StreamStatusRead:
+        """How a stream is, now."""
+        return StreamStatusRead.of(row, self._dispatcher.figures(row.stream_id))
+
+    def change(self, stream_id: str, patch: StreamPatch) -> StreamRow:
+        """Change a stream; what concerns its pictures starts it anew. Raises NotFound, SourceForbidden, AtCapacity."""
+        given = patch.model_dump(mode="json", exclude_none=True)
+        row = self.require(stream_id)
+        parts = {name: value for name, value in given.items() if name not in ("name", "enabled")}
+        if "source" in parts:
+            parts["source"] = _keep_credentials(parts["source"], row)
+        config = StreamConfig.model_validate({**row.config, **parts})
+        if "source" in parts or "analysis" in parts:
+            self._check(config)
+        is_enabled = row.is_enabled if patch.enabled is None else patch.enabled
+        is_heavy = bool(set(given) - _LIGHT)
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, stream_id) or row
+            if is_enabled and not row.is_enabled:
+                others = [one for one in store.all_streams(transaction.connection) if one.stream_id != stream_id]
+                self._require_room(others, config.analysis.fps)
+            changed = replace(row, name=patch.name or row.name, config=config.model_dump(mode="json"))
+            if is_heavy:
+                state: store.StreamState = "connecting" if is_enabled else "disabled"
+                changed = replace(
+                    changed, is_enabled=is_enabled, state=state, state_since=now(), crashes=0,
+                    error_code=None, error_message=None,
+                )  # fmt: skip
+                transaction.announce(state_message(changed))
+            store.put(transaction.connection, changed)
+        self._watcher.changed(changed)
+        if is_heavy:
+            self._dispatcher.restart(stream_id)
+        return changed
+
+    def remove(self, stream_id: str) -> None:
+        """Remove a stream in any state; harmless when there is none. Its events stay."""
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, stream_id)
+            if row is None:
+                return
+            store.remove(transaction.connection, stream_id)
+            transaction.announce(replace(state_message(replace(row, state="disabled")), type="stream.removed"))
+        self._dispatcher.restart(stream_id)
+        self._watcher.removed(stream_id)
+
+    def capacity(self) -> CapacityRead:
+        """What fits, and why not more."""
+        with self._database.read() as connection:
+            enabled = [row for row in store.all_streams(connection) if row.is_enabled]
+        room = self._room()
+        planned = sum(_fps(row) for row in enabled)
+        budget = room.fps_budget or 0.0
+        free = max(0.0, budget - planned)
+        slots = max(0, min(room.slots - len(enabled), int(free // _FPS_DEFAULT)))
+        return CapacityRead(
+            streams=len(enabled), streams_max=room.slots, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
+            fps_free=round(free, 1), free_slots=slots, why=_why(room, len(enabled), free),
+        )  # fmt: skip
+
+    def _check(self, config: StreamConfig) -> None:
+        uri = config.source.uri
+        if not uri.startswith(_LOCAL):
+            self._policy.require_scheme(uri)
+        if config.analysis.model is not None:
+            self._require_model(config.analysis.model)
+
+    def _replay(self, earlier: StreamRow, wanted: StreamCreate, config: StreamConfig) -> StreamRow:
+        if earlier.name != wanted.name or dict(earlier.config) != config.model_dump(mode="json"):
+            raise IdempotencyConflict("this Idempotency-Key made another stream")
+        return earlier
+
+    def _require_room(self, existing: Sequence[StreamRow], fps: float) -> None:
+        enabled = [row for row in existing if row.is_enabled]
+        room = self._room()
+        if len(enabled) >= room.slots:
+            raise AtCapacity(f"{len(enabled)} streams are enabled, the workers take {room.slots}", 30)
+        if room.fps_budget is None:
+            return
+        free = room.fps_budget - sum(_fps(row) for row in enabled)
+        if fps > free:
+            fit = f"analysis.fps of {free:.0f} would fit" if free >= _FPS_MIN else "no lower rate would fit either"
+            raise AtCapacity(
+                f"{fps:g} frames per second asked for, {max(free, 0.0):.1f} of {room.fps_budget:.1f} are free: {fit}",
+                30,
+            )
+
+
+def shown_uri(uri: str) -> str:
+    """A source's address without its credentials."""
+    return uri if uri.startswith(_LOCAL) else redact_uri(uri)
+
+
+def _keep_credentials(source: Mapping[str, object], row: StreamRow) -> Mapping[str, object]:
+    """A client that sends back the address it was shown keeps the credentials that it was not shown."""
+    known = _uri(row)
+    return {**source, "uri": known} if source["uri"] == shown_uri(known) else source
+
+
+def _uri(row: StreamRow) -> str:
+    source = row.config["source"]
+    assert isinstance(source, dict)
+    return str(source["uri"])
+
+
+def _fps(row: StreamRow) -> float:
+    analysis = row.config.get("analysis")
+    assert isinstance(analysis, dict)
+    return float(str(analysis["fps"]))
+
+
+def _free_id(wanted: str, taken: set[str]) -> str:
+    if wanted not in taken:
+        return wanted
+    for number in range(2, 10_000):
+        if (found := f"{wanted}-{number}") not in taken:
+            return found
+    raise InvalidRequest(f"name: ten thousand streams are called {wanted}")
+
+
+def _why(room: Room, num_enabled: int, free: float) -> str:
+    if room.fps_budget is None:
+        return "no worker is ready yet"
+    if num_enabled >= room.slots:
+        return f"all {room.slots} slots are taken"
+    if free < _FPS_DEFAULT:
+        return f"{free:.1f} frames per second are free, a stream at the default rate needs {_FPS_DEFAULT:g}"
+    return f"{free:.1f} frames per second are free"

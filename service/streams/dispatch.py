@@ -1,0 +1,269 @@
+"""Keeps every enabled stream on a worker, and takes what the workers say of it."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from pydantic import JsonValue, TypeAdapter
+
+from service.live.log import EventLog, Message, Transaction
+from service.streams import store
+from service.streams.store import StreamRow, StreamState
+from service.workers.keeper import LossReason
+from service.workers.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
+
+logger = logging.getLogger(__name__)
+
+CRASHES_MAX = 2
+_TICK_S = 1.0
+_FORGIVE_S = 600.0
+_STATE: TypeAdapter[StreamState] = TypeAdapter(StreamState)
+
+
+class Placer(Protocol):
+    """Where streams run."""
+
+    def place(self, task: StreamTask) -> bool:
+        """Give a stream to a worker; False when none has a slot."""
+        ...
+
+    def withdraw(self, task_id: str) -> bool:
+        """Ask a stream to end; False when no worker has it."""
+        ...
+
+    def room(self, kind: str) -> int:
+        """Free slots."""
+        ...
+
+
+class Witness(Protocol):
+    """Who keeps what happens in streams: the events' slice, joined in app.py."""
+
+    def take(self, row: StreamRow, fact: Fact) -> None:
+        """Store and announce a fact of an action, a track or a clip; knows what it was told before."""
+        ...
+
+    def close(self, row: StreamRow) -> None:
+        """End what a stream left open."""
+        ...
+
+    def first_track_id(self, stream_id: str) -> int:
+        """A number that no person of the stream ever had, nor a later one."""
+        ...
+
+
+class StreamDispatcher:
+    """Listens to the workers about streams; one thread places what is enabled and not placed.
+
+    publish: tells a message that is not stored (frames).
+    options: what every worker needs to know of a stream beside its config, such as where evidence is written.
+    """
+
+    def __init__(
+        self, log: EventLog, placer: Placer, publish: Callable[[Message], None], witness: Witness,
+        options: Callable[[StreamRow], dict[str, JsonValue]],
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._placer = placer
+        self._publish = publish
+        self._witness = witness
+        self._options = options
+        self._lock = threading.Lock()
+        self._placed: dict[str, int] = {}
+        self._leaving: set[str] = set()
+        self._figures: dict[str, dict[str, JsonValue]] = {}
+        self._tags: dict[str, Mapping[str, str]] = {}
+        self._wake = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+
+    def start(self) -> None:
+        """End what an earlier server left open, and begin."""
+        with self._log.transaction() as transaction:
+            rows = store.all_streams(transaction.connection)
+            for row in rows:
+                if row.is_enabled and row.error_code != "source_quarantined":
+                    self._announce(transaction, row.stream_id, "connecting", None)
+        for row in rows:
+            self._witness.close(row)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Place nothing any more; what runs goes on. May be called twice."""
+        self._is_over = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+    def wake(self) -> None:
+        """A stream was added or changed."""
+        self._wake.set()
+
+    def on_room(self) -> None:
+        """A worker may have a slot."""
+        self._wake.set()
+
+    def restart(self, stream_id: str) -> None:
+        """Its settings changed: end it where it runs; it is placed again."""
+        with self._lock:
+            is_placed = stream_id in self._placed
+            if is_placed:
+                self._leaving.add(stream_id)
+        if is_placed and not self._placer.withdraw(stream_id):
+            self._forget(stream_id)
+        self._wake.set()
+
+    def figures(self, stream_id: str) -> dict[str, JsonValue]:
+        """The worker's last word on a stream; empty before the first."""
+        with self._lock:
+            return dict(self._figures.get(stream_id, {}))
+
+    def on_message(self, message: TaskMessage) -> None:
+        """Take what a worker says of a stream; what an older placement still says is passed over."""
+        match message:
+            case FrameResults():
+                if self._is_current(message.task_id, message.generation):
+                    self._tell_frame(message)
+            case StreamStatus():
+                if self._is_current(message.task_id, message.generation):
+                    with self._lock:
+                        self._figures[message.task_id] = message.data
+            case Fact():
+                self._take(message)
+            case TaskEnded():
+                self._end(message)
+            case _:
+                logger.error("stream %s said %s, which only jobs say", message.task_id, message.type)
+
+    def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
+        """Place a stream again whose worker is gone, or quarantine it when that happened twice."""
+        assert isinstance(task, StreamTask)
+        self._forget(task.task_id)
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, task.task_id)
+            if row is None:
+                return
+            crashes = store.count_crash(transaction.connection, row.stream_id) if is_suspect else row.crashes
+            if is_suspect and crashes >= CRASHES_MAX:
+                text = f"{row.name} ended its worker {crashes} times (last: {reason}); change it or enable it again"
+                logger.error("stream %s is quarantined: %s", row.stream_id, text)
+                self._announce(transaction, row.stream_id, "failed", ("source_quarantined", text))
+            elif row.is_enabled:
+                self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
+        self._witness.close(row)
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._is_over:
+            self._wake.wait(_TICK_S)
+            self._wake.clear()
+            try:
+                self._place_all()
+            except Exception:
+                # The thread's edge: a database that is away for a moment must not end it.
+                logger.exception("streams are not placed; trying again")
+
+    def _place_all(self) -> None:
+        if self._placer.room("stream") <= 0:
+            return
+        with self._log.transaction() as transaction:
+            rows = store.all_streams(transaction.connection)
+        for row in rows:
+            if row.is_enabled and row.error_code != "source_quarantined" and not self._is_over:
+                self._place(row)
+
+    def _place(self, row: StreamRow) -> None:
+        with self._lock:
+            if row.stream_id in self._placed or row.stream_id in self._leaving:
+                return
+        with self._log.transaction() as transaction:
+            generation = store.next_generation(transaction.connection, row.stream_id)
+        if generation is None:
+            return
+        config = {
+            **row.config, **self._options(row), "first_track_id": self._witness.first_track_id(row.stream_id)
+        }  # fmt: skip
+        source = row.config["source"]
+        assert isinstance(source, dict)
+        with self._lock:
+            self._placed[row.stream_id] = generation
+            tags = row.config.get("tags")
+            self._tags[row.stream_id] = {k: str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
+        if not self._placer.place(StreamTask(row.stream_id, generation, str(source["uri"]), config)):
+            self._forget(row.stream_id)
+
+    def _take(self, fact: Fact) -> None:
+        if not self._is_current(fact.task_id, fact.generation):
+            logger.debug("stream %s: %s of an older placement is passed over", fact.task_id, fact.name)
+            return
+        if fact.name == "stream.state_changed":
+            self._take_state(fact)
+            return
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, fact.task_id)
+        if row is not None:
+            self._witness.take(row, fact)
+
+    def _take_state(self, fact: Fact) -> None:
+        state, code = _STATE.validate_python(fact.data["state"]), fact.data.get("code")
+        fault = (str(code), str(fact.data.get("message") or code)) if code else None
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, fact.task_id)
+            if row is None or not row.is_enabled:
+                return
+            if state == "running" and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
+                store.forgive(transaction.connection, row.stream_id)
+            self._announce(transaction, row.stream_id, state, fault)
+
+    def _end(self, message: TaskEnded) -> None:
+        self._forget(message.task_id)
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, message.task_id)
+            if row is not None and message.outcome == "failed":
+                fault = (message.code or "internal", message.message or message.code)
+                self._announce(transaction, row.stream_id, "failed", fault)
+            elif row is not None and not row.is_enabled:
+                self._announce(transaction, row.stream_id, "disabled", None)
+        if row is not None:
+            self._witness.close(row)
+        # A failed stream is not placed again at once: its next try comes with the next tick.
+        if message.outcome != "failed":
+            self._wake.set()
+
+    def _announce(
+        self, transaction: Transaction, stream_id: str, state: StreamState, fault: tuple[str, str] | None
+    ) -> None:
+        row = store.set_state(transaction.connection, stream_id, state, fault)
+        if row is not None:
+            transaction.announce(state_message(row))
+
+    def _tell_frame(self, message: FrameResults) -> None:
+        tags = self._tags.get(message.task_id, {})
+        self._publish(
+            Message(
+                "frame", message.data, stream_id=message.task_id, media_time_s=message.media_time_s,
+                frame_index=message.frame_index, tags=tags,
+            )
+        )  # fmt: skip
+
+    def _is_current(self, stream_id: str, generation: int) -> bool:
+        with self._lock:
+            return self._placed.get(stream_id) == generation
+
+    def _forget(self, stream_id: str) -> None:
+        with self._lock:
+            self._placed.pop(stream_id, None)
+            self._leaving.discard(stream_id)
+            self._figures.pop(stream_id, None)
+            self._tags.pop(stream_id, None)
+
+
+def state_message(row: StreamRow) -> Message:
+    """Tells that a stream's state changed."""
+    tags = row.config.get("tags")
+    data: dict[str, JsonValue] = {"state": row.state, "code": row.error_code, "message": row.error_message}
+    return Message(
+        "stream.state_changed", data, stream_id=row.stream_id,
+        tags={key: str(value) for key, value in tags.items()} if isinstance(tags, dict) else {},
+    )  # fmt: skip
