@@ -38,8 +38,7 @@ from service.settings import Settings
 from service.sources import SourcePolicy
 from service.telemetry import Metrics
 from service.workers.keeper import Limits
-from service.workers.local import LocalEngine
-from service.workers.process import BuildBench
+from service.workers.local import Engine, LocalEngine
 from service.workers.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -92,14 +91,15 @@ class Parts:
         self.database.close()
 
 
-def build_parts(settings: Settings, build: BuildBench | None = None, limits: Limits | None = None) -> Parts:
-    """Create everything, start nothing. `build` makes a worker's bench; tests give their own."""
+def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> Parts:
+    """Create everything, start nothing. `engine` starts workers; left out: processes of this machine."""
     database = Database(settings.database)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
     log = EventLog(database, hub.publish)
     metrics = Metrics()
-    engine = LocalEngine(build or partial(build_bench, settings), logging.getLogger().getEffectiveLevel())
+    level = logging.getLogger().getEffectiveLevel()
+    engine = engine or LocalEngine(partial(build_bench, settings), level)
     supervisor = Supervisor(engine, settings.workers, _SLOTS, limits or _limits(settings), metrics.apply)
     dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", dispatcher)
@@ -121,12 +121,12 @@ def build_parts(settings: Settings, build: BuildBench | None = None, limits: Lim
     return parts
 
 
-def create_app(settings: Settings, build: BuildBench | None = None, limits: Limits | None = None) -> FastAPI:
+def create_app(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> FastAPI:
     """The application; nothing is opened until its lifespan begins."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = await run_in_threadpool(build_parts, settings, build, limits)
+        parts = await run_in_threadpool(build_parts, settings, engine, limits)
         provide(app, (getattr(parts, name) for name in Parts.__slots__))
         await run_in_threadpool(parts.start, asyncio.get_running_loop())
         try:
@@ -153,7 +153,7 @@ def create_app(settings: Settings, build: BuildBench | None = None, limits: Limi
 
 def source_policy(settings: Settings) -> SourcePolicy:
     """What clients may name as a source, by the settings."""
-    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_private_hosts)
+    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_networks)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -2,17 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.errors import ConfigInvalid
+
+Scheme = Literal["http", "https", "file"]
+Network = Literal["public", "private", "loopback"]
 
 
 class Settings(BaseSettings):
     """Settings of the product, each from `ACTOGRAM_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTOGRAM_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="ACTOGRAM_", frozen=True, extra="forbid", env_ignore_empty=True)
 
     home: Path = Field(
         default_factory=lambda: Path.home() / ".actogram",
@@ -46,12 +50,16 @@ class Settings(BaseSettings):
     disk_reserve_bytes: int = Field(
         512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
     )
-    source_schemes: frozenset[str] = Field(
-        frozenset(), description="URI schemes that a client may name as a job's source: http, https, file."
+    source_schemes: Annotated[frozenset[Scheme], NoDecode] = Field(
+        frozenset(), description="What a client may name as a job's source, comma separated: http, https, file."
     )
-    source_folders: tuple[Path, ...] = Field((), description="Folders below which file: sources may lie.")
-    source_private_hosts: bool = Field(
-        False, description="Whether http(s) sources may lie on private, loopback or link-local addresses."
+    source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders below which file: sources may lie, comma separated."
+    )
+    source_networks: Annotated[frozenset[Network], NoDecode] = Field(
+        frozenset({"public"}),
+        description="Where http(s) sources may lie, comma separated: public, private (a local network's addresses), "
+        "loopback. Link-local addresses, where clouds keep their secrets, never.",
     )
     retention_jobs_days: float = Field(30.0, gt=0, description="Days after which a finished job is removed.")
     retention_jobs_max: int = Field(10_000, ge=1, description="Finished jobs that are kept; the oldest go first.")
@@ -60,6 +68,11 @@ class Settings(BaseSettings):
     )
     retention_log_rows: int = Field(200_000, ge=100, description="Rows of the event log that a client can resume from.")
     metrics_public: bool = Field(False, description="Whether /metrics answers without a key once keys exist.")
+
+    @field_validator("source_schemes", "source_folders", "source_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def cache(self) -> Path:
@@ -77,13 +90,13 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_TEST_VARIABLES = {"ACTOGRAM_DATA"}
-"""Read by the tests alone."""
+_NOT_OURS = {"ACTOGRAM_DATA", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"}
+"""Read by the tests and by the container's entry point alone."""
 
 
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process; raises ConfigInvalid, which names the variable and never its value."""
-    known = {f"ACTOGRAM_{name.upper()}" for name in Settings.model_fields} | _TEST_VARIABLES
+    known = {f"ACTOGRAM_{name.upper()}" for name in Settings.model_fields} | _NOT_OURS
     unknown = sorted(name for name in os.environ if name.startswith("ACTOGRAM_") and name not in known)
     if unknown:
         raise ConfigInvalid(f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}")
@@ -92,5 +105,3 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         faults = (f"ACTOGRAM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigInvalid("; ".join(faults)) from error
-    except SettingsError as error:
-        raise ConfigInvalid(f"{error}; lists and sets are written as JSON") from error

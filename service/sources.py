@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pipelines.errors import SourceForbidden, SourceUnavailable
+from service.settings import Network, Scheme
 
 Resolve = Callable[[str, int], Sequence[str]]
 _HTTP_PORTS = {"http": 80, "https": 443}
@@ -47,12 +48,12 @@ class SourcePolicy:
     """What a client may name as a source.
 
     schemes: allowed ones of http, https, file.  folders: below which files may lie.
-    has_private_hosts: whether addresses that are not public are allowed.
+    networks: where hosts may lie: public, private, loopback.
     """
 
-    schemes: frozenset[str]
+    schemes: frozenset[Scheme]
     folders: tuple[Path, ...]
-    has_private_hosts: bool
+    networks: frozenset[Network]
     resolve: Resolve = _resolve
 
     def require_scheme(self, uri: str) -> str:
@@ -94,13 +95,28 @@ class SourcePolicy:
             raise SourceForbidden(f"{redact_uri(uri)} names no host")
         addresses = self.resolve(host, port)
         for address in addresses:
-            if not self.has_private_hosts and not _is_public(address):
-                raise SourceForbidden(f"{host} resolves to {address}, which is not a public address")
+            network = network_of(address)
+            if network not in self.networks:
+                allowed = ", ".join(sorted(self.networks))
+                raise SourceForbidden(f"{host} resolves to a {network or 'reserved'} address; allowed: {allowed}")
         return Target(scheme, host, port, addresses[0])
 
 
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    found = mapped or parsed
-    return bool(found.is_global) and not found.is_multicast
+_PRIVATE = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
+
+
+def network_of(address: str) -> Network | None:
+    """What kind of address it is; None for those that nobody may name: link-local, multicast, reserved."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    # ::ffff:127.0.0.1, 2002:7f00:1:: and 64:ff9b::7f00:1 all lead to an IPv4 address.
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found.sixtofour or found
+    if isinstance(found, ipaddress.IPv6Address) and found in ipaddress.ip_network("64:ff9b::/96"):
+        found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    if found.is_loopback:
+        return "loopback"
+    if any(found.version == net.version and found in net for net in _PRIVATE):
+        return "private"
+    return "public" if found.is_global and not found.is_multicast else None

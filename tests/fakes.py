@@ -1,10 +1,13 @@
 """Stand-ins for networks, clocks and sources; small, deterministic, without patches."""
 
 import json
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,18 @@ from models.errors import WeightsMissing
 from models.runtime.action import ActionContract
 from pipelines.errors import SourceTruncated, UnsupportedMedia
 from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
-from service.workers.messages import JobProgress, JobTask, Task, Values
-from service.workers.process import Channel, Ended
+from service.workers.local import WorkerGone
+from service.workers.messages import (
+    FromWorker,
+    JobProgress,
+    JobTask,
+    Task,
+    ToWorker,
+    Values,
+    decode,
+    encode_command,
+)
+from service.workers.process import BuildBench, Channel, Ended, Worker
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
@@ -151,3 +164,48 @@ def build_scripted_bench() -> ScriptedBench:
 def build_broken_bench() -> ScriptedBench:
     """A worker that cannot start."""
     raise WeightsMissing("fake.onnx is neither cached nor reachable")
+
+
+class ThreadEngine:
+    """Workers as threads of the test: they start at once. Not for benches that crash."""
+
+    def __init__(self, build: BuildBench = build_scripted_bench) -> None:
+        self._build = build
+
+    def launch(self, name: str) -> "ThreadWorker":
+        return ThreadWorker(self._build, name)
+
+
+class ThreadWorker:
+    """The real worker object and the real pipe, without a process."""
+
+    pid = 0
+
+    def __init__(self, build: BuildBench, name: str) -> None:
+        self._ours, theirs = multiprocessing.Pipe()
+        self._thread = threading.Thread(target=self._run, args=(theirs, build), name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self, connection: Connection, build: BuildBench) -> None:
+        Worker(connection).run(build)
+        connection.close()
+
+    def send(self, command: ToWorker) -> None:
+        self._ours.send_bytes(encode_command(command))
+
+    def receive(self, timeout_s: float) -> FromWorker | None:
+        try:
+            return decode(self._ours.recv_bytes()) if self._ours.poll(timeout_s) else None
+        except (EOFError, OSError) as error:
+            raise WorkerGone("the thread has ended") from error
+
+    def kill(self) -> None:
+        self._ours.close()
+
+    def wait(self, timeout_s: float) -> int | None:
+        self._thread.join(timeout_s)
+        return None if self._thread.is_alive() else 0
+
+    def close(self) -> None:
+        self._ours.close()
+        self._thread.join(5)

@@ -29,6 +29,19 @@ def create(name: str, role: str) -> None:
     click.echo(f"Shown once, kept only as a hash. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
 
 
+@command.command("ensure")
+@click.option("--name", default="first", show_default=True, help="Who or what uses it.")
+@click.option("--role", default="admin", show_default=True, type=click.Choice(["viewer", "operator", "admin"]))
+def ensure(name: str, role: str) -> None:
+    """Make a key and print it if there is none at all; for a first start."""
+    from service.security import ROLES
+
+    with _keys() as keys:
+        if keys.is_empty():
+            text = keys.create(name[:128], ROLES[ROLES.index(role)])
+            click.echo(f"API key ({role}), shown once and kept only as a hash: {text}")
+
+
 @command.command("list")
 def list_keys() -> None:
     """Id, role, age and name of every key."""

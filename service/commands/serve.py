@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
     from service.security import KeyStore
     from service.settings import Settings
@@ -44,7 +45,9 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     except (ServiceError, ConfigInvalid) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         sys.exit(2)
-    sys.exit(_serve(settings, host, port, log_level))
+    from service.app import create_app
+
+    sys.exit(run_server(create_app(settings), host, port, log_level))
 
 
 def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
@@ -77,15 +80,14 @@ def _print_key(keys: "KeyStore") -> None:
     click.echo(f"Admin API key, shown once and kept only as a hash: {text}")
 
 
-def _serve(settings: "Settings", host: str, port: int, log_level: str) -> int:
+def run_server(app: "FastAPI", host: str, port: int, log_level: str) -> int:
+    """Serve an application until a signal; returns the exit status."""
     import uvicorn
 
-    from service.app import create_app
-
     config = uvicorn.Config(
-        create_app(settings), host=host, port=port, log_level=log_level, access_log=log_level == "debug",
-        timeout_graceful_shutdown=_GRACE_S, server_header=False, date_header=True, ws_max_size=4 * 2**20,
-        ws_ping_interval=20, ws_ping_timeout=20, lifespan="on", log_config=None,
+        app, host=host, port=port, log_level=log_level, access_log=log_level == "debug", lifespan="on",
+        timeout_graceful_shutdown=_GRACE_S, server_header=False, ws_max_size=4 * 2**20, ws_ping_interval=20,
+        ws_ping_timeout=20, log_config=None,
     )  # fmt: skip
     server = _build_server(config)
     server.run()

@@ -1,19 +1,18 @@
-"""The service with scripted workers, for work on the page: `python -m tests.service.fake_server PORT`.
+"""The service with scripted workers, for work on the page: `python -m tests.service.fake_server [PORT]`.
 
-A "video" is a text file such as `script frames 200 pause 0.05 ok`.
+A "video" is a text file such as `script frames 200 pause 0.05 ok`; home is ACTOGRAM_HOME.
 """
 
+import logging
 import sys
-import tempfile
-from pathlib import Path
-
-import uvicorn
 
 from service.app import create_app
+from service.commands.serve import run_server
 from service.settings import load_settings
+from service.workers.local import LocalEngine
 from tests.fakes import build_scripted_bench
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as home:
-        app = create_app(load_settings(home=Path(home)), build_scripted_bench)
-        uvicorn.run(app, port=int(sys.argv[1]), timeout_graceful_shutdown=2)
+    logging.basicConfig(level="INFO")
+    application = create_app(load_settings(), LocalEngine(build_scripted_bench, logging.INFO))
+    sys.exit(run_server(application, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0, "info"))
