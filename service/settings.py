@@ -23,51 +23,61 @@ class Settings(BaseSettings):
         description="Folder of the database, the blobs and the cache.",
     )
     weights: Path | None = Field(
-        None, description="A folder with weight files that are taken before anything is fetched."
+        default=None, description="A folder with weight files that are taken before anything is fetched."
     )
     offline: bool = Field(
-        False, description="Fetch nothing: weights come from the cache, the folder or the repository."
+        default=False, description="Fetch nothing: weights come from the cache, the folder or the repository."
     )
-    device: str = Field("cpu", description="Where networks run: cpu, cuda:0, ...")
-    threads: int = Field(1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
+    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, ...")
+    threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
 
     database_url: str | None = Field(
-        None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
+        default=None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
     )
-    workers: int = Field(1, ge=1, le=64, description="Worker processes; each holds one instance of every network.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Worker processes; each holds one instance of every network."
+    )
     worker_memory_bytes: int = Field(
-        6 * 2**30, ge=2**28, description="Resident memory above which a worker is ended and its work placed again."
+        default=6 * 2**30,
+        ge=2**28,
+        description="Resident memory above which a worker is ended and its work placed again.",
     )
     job_stall_s: float = Field(
-        120.0, ge=1, le=3600, description="Seconds without progress after which a job's worker counts as stuck."
+        default=120.0, ge=1, le=3600, description="Seconds without progress after which a job's worker counts as stuck."
     )
     job_duration_max_s: float = Field(
-        24 * 3600.0, ge=1, description="Wall seconds after which a running job is failed; every wait ends."
+        default=24 * 3600.0, ge=1, description="Wall seconds after which a running job is failed; every wait ends."
     )
-    jobs_queued_max: int = Field(1000, ge=1, description="Jobs that may wait; one more is answered at_capacity.")
-    upload_bytes_max: int = Field(8 * 2**30, ge=1, description="Largest video that is taken.")
-    upload_idle_s: float = Field(60.0, gt=0, le=3600, description="Seconds that an upload may stand still.")
+    jobs_queued_max: int = Field(
+        default=1000, ge=1, description="Jobs that may wait; one more is answered at_capacity."
+    )
+    upload_bytes_max: int = Field(default=8 * 2**30, ge=1, description="Largest video that is taken.")
+    upload_idle_s: float = Field(default=60.0, gt=0, le=3600, description="Seconds that an upload may stand still.")
     disk_reserve_bytes: int = Field(
-        512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
+        default=512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
     )
     source_schemes: Annotated[frozenset[Scheme], NoDecode] = Field(
-        frozenset(), description="What a client may name as a job's source, comma separated: http, https, file."
+        default=frozenset(), description="What a client may name as a job's source, comma separated: http, https, file."
     )
     source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="Folders below which file: sources may lie, comma separated."
+        default=(), description="Folders below which file: sources may lie, comma separated."
     )
     source_networks: Annotated[frozenset[Network], NoDecode] = Field(
-        frozenset({"public"}),
+        default=frozenset({"public"}),
         description="Where http(s) sources may lie, comma separated: public, private (a local network's addresses), "
         "loopback. Link-local addresses, where clouds keep their secrets, never.",
     )
-    retention_jobs_days: float = Field(30.0, gt=0, description="Days after which a finished job is removed.")
-    retention_jobs_max: int = Field(10_000, ge=1, description="Finished jobs that are kept; the oldest go first.")
-    retention_blobs_bytes: int = Field(
-        100 * 2**30, ge=1, description="Bytes of blobs that are kept; the oldest finished jobs go first."
+    retention_jobs_days: float = Field(default=30.0, gt=0, description="Days after which a finished job is removed.")
+    retention_jobs_max: int = Field(
+        default=10_000, ge=1, description="Finished jobs that are kept; the oldest go first."
     )
-    retention_log_rows: int = Field(200_000, ge=100, description="Rows of the event log that a client can resume from.")
-    metrics_public: bool = Field(False, description="Whether /metrics answers without a key once keys exist.")
+    retention_blobs_bytes: int = Field(
+        default=100 * 2**30, ge=1, description="Bytes of blobs that are kept; the oldest finished jobs go first."
+    )
+    retention_log_rows: int = Field(
+        default=200_000, ge=100, description="Rows of the event log that a client can resume from."
+    )
+    metrics_public: bool = Field(default=False, description="Whether /metrics answers without a key once keys exist.")
 
     @field_validator("source_schemes", "source_folders", "source_networks", mode="before")
     @classmethod
