@@ -10,6 +10,7 @@ PipelineError
 │   └── SourceForbidden      a URI whose scheme or host the settings refuse
 ├── SinkError                results cannot be written
 │   └── DiskFull             no space left on the device
+├── AnalysisCancelled        the caller asked to stop; nothing is left behind
 ├── DatasetInvalid           an annotation file that does not hold what it should
 └── ConfigInvalid            a value out of its range or an unknown key
 """
@@ -69,6 +70,12 @@ class DiskFull(SinkError):
     """No space left on the device that holds the results."""
 
     code = "disk_full"
+
+
+class AnalysisCancelled(PipelineError):
+    """The caller asked to stop; nothing is left behind."""
+
+    code = "cancelled"
 
 
 class DatasetInvalid(PipelineError):

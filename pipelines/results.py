@@ -1,0 +1,201 @@
+"""What an analysis says, as values and as the JSON objects of docs/results.md: one form for files, jobs and streams."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines.types import ActionState, Event, EventState, FrameResult, Poses, TrackEnd
+
+VERSION = 1
+"""Of the object shapes; goes up when a reader of the old ones would misread the new ones."""
+
+JsonObject = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known before the first frame.
+
+    source: name of the video, without its folder. size_wh: pixels. model, layout, labels: of the action model.
+    duration_s: declared length, None where nothing is declared.
+    """
+
+    source: str
+    duration_s: float | None
+    size_wh: tuple[int, int]
+    model: str
+    layout: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One action of one person; media seconds, score 0..1."""
+
+    action: str
+    start_s: float
+    end_s: float
+    score: float
+    state: EventState
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTimeline:
+    """One person from first to last sight, and what was done, in order of time."""
+
+    track_id: int
+    start_s: float
+    end_s: float
+    actions: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStats:
+    """What an analysis cost.
+
+    fps: frames analysed per second of wall time. stage_ms: mean milliseconds per frame and stage.
+    label_flips: shown actions that were replaced by another one. peak_rss_bytes: most memory the process ever held.
+    corrupt: pictures that could not be decoded. is_truncated: the file ended before what it declares.
+    """
+
+    frames: int
+    seconds: float
+    fps: float
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+    label_flips: int = 0
+    peak_rss_bytes: int = 0
+    corrupt: int = 0
+    is_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The whole analysis; `duration_s` is the declared length, else the last frame's time."""
+
+    header: Header
+    duration_s: float
+    tracks: tuple[TrackTimeline, ...]
+    stats: RunStats
+
+
+def header_object(header: Header) -> JsonObject:
+    """The first line of a results file."""
+    return {
+        "type": "source",
+        "v": VERSION,
+        "source": header.source,
+        "duration_s": _seconds(header.duration_s),
+        "frame_size": list(header.size_wh),
+        "model": header.model,
+        "layout": header.layout,
+        "labels": list(header.labels),
+    }
+
+
+def frame_object(result: FrameResult) -> JsonObject:
+    """One frame's line: everyone in it."""
+    return {
+        "type": "frame",
+        "frame_index": result.frame.index,
+        "media_time_s": _seconds(result.frame.time_s),
+        "persons": persons(result.poses, result.states),
+    }
+
+
+def persons(poses: Poses, states: Sequence[ActionState]) -> list[JsonObject]:
+    """Everyone in a frame, boxes and joints as shares of the frame; joints may lie outside 0..1."""
+    if not len(poses):
+        return []
+    scale = np.array(poses.size_wh, np.float64)
+    boxes = np.round(poses.xyxy / np.tile(scale, 2), 4).tolist()
+    joints = poses.keypoints.astype(np.float64)
+    joints = np.concatenate([np.round(joints[..., :2] / scale, 4), np.round(joints[..., 2:], 2)], axis=2).tolist()
+    return [
+        {
+            "track_id": state.track_id,
+            "box": box,
+            "keypoints": points,
+            "action": state.action,
+            "score": round(state.score, 3),
+            "status": state.status,
+            "reason": state.reason,
+        }
+        for state, box, points in zip(states, boxes, joints, strict=True)
+    ]
+
+
+def event_object(event: Event, size_wh: tuple[int, int], media_time_s: float, frame_index: int) -> JsonObject:
+    """An event as it stood at one frame; a later object with the same `event_id` replaces it."""
+    scale = (*size_wh, *size_wh)
+    box = [round(value / side, 4) for value, side in zip(event.xyxy, scale, strict=True)] if event.xyxy else None
+    return {
+        "type": "action",
+        "event_id": event.event_id,
+        "track_id": event.track_id,
+        "action": event.action,
+        "state": event.state,
+        "start_s": _seconds(event.start_s),
+        "end_s": _seconds(event.end_s),
+        "score": round(event.score, 3),
+        "box": box,
+        "media_time_s": _seconds(media_time_s),
+        "frame_index": frame_index,
+    }
+
+
+def track_object(track_id: int, reason: TrackEnd, media_time_s: float, frame_index: int) -> JsonObject:
+    """A person who is no longer followed, and why."""
+    return {
+        "type": "track",
+        "track_id": track_id,
+        "state": "ended",
+        "reason": reason,
+        "media_time_s": _seconds(media_time_s),
+        "frame_index": frame_index,
+    }
+
+
+def summary_object(summary: Summary) -> JsonObject:
+    """The whole result as one object: `--format json`, and the last line of a results file."""
+    header, stats = summary.header, summary.stats
+    return {
+        "source": header.source,
+        "duration_s": _seconds(summary.duration_s),
+        "frame_size": list(header.size_wh),
+        "model": header.model,
+        "layout": header.layout,
+        "tracks": [_track(track) for track in summary.tracks],
+        "stats": {
+            "frames": stats.frames,
+            "seconds": round(stats.seconds, 3),
+            "fps": round(stats.fps, 2),
+            "stage_ms": {name: round(value, 3) for name, value in stats.stage_ms.items()},
+            "label_flips": stats.label_flips,
+            "peak_rss_bytes": stats.peak_rss_bytes,
+            "corrupt": stats.corrupt,
+            "is_truncated": stats.is_truncated,
+        },
+    }
+
+
+def _track(track: TrackTimeline) -> JsonObject:
+    return {
+        "track_id": track.track_id,
+        "start_s": _seconds(track.start_s),
+        "end_s": _seconds(track.end_s),
+        "actions": [
+            {
+                "action": one.action,
+                "start_s": _seconds(one.start_s),
+                "end_s": _seconds(one.end_s),
+                "score": round(one.score, 3),
+                "state": one.state,
+            }
+            for one in track.actions
+        ],
+    }
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,111 @@
+"""Build: the only place that creates networks, stages and pipelines."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import ModelUnknown
+from models.fetch import Progress
+from models.registry import ModelSpec, Registry, load_registry
+from models.runtime.action import ActionModel, load_contract, verify_weights
+from models.runtime.build import build_detector, build_pose
+from models.runtime.detector import Detector
+from models.runtime.pose import PoseEstimator
+from models.runtime.session import Session
+from models.weights import WeightStore
+from pipelines.stream.action import ActionStage
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.detect import DetectStage
+from pipelines.stream.events import EventDating, EventStage
+from pipelines.stream.label import LabelStage
+from pipelines.stream.pipeline import Pipeline, Stages
+from pipelines.stream.pose import PoseStage
+from pipelines.stream.smooth import SmoothStage
+from pipelines.stream.track import TrackStage
+from pipelines.stream.window import WindowStage
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChoice:
+    """Which networks to load, and where to run them.
+
+    profile: which detector and pose estimator, by name in the registry.
+    model: an action model of the registry, or a folder that holds model.json and model.onnx; None takes the default.
+    """
+
+    profile: str = "auto"
+    model: str | None = None
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """One instance of each network; pipelines share them."""
+
+    detector: Detector
+    pose: PoseEstimator
+    action: ActionModel
+    names: tuple[str, ...]
+
+
+def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
+    """Find, check and open the networks.
+
+    Raises ModelUnknown, WeightsMissing, WeightsCorrupt, ContractMismatch or DeviceUnavailable.
+    """
+    registry = load_registry()
+    profile = registry.require_profile(choice.profile)
+    detector, detector_path = store.choose(profile["detect"], progress)
+    pose, pose_path = store.choose(profile["pose"], progress)
+    action = load_action(choice, registry, store)
+    return Networks(
+        build_detector(detector, detector_path, choice.device, choice.threads),
+        build_pose(pose, pose_path, choice.device, choice.threads),
+        action,
+        (detector.name, pose.name, action.contract.name),
+    )
+
+
+def load_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> ActionModel:
+    """The action model alone; raises what `load_networks` raises."""
+    path = find_action(choice, registry, store)
+    contract = load_contract(path.with_name("model.json"))
+    verify_weights(contract, path)
+    return ActionModel(contract, Session(path, choice.device, choice.threads))
+
+
+def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> Path:
+    """The weight file of the chosen action model; its model.json lies beside it."""
+    if choice.model is not None and (Path(choice.model) / "model.json").is_file():
+        return Path(choice.model) / "model.onnx"
+    return store.require(_action_spec(choice, registry))
+
+
+def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> Pipeline:
+    """A new pipeline for one source; `source_id` goes into the ids of its events."""
+    contract = networks.action.contract
+    dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
+    stages = Stages(
+        detect=DetectStage(networks.detector, config.detect),
+        track=TrackStage(config.track),
+        pose=PoseStage(networks.pose, config.pose, networks.detector),
+        window=WindowStage(config.window, contract.window_s, contract.rate_hz),
+        action=ActionStage(networks.action),
+        smooth=SmoothStage(config.smooth, contract.labels),
+        label=LabelStage(config.smooth, contract.labels, contract.actions),
+        events=EventStage(source_id, contract.labels, contract.actions, config.events, dating),
+    )
+    return Pipeline(stages)
+
+
+def _action_spec(choice: NetworkChoice, registry: Registry) -> ModelSpec:
+    """The named action model, else the profile's, else the first of the registry."""
+    known = [spec for spec in registry if spec.task == "action"]
+    preferred = registry.require_profile(choice.profile).get("action", ())
+    if choice.model is None and (preferred or known):
+        return (*preferred, *known)[0]
+    for spec in known:
+        if spec.name == choice.model:
+            return spec
+    names = ", ".join(spec.name for spec in known) or "none"
+    raise ModelUnknown(f"found model {choice.model!r}, expected an action model ({names}) or a folder with model.json")

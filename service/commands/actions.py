@@ -1,0 +1,47 @@
+"""`actogram actions`: what an action model knows, how well, and when it calls it an event."""
+
+import json
+
+import click
+
+from service.commands.failures import reported
+
+
+@click.command(help="List the actions of a model, their thresholds and how well each is known.")
+@click.option("--model", help="Action model: a name (`actogram models list`) or a folder; else the default one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def command(model: str | None, as_json: bool) -> None:
+    """Print them."""
+    from models.registry import load_registry
+    from models.runtime.action import load_contract
+    from models.weights import WeightStore
+    from pipelines.stream.build import NetworkChoice, find_action
+    from service.settings import Settings
+
+    with reported():
+        settings = Settings()
+        store = WeightStore(settings.cache, settings.weights, settings.offline)
+        path = find_action(NetworkChoice(model=model), load_registry(), store)
+        contract = load_contract(path.with_name("model.json"))
+    actions = {name: rule.model_dump() for name, rule in contract.actions.items() if name in contract.labels}
+    if as_json:
+        click.echo(json.dumps({"model": contract.name, "window_s": contract.window_s, "actions": actions}, indent=2))
+        return
+    _print_table(contract.name, actions)
+
+
+def _print_table(model: str, actions: dict[str, dict[str, object]]) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("action", "known", "severity", "begins at", "stops below", "sure after", "pauses up to")
+    table = Table(*columns, box=None, pad_edge=False)
+    for name, rule in actions.items():
+        shares = (f"{rule['threshold']:.2f}", f"{rule['offset_threshold']:.2f}")
+        seconds = (f"{rule['min_duration_s']:.1f} s", f"{rule['merge_gap_s']:.1f} s")
+        table.add_row(name, str(rule["quality"]), str(rule["severity"]), *shares, *seconds)
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(f"Model {model}")
+    console.print(table)

@@ -1,0 +1,195 @@
+"""`actogram analyze`: who does what, when, in a video file."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from service.commands.failures import reported
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from models.runtime.action import ActionContract
+    from pipelines.results import Summary, TrackTimeline
+    from pipelines.stream.analyze import Sink
+    from pipelines.stream.build import Networks
+
+_FORMATS = ("jsonl", "json", "csv")
+_PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """Where results go; `out` is None for none, `-` for standard output."""
+
+    form: str
+    out: Path | None
+    video: Path | None
+    timeline: Path | None
+
+
+@click.command(help="Say who does what, when, in VIDEO: a table, and any of the files that the options name.")
+@click.argument("video", type=_PATH)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Of --out; else its ending says, else jsonl.")
+@click.option("--out", type=_PATH, help="File for the results, - for standard output.")
+@click.option("--video", "video_out", type=_PATH, help="File for the video with everyone drawn, mp4.")
+@click.option("--timeline", type=_PATH, help="File for the picture of who did what when, png.")
+@click.option("--model", help="Action model: a name (`actogram models list`) or a folder; else the default one.")
+@click.option("--device", help="cpu or cuda:0; else ACTOGRAM_DEVICE.")
+def command(
+    video: Path,
+    form: str | None,
+    out: Path | None,
+    video_out: Path | None,
+    timeline: Path | None,
+    model: str | None,
+    device: str | None,
+) -> None:
+    """Analyze one file; the table goes to standard error where the results take standard output."""
+    outputs = _outputs(video, form, out, video_out, timeline)
+    _end_cleanly_when_told()
+    with reported():
+        summary, contract = _analyze(video, outputs, model, device)
+    _show(summary, contract, to_stderr=outputs.out == Path("-"))
+
+
+def _outputs(
+    video: Path, form: str | None, out: Path | None, video_out: Path | None, timeline: Path | None
+) -> _Outputs:
+    """Complete what the options leave open; raises UsageError where two files are one."""
+    if form is not None and out is None:
+        out = Path("-")
+    files = [path.resolve() for path in (video, out, video_out, timeline) if path is not None and path != Path("-")]
+    if len(set(files)) < len(files):
+        raise click.UsageError("the video and the files to write must differ from each other")
+    ending = out.suffix.lstrip(".").lower() if out is not None else ""
+    return _Outputs(form or (ending if ending in _FORMATS else "jsonl"), out, video_out, timeline)
+
+
+def _analyze(video: Path, outputs: _Outputs, model: str | None, device: str | None) -> "tuple[Summary, ActionContract]":
+    """Open the file before the networks, so that a bad one is told at once."""
+    from pipelines.stream.analyze import Run, analyze
+    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.sources import FileSource
+
+    with FileSource(video) as source:
+        networks = _networks(model, device)
+        with _bar() as bar:
+            task = bar.add_task(_short(video.name), total=100.0, fps="")
+
+            def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
+                bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
+
+            run = Run(video.name, on_progress=show)
+            return analyze(source, networks, StreamConfig(), _sinks(outputs), run), networks.action.contract
+
+
+def _networks(model: str | None, device: str | None) -> "Networks":
+    from models.weights import WeightStore
+    from pipelines.stream.build import NetworkChoice, load_networks
+    from service.settings import Settings
+
+    settings = Settings()
+    store = WeightStore(settings.cache, settings.weights, settings.offline)
+    choice = NetworkChoice(model=model, device=device or settings.device, threads=settings.threads)
+    with _bar() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done_bytes: int, total_bytes: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=100.0, fps="")
+            bar.update(tasks[what], completed=100.0 * done_bytes / max(total_bytes, 1))
+
+        return load_networks(choice, store, show)
+
+
+def _sinks(outputs: _Outputs) -> "list[Sink]":
+    from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
+
+    text: dict[str, type[JsonlSink | JsonSink | CsvSink]] = {"jsonl": JsonlSink, "json": JsonSink, "csv": CsvSink}
+    sinks: list[Sink] = []
+    if outputs.out is not None:
+        sinks.append(text[outputs.form](None if outputs.out == Path("-") else outputs.out))
+    if outputs.video is not None:
+        sinks.append(VideoSink(outputs.video))
+    if outputs.timeline is not None:
+        sinks.append(TimelineSink(outputs.timeline))
+    return sinks
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress]":
+    """A progress display on stderr; silent where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[fps]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar
+
+
+def _end_cleanly_when_told() -> None:
+    """SIGTERM ends like Ctrl-C: through the sinks, which leave nothing behind."""
+
+    def end(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - signal's signature
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> None:
+    """The table of people and actions, and one line on what it took."""
+    from rich.console import Console
+    from rich.table import Table
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    console = Console(file=stream, width=None if stream.isatty() else 100)
+    table = Table("person", "seen", "action", "from", "to", "seconds", "score", "", box=None, pad_edge=False)
+    for track in summary.tracks:
+        for row in _rows(track, contract):
+            table.add_row(*row)
+    if summary.tracks:
+        console.print(table)
+    else:
+        console.print("Nobody was seen.")
+    stats = summary.stats
+    pace = summary.duration_s / stats.seconds if stats.seconds > 0 else 0.0
+    console.print(
+        f"{stats.frames} frames in {stats.seconds:.1f} s: {stats.fps:.1f} per second, {pace:.2f} times real time, "
+        f"{stats.peak_rss_bytes / 2**20:.0f} MiB at most",
+        style="dim",
+    )
+    if stats.is_truncated:
+        click.echo("actogram: note: the file ends before what it declares; what is there was analysed", err=True)
+
+
+def _rows(track: "TrackTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:
+    seen = f"{track.start_s:.1f}-{track.end_s:.1f} s"
+    if not track.actions:
+        yield (str(track.track_id), seen, "-", "", "", "", "", "")
+    for index, one in enumerate(track.actions):
+        rule = contract.actions.get(one.action)
+        yield (
+            str(track.track_id) if index == 0 else "",
+            seen if index == 0 else "",
+            one.action,
+            f"{one.start_s:.1f}",
+            f"{one.end_s:.1f}",
+            f"{one.end_s - one.start_s:.1f}",
+            f"{one.score:.2f}",
+            "experimental" if rule is not None and rule.quality == "experimental" else "",
+        )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:24]}…{name[-14:]}"
