@@ -17,6 +17,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
+from service.bench import build_bench, source_policy
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
@@ -25,7 +26,6 @@ from service.deps import provide
 from service.errors import install
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
-from service.jobs.bench import build_bench
 from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
 from service.jobs.retention import Janitor, Keep
@@ -35,7 +35,6 @@ from service.live.log import EventLog
 from service.middleware import OriginGuard, SecurityHeaders
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
-from service.sources import SourcePolicy
 from service.telemetry import Metrics
 from service.workers.keeper import Limits
 from service.workers.local import Engine, LocalEngine
@@ -149,11 +148,6 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
     app.add_middleware(SecurityHeaders)
     return app
-
-
-def source_policy(settings: Settings) -> SourcePolicy:
-    """What clients may name as a source, by the settings."""
-    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_networks)
 
 
 def _limits(settings: Settings) -> Limits:

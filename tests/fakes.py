@@ -139,7 +139,9 @@ class ScriptedBench:
                 time.sleep(pause_s)
                 self._misbehave(words, script)
         timeline = {"tracks": [{"track_id": 1, "actions": [{"action": "wave", "start_s": 0.0, "end_s": frames / 30}]}]}
-        (Path(task.folder) / "timeline.json").write_text(json.dumps(timeline))
+        for name in ("timeline.json", "results.json"):
+            (Path(task.folder) / name).write_text(json.dumps(timeline))
+        (Path(task.folder) / "results.csv").write_text(f"track_id,action\n{'1,wave' * bool(frames)}\n")
         if task.options.get("video"):
             (Path(task.folder) / "video.mp4").write_bytes(b"annotated")
         progress: Values = {"frames": frames, "percent": 100.0, "fps": 30.0, "eta_s": 0.0}

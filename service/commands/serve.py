@@ -37,8 +37,9 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     from service.settings import load_settings
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One line per request of another service says nothing here, and a URL may hold a token.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Their lines say nothing here, and a URL may hold a token.
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings(**({} if workers is None else {"workers": workers}))
         _prepare(settings, host, create_key)

@@ -14,7 +14,7 @@ from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
 from service.live.log import EventLog, Message, Transaction
 from service.workers.keeper import LossReason
-from service.workers.messages import JobProgress, JobTask, TaskEnded, TaskMessage
+from service.workers.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,8 @@ class JobDispatcher:
         folder = self._blobs.job(row.job_id)
         folder.mkdir(parents=True, exist_ok=True)
         source = str(folder / row.source) if row.source_kind == "upload" else row.source
-        if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), dict(row.options))):
+        options: Values = {**row.options, "name": row.source_name}
+        if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), options)):
             self._tell(row.job_id, {})
             return True
         self._forget(row.job_id)

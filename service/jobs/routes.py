@@ -6,7 +6,7 @@ import json
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +14,7 @@ from service.blobs import BlobFolder
 from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
 from service.jobs.control import Created, JobControl
-from service.jobs.formats import ResultFormat, convert, negotiate
+from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
@@ -136,16 +136,17 @@ def get_results(
     format_: Annotated[ResultFormat | None, Query(alias="format", description="Goes before `Accept`.")] = None,
     accept: Annotated[str, Header()] = "*/*",
 ) -> Response:
-    """JSON Lines by default, JSON or CSV by `?format=` or `Accept`; the lines are described in docs/results.md."""
+    """JSON Lines: the source, every frame, every change of an event, the summary. JSON: the summary. CSV: the actions.
+
+    `?format=` or `Accept` choose; docs/results.md describes all three.
+    """
     row = control.require(job_id)
-    path = control.require_file(row, "results.jsonl")
     wanted = format_ or negotiate(accept)
-    name = f"{row.job_id}.{wanted}"
-    if wanted == "jsonl":
-        return FileResponse(path, media_type="application/x-ndjson", filename=name, content_disposition_type="inline")
-    media_type, chunks = convert(path, wanted)
-    headers = {"Content-Disposition": f'inline; filename="{name}"'}
-    return StreamingResponse(chunks, media_type=media_type, headers=headers)
+    form = FORMS[wanted]
+    path = control.require_file(row, form.name)
+    return FileResponse(
+        path, media_type=form.media_type, filename=f"{row.job_id}.{wanted}", content_disposition_type="inline"
+    )
 
 
 @router.get("/{job_id}/timeline", response_class=Response, responses=_NOT_READY, summary="Fetch the timeline")
