@@ -31,7 +31,7 @@ from models.nets.layers import (
 class AdaptiveGraphConv(nn.Module):
     """Graph convolution with learnt and per-sample links: (P, C, T, V) to (P, C', T, V)."""
 
-    def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
+    def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor, has_attention: bool = True) -> None:
         super().__init__()
         K, V, _ = adjacency.shape
         embedding = out_channels // 4
@@ -43,19 +43,18 @@ class AdaptiveGraphConv(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels)
         self.down = downsample(in_channels, out_channels)
         self.act = nn.ReLU()
-        joints = V - 1 + V % 2
-        self.conv_sa = nn.Conv1d(out_channels, 1, joints, padding=joints // 2)
-        self.conv_ta = nn.Conv1d(out_channels, 1, 9, padding=4)
-        self.fc1c = nn.Linear(out_channels, out_channels // 2)
-        self.fc2c = nn.Linear(out_channels // 2, out_channels)
         self._init_weights()
+        self.has_attention = has_attention
+        if has_attention:
+            self._add_attention(out_channels, V)
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) to (P, C', T, V)."""
         P, C, T, V = x.shape
         spread = x.reshape(P, 1, C * T, V) @ self.links(x)
         y = summed(self.conv_d, spread.reshape(P, -1, T, V))
-        return self.attend(self.act(self.bn(y) + self.down(x)))
+        out: Tensor = self.act(self.bn(y) + self.down(x))
+        return self.attend(out) if self.has_attention else out
 
     def links(self, x: Tensor) -> Tensor:
         """(P, K, V, V) graph of each sample: what is learnt, plus alpha times how alike its joints move."""
@@ -74,12 +73,20 @@ class AdaptiveGraphConv(nn.Module):
         return y * (1 + gain)[:, :, None, None]
 
     def _init_weights(self) -> None:
-        """The block starts as its residual: batch norm near zero, temporal and channel attention without opinion."""
+        """The block starts as its residual: batch norm near zero."""
         init_convolutions(self)
         nn.init.constant_(self.bn.weight, 1e-6)
         for conv in self.conv_d:
             assert isinstance(conv, nn.Conv2d)
             nn.init.normal_(conv.weight, 0, (2 / (conv.weight.numel() * len(self.conv_d))) ** 0.5)
+
+    def _add_attention(self, channels: int, num_joints: int) -> None:
+        """Temporal and channel attention start without opinion."""
+        kernel = num_joints - 1 + num_joints % 2
+        self.conv_sa = nn.Conv1d(channels, 1, kernel, padding=kernel // 2)
+        self.conv_ta = nn.Conv1d(channels, 1, 9, padding=4)
+        self.fc1c = nn.Linear(channels, channels // 2)
+        self.fc2c = nn.Linear(channels // 2, channels)
         nn.init.xavier_normal_(self.conv_sa.weight)
         nn.init.kaiming_normal_(self.fc1c.weight)
         zeros = (self.conv_sa.bias, self.conv_ta.weight, self.conv_ta.bias, self.fc1c.bias, self.fc2c.weight)
@@ -91,9 +98,9 @@ class AdaptiveGraphConv(nn.Module):
 class Block(nn.Module):
     """Adaptive graph convolution, temporal convolution, residual: (P, C, T, V) to (P, C', T/stride, V)."""
 
-    def __init__(self, stage: Stage, adjacency: Tensor, dropout: float) -> None:
+    def __init__(self, stage: Stage, adjacency: Tensor, dropout: float, has_attention: bool) -> None:
         super().__init__()
-        self.gcn = AdaptiveGraphConv(stage.in_channels, stage.out_channels, adjacency)
+        self.gcn = AdaptiveGraphConv(stage.in_channels, stage.out_channels, adjacency, has_attention)
         self.tcn = TemporalConv((stage.out_channels, stage.out_channels), 9, stage.stride)
         self.residual = residual(stage)
         self.act = nn.ReLU()
@@ -106,13 +113,14 @@ class Block(nn.Module):
 
 
 class AAGCN(GraphNetwork):
-    """AAGCN for any layout, width and depth: (B, M, T, V, C) to (B, K)."""
+    """AAGCN for any layout, width and depth; without attention it is 2s-AGCN's stream: (B, M, T, V, C) to (B, K)."""
 
-    def __init__(self, config: GraphConfig) -> None:
+    def __init__(self, config: GraphConfig, has_attention: bool = True) -> None:
         super().__init__(config, config.out_channels, per_slot=True)
         adjacency = as_tensor(partition(config.layout, "spatial"))
         self.gcn = nn.ModuleList(
-            Block(stage, adjacency, config.dropout if stage.has_residual else 0.0) for stage in config.stages()
+            Block(stage, adjacency, config.dropout if stage.has_residual else 0.0, has_attention)
+            for stage in config.stages()
         )
 
     def encode(self, people: Tensor) -> Tensor:

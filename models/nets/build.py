@@ -1,0 +1,150 @@
+"""Networks by name: the one table that import, export, bench and training read; a new network is one more row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from torch import nn
+
+from models.errors import CheckpointMismatch, ModelUnknown
+from models.graph import Partition
+from models.nets.aagcn import AAGCN
+from models.nets.ctrgcn import CTRGCN
+from models.nets.dgstgcn import DGSTGCN
+from models.nets.layers import GraphConfig
+from models.nets.msg3d import MSG3D
+from models.nets.stgcn import STGCN, STGCNOptions
+from models.nets.stgcnpp import STGCNPP
+from models.skeleton import Layout
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose"]
+_PARTITION_OF: Mapping[int, Partition] = {1: "uniform", 2: "distance", 3: "stgcn_spatial"}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRequest:
+    """What to build.
+
+    in_channels: values per joint where no checkpoint says it.
+    shapes:      shapes of a checkpoint's tensors under our names; when given, width and depth follow them.
+    """
+
+    layout: Layout
+    num_classes: int
+    num_persons: int = 2
+    in_channels: int = 3
+    shapes: Shapes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEntry:
+    """One row: how to build a network and what goes in and out.
+
+    unread:     tensors of published checkpoints that no computation reads.
+    num_frames: frames of a window in the paper.
+    """
+
+    name: str
+    build: Callable[[NetworkRequest], nn.Module]
+    input: Input = "keypoint"
+    outputs: tuple[str, ...] = ("logits",)
+    unread: tuple[str, ...] = ()
+    num_frames: int = 100
+
+
+def require_network(name: str) -> NetworkEntry:
+    """The row of that name; raises ModelUnknown."""
+    if name not in NETWORKS:
+        raise ModelUnknown(f"network {name!r} is not one of {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+def graph_config(request: NetworkRequest, prefix: str, width_key: str, slots: int) -> GraphConfig:
+    """Settings of a network of equal blocks `prefix.0`, `prefix.1`, ...; a wider block is taken to halve time too.
+
+    width_key: the tensor of a block whose length is its width. Raises CheckpointMismatch if the input's statistics do
+    not fit layout and slots.
+    """
+    if not request.shapes:
+        return GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons)
+    indexes = {int(key.split(".")[1]) for key in request.shapes if key.startswith(f"{prefix}.")}
+    widths = [_require(request.shapes, f"{prefix}.{index}.{width_key}")[0] for index in range(len(indexes))]
+    if not widths:
+        raise CheckpointMismatch(f"no tensor {prefix}.0.{width_key}: not a checkpoint of this network")
+    inflated = tuple(i + 1 for i in range(1, len(widths)) if widths[i] == 2 * widths[i - 1])
+    strided = tuple(i + 1 for i in range(1, len(widths)) if f"{prefix}.{i}.residual.conv.weight" in request.shapes)
+    channels = input_channels(request, slots)
+    return GraphConfig(
+        request.layout, request.num_classes, channels, request.num_persons, widths[0], len(widths), inflated, strided
+    )
+
+
+def input_channels(request: NetworkRequest, slots: int) -> int:
+    """Values per joint that a checkpoint's input statistics are for; raises CheckpointMismatch if they are uneven."""
+    length = _require(request.shapes, "data_bn.weight")[0]
+    joints = len(request.layout) * slots
+    if length % joints:
+        raise CheckpointMismatch(
+            f"data_bn.weight: {length} values do not divide by {len(request.layout)} joints of {request.layout.name}"
+            + (f" x {slots} persons" if slots > 1 else "")
+        )
+    return length // joints
+
+
+def _require(shapes: Shapes, key: str) -> tuple[int, ...]:
+    if not shapes.get(key):
+        raise CheckpointMismatch(f"no tensor {key}: not a checkpoint of this network")
+    return shapes[key]
+
+
+def _stgcn(request: NetworkRequest) -> nn.Module:
+    config = graph_config(request, "gcn", "tcn.conv.weight", slots=1)
+    if not request.shapes:
+        return STGCN(config)
+    subsets = _require(request.shapes, "gcn.0.gcn.A")[0]
+    if subsets not in _PARTITION_OF:
+        raise CheckpointMismatch(f"gcn.0.gcn.A: {subsets} subsets, expected {', '.join(map(str, _PARTITION_OF))}")
+    options = STGCNOptions(_PARTITION_OF[subsets], edge_importance="gcn.0.gcn.PA" in request.shapes)
+    return STGCN(config, options)
+
+
+def _stgcnpp(request: NetworkRequest) -> nn.Module:
+    return STGCNPP(graph_config(request, "gcn", "gcn.bn.weight", slots=1))
+
+
+def _aagcn(request: NetworkRequest) -> nn.Module:
+    config = graph_config(request, "gcn", "gcn.bn.weight", slots=request.num_persons)
+    return AAGCN(config, has_attention=not request.shapes or "gcn.0.gcn.conv_ta.weight" in request.shapes)
+
+
+def _ctrgcn(request: NetworkRequest) -> nn.Module:
+    return CTRGCN(graph_config(request, "net", "gcn1.bn.weight", slots=request.num_persons))
+
+
+def _dgstgcn(request: NetworkRequest) -> nn.Module:
+    return DGSTGCN(graph_config(request, "gcn", "gcn.bn.weight", slots=1))
+
+
+def _msg3d(request: NetworkRequest) -> nn.Module:
+    channels, width = request.in_channels, 96
+    if request.shapes:
+        channels = input_channels(request, request.num_persons)
+        width = _require(request.shapes, "sgcn1.0.mlp.layers.0.weight")[0]
+    return MSG3D(GraphConfig(request.layout, request.num_classes, channels, request.num_persons, width))
+
+
+NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            NetworkEntry("stgcn", _stgcn),
+            NetworkEntry("stgcn++", _stgcnpp),
+            NetworkEntry("aagcn", _aagcn, unread=("A",)),
+            NetworkEntry("msg3d", _msg3d, unread=("A",)),
+            NetworkEntry("ctrgcn", _ctrgcn, unread=("A",)),
+            NetworkEntry("dgstgcn", _dgstgcn),
+        )
+    }
+)
