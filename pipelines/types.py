@@ -5,7 +5,7 @@ Empty is normal: no people gives arrays of length 0.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -70,6 +70,7 @@ class Tracks:
     track_id:   (N,) int64, unique within the stream, never used again; ascending.
     xyxy:       (N, 4) float32, the matched detection, or else where the person is expected; source-frame pixels.
     score:      (N,) float32, the matched detection's score, 0 where none matched or the detector did not look.
+    is_shown:   (N,) bool, proved to be a person; the others are still on trial.
     is_missing: (N,) bool, the joints were not seen in the last frame.
     is_crowded: (N,) bool, the box overlaps another person: whose joints are found needs proof.
     detected:   whether the detector looked at this frame.
@@ -79,6 +80,7 @@ class Tracks:
     track_id: IntArray
     xyxy: FloatArray
     score: FloatArray
+    is_shown: BoolArray
     is_missing: BoolArray
     is_crowded: BoolArray
     detected: bool
@@ -247,3 +249,30 @@ class FrameResult:
     events: tuple[Event, ...]
     scores: tuple[ActionScores, ...] = ()
     latency_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One compressed picture as it came from a source, for evidence that is cut without re-encoding.
+
+    time_s: media seconds of its picture, on the same line as `Frame.time_s`.
+    pts, dts, duration: in units of `tick_s` seconds, as the source counts; None where it says nothing.
+    """
+
+    data: bytes
+    time_s: float
+    pts: int | None
+    dts: int | None
+    duration: int | None
+    tick_s: float
+    is_keyframe: bool
+
+
+class PacketSink(Protocol):
+    """Takes the compressed pictures of one source, from the source's own thread; must not block."""
+
+    def begin(self, header: bytes) -> None:
+        """A new connection: `header` is a NUT file of its first keyframe, which says all that a muxer must know."""
+
+    def add(self, packet: EncodedPacket) -> None:
+        """The next packet, in decoding order; the first after `begin` is a keyframe."""

@@ -1,8 +1,9 @@
 """Which detected box belongs to which track: ByteTrack's two stages on box motion and pose similarity.
 
 Zhang et al., ByteTrack: Multi-Object Tracking by Associating Every Detection Box (ECCV 2022). Strong boxes are given
-out first, then weak ones to the tracks that got none. A track's joints vote too: of two boxes that overlap a person
-the one that holds the joints wins, so that a box around the legs alone does not take a body over.
+out first, then weak ones to the tracks that got none; those on trial choose last. Joints vote too: of two
+boxes that overlap a person the one that holds the joints wins, so that a box around the legs alone does not take a body
+over. The pieces into which a detector tears a lying body count together.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from models.arrays import BoolArray, FloatArray
-from pipelines.stream.boxes import areas, intersections, iou_matrix
+from pipelines.stream.boxes import areas, cover_matrix, intersections, iou_matrix, overlap, unite
 from pipelines.types import Boxes
 
 _JOINTS_WEIGHT = 0.5  # of the similarity, where joints are known
 _SCORE_WEIGHT = 0.1  # breaks ties
+_PIECE_COVER = 0.6  # share of a piece inside the expected body
 _MISSING_COVER = 0.6  # a missing person may have changed shape: a box that holds what was expected counts this much
 
 
@@ -25,12 +27,13 @@ class Expected:
 
     xyxy:       (N, 4) expected boxes, source-frame pixels.
     keypoints:  (N, 17, 3) last joints moved along with the boxes; score 0 throughout where none are known.
-    is_missing: (N,) bool.
+    is_missing: (N,) bool. is_shown: (N,) bool, False while on trial.
     """
 
     xyxy: FloatArray
     keypoints: FloatArray
     is_missing: BoolArray
+    is_shown: BoolArray
 
 
 def associate(expected: Expected, boxes: Boxes, high_score: float, min_match: float) -> dict[int, int]:
@@ -40,10 +43,27 @@ def associate(expected: Expected, boxes: Boxes, high_score: float, min_match: fl
     """
     similarity, is_allowed = _similarity(expected, boxes, min_match)
     is_high = boxes.score >= high_score
-    pairs = _assign(similarity, is_allowed & is_high[None])
-    free = np.ones(len(expected.xyxy), bool)
-    free[list(pairs)] = False
-    return pairs | _assign(similarity, is_allowed & ~is_high[None] & free[:, None])
+    pairs: dict[int, int] = {}
+    for group in (expected.is_shown, ~expected.is_shown):
+        for kind in (is_high, ~is_high):
+            free_rows, free_columns = group.copy(), kind.copy()
+            free_rows[list(pairs)] = False
+            free_columns[list(pairs.values())] = False
+            pairs |= _assign(similarity, is_allowed & free_rows[:, None] & free_columns[None])
+    return pairs
+
+
+def gather_pieces(expected: FloatArray, pieces: Boxes, min_match: float) -> Boxes | None:
+    """One box around the weak boxes that lie within one expected box (4,); None where they do not make it up."""
+    if not len(pieces):
+        return None
+    within = cover_matrix(pieces.xyxy, expected[None])[:, 0] > _PIECE_COVER
+    if not within.any():
+        return None
+    whole = unite(pieces.xyxy[within])
+    if overlap(whole, expected) <= min_match:
+        return None
+    return Boxes(whole[None], pieces.score[within].max(keepdims=True))
 
 
 def joints_inside(keypoints: FloatArray, xyxy: FloatArray) -> FloatArray:

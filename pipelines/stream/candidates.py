@@ -11,6 +11,7 @@ _PART_SIZE = 0.6  # of a track's longer side: smaller boxes near it are its part
 _PART_COVER = 0.4  # share of a part inside the track's grown box
 _PART_MARGIN = 0.2
 _SAME = 0.5  # overlap of a weak box with a track from which it is the same body
+_COVERED = 0.6  # share of a weak box inside a track from which it is a piece of it, however long
 _PIECES = 0.3  # overlap, of the smaller one, of two weak boxes on one torn body
 _MAX_REJECTED = 64
 
@@ -48,7 +49,7 @@ def find_candidates(unmatched: Boxes, live: FloatArray, height_px: int, config: 
     sides = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0)
     keep = (score >= config.start_score) & (sides >= least_px)
     keep &= np.array([not _is_part(box, live) for box in xyxy], bool)
-    keep &= ~_is_same(xyxy, live) | (score >= config.strong_score)
+    keep &= ~(_is_same(xyxy, live) | _is_covered(xyxy, live)) | (score >= config.strong_score)
     rows = np.flatnonzero(keep)
     rows = rows[np.argsort(-areas(xyxy[rows]), kind="stable")]
     return _without_doubles(Boxes(xyxy[rows], score[rows]))
@@ -79,6 +80,10 @@ def _is_part(box: FloatArray, live: FloatArray) -> bool:
 
 def _is_same(xyxy: FloatArray, live: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.asarray((iou_matrix(xyxy, live) > _SAME).any(axis=1), bool)
+
+
+def _is_covered(xyxy: FloatArray, live: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray((cover_matrix(xyxy, live) > _COVERED).any(axis=1), bool)
 
 
 def _without_doubles(boxes: Boxes) -> Boxes:

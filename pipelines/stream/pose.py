@@ -20,6 +20,7 @@ from pipelines.types import Frame, Outcome, Sightings, Tracks
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
 _STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
 _START_OVERLAP = 0.2
+_SIZE_STEP = 0.1  # how fast the remembered size follows: slower than a wrong guess lasts
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class _Body:
     """What is remembered of one track: where it was last seen well, and its torso's colour."""
 
     last: Hypothesis
+    size_px: float
     colour: FloatArray | None = None
 
 
@@ -52,7 +54,7 @@ class PoseStage:
         found |= run_trials(self._estimator, frame.image, trials)
         colours = {row: torso_colour(frame.image, guess.keypoints) for row, guess in found.items()}
         outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
-        self._part_twins(ids, found, outcomes)
+        self._part_twins(tracks, found, outcomes)
         for row, outcome in enumerate(outcomes):
             if outcome == "seen":
                 self._remember(ids[row], found[row], colours[row], is_crowded=bool(tracks.is_crowded[row]))
@@ -84,23 +86,23 @@ class PoseStage:
         return [trial for trial in trials if trial is not None and trial.regions]
 
     def _recheck(self, row: int, tracks: Tracks, track_id: int, present: Hypothesis) -> Trial | None:
-        box = tracks.xyxy[row] if tracks.score[row] > 0 else None
-        if box is not None and longer_side(box) < _MIN_BOX_SHARE * longer_side(self._bodies[track_id].last.xyxy):
+        box, size_px = _box(tracks, row), self._bodies[track_id].size_px
+        if box is not None and longer_side(box) < _MIN_BOX_SHARE * size_px:
             box = None
         if tracks.is_missing[row] or present.presence < self._config.min_presence:
             if box is None:
                 return None
             regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
-            return Trial(row, regions, box, to_beat=present.selection(box))
+            return Trial(row, regions, box, size_px, to_beat=present.selection(box))
         if tracks.is_crowded[row] or (box is not None and _stands(box, float(tracks.score[row]))):
             return None
         regions = other_regions(present, box, self._config.recheck_evidence)
-        return Trial(row, regions, box, to_beat=present.selection(box) + self._config.replace_margin)
+        return Trial(row, regions, box, size_px, to_beat=present.selection(box) + self._config.replace_margin)
 
     def _judge(self, row: int, tracks: Tracks, guess: Hypothesis | None, colour: FloatArray | None) -> Outcome:
         """Whether what was found is this track's body."""
         body = self._bodies.get(int(tracks.track_id[row]))
-        box = tracks.xyxy[row] if tracks.score[row] > 0 else None
+        box = _box(tracks, row)
         if guess is None or (body is None and not self._is_good_start(guess, box)):
             return "unfound"
         if guess.presence < self._config.min_presence:
@@ -117,25 +119,33 @@ class PoseStage:
         is_sure = guess.presence > self._config.start_presence
         return is_there and is_sure and guess.visibility > self._config.start_visibility
 
-    def _part_twins(self, ids: list[int], found: dict[int, Hypothesis], outcomes: list[Outcome]) -> None:
-        """Of two tracks on one body the one that moved further from where it was gives way; a new one always."""
+    def _part_twins(self, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]) -> None:
+        """Of two tracks on one body, one gives way: the one on trial, else the one that moved further."""
         seen = [row for row, outcome in enumerate(outcomes) if outcome == "seen"]
         for first, second in combinations(seen, 2):
             if "twin" in (outcomes[first], outcomes[second]):
                 continue
             if joint_distance(found[first].keypoints, found[second].keypoints) < self._config.twin_distance:
-                moved = [self._moved(ids[row], found[row]) for row in (first, second)]
-                outcomes[first if moved[0] > moved[1] else second] = "twin"
+                claims = [self._claim(tracks, row, found[row]) for row in (first, second)]
+                outcomes[first if claims[0] < claims[1] else second] = "twin"
 
-    def _moved(self, track_id: int, guess: Hypothesis) -> float:
-        body = self._bodies.get(track_id)
-        return np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
+    def _claim(self, tracks: Tracks, row: int, guess: Hypothesis) -> tuple[bool, float]:
+        """How good a track's claim to a body is; the larger wins."""
+        body = self._bodies.get(int(tracks.track_id[row]))
+        moved = np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
+        return bool(tracks.is_shown[row]), -moved
 
     def _remember(self, track_id: int, guess: Hypothesis, colour: FloatArray | None, is_crowded: bool) -> None:
-        body = self._bodies.setdefault(track_id, _Body(guess))
+        body = self._bodies.setdefault(track_id, _Body(guess, longer_side(guess.xyxy)))
         body.last = guess
+        body.size_px += _SIZE_STEP * (longer_side(guess.xyxy) - body.size_px)
         if colour is not None and (not is_crowded or body.colour is None):
             body.colour = blend(body.colour, colour)
+
+
+def _box(tracks: Tracks, row: int) -> FloatArray | None:
+    """The track's detected box in this frame."""
+    return tracks.xyxy[row] if tracks.score[row] > 0 else None
 
 
 def _stands(box: FloatArray, score: float) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from models.arrays import FloatArray, Image
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import crop_region
-from pipelines.stream.boxes import iou_matrix, square_region, turned
+from pipelines.stream.boxes import iou_matrix, longer_side, square_region, turned
 from pipelines.stream.hypotheses import EstimatePoses, Hypothesis, estimate
 
 DetectPeople = Callable[[Sequence[Image]], list[DetectedPeople]]
@@ -22,6 +22,7 @@ _CROP = 1.3  # of a landmark region's side: the detector wants some surroundings
 _CROP_PX = 320
 _MIDDLE = np.array([[60, 60, 260, 260]], np.float32)  # where the body itself lies in that crop
 _MIN_OVERLAP = 0.15
+_MIN_SIZE, _MAX_SIZE = 0.6, 1.7
 _UPRIGHT_WEIGHT = 6.0
 _TALL = 1.2
 
@@ -31,6 +32,7 @@ class Trial:
     """Regions to try for one track.
 
     row: the track's row in this frame. box: (4,) its detected box, if any, that speaks for what overlaps it.
+    size_px: the body's longer side so far: a guess of very different size saw a part, or somebody else.
     to_beat: selection score that the best must reach; -inf for a new body.
     bonus: one number per region, added to its selection score.
     """
@@ -38,6 +40,7 @@ class Trial:
     row: int
     regions: tuple[FloatArray, ...]
     box: FloatArray | None
+    size_px: float | None = None
     to_beat: float = -np.inf
     bonus: tuple[float, ...] = ()
 
@@ -75,11 +78,17 @@ def run_trials(estimator: EstimatePoses, image: Image, trials: Sequence[Trial]) 
         guesses = second[start : start + len(trial.regions)]
         start += len(trial.regions)
         bonus = trial.bonus or (0.0,) * len(guesses)
-        scores = [guess.selection(trial.box) + extra for guess, extra in zip(guesses, bonus, strict=True)]
+        scores = [_score(guess, trial) + extra for guess, extra in zip(guesses, bonus, strict=True)]
         winner = int(np.argmax(scores))
-        if scores[winner] >= trial.to_beat:
+        if np.isfinite(scores[winner]) and scores[winner] >= trial.to_beat:
             best[trial.row] = guesses[winner]
     return best
+
+
+def _score(guess: Hypothesis, trial: Trial) -> float:
+    if trial.size_px is not None and not _MIN_SIZE < longer_side(guess.xyxy) / trial.size_px < _MAX_SIZE:
+        return -np.inf
+    return guess.selection(trial.box)
 
 
 def upright_bonus(detect: DetectPeople, image: Image, box: FloatArray) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray
-from pipelines.stream.association import Expected, associate
+from pipelines.stream.association import Expected, associate, gather_pieces
 from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side
 from pipelines.stream.candidates import Rejections, find_candidates
 from pipelines.stream.config import TrackConfig
@@ -64,12 +64,23 @@ class TrackStage:
         """Give boxes to tracks; returns those left over."""
         pairs = associate(_expected(self._tracks), boxes, self._config.high_score, self._config.min_match)
         for row, column in pairs.items():
-            track = self._tracks[row]
-            track.box, track.score = boxes.xyxy[column], float(boxes.score[column])
-            track.best_score = max(track.best_score, track.score)
-            track.box_s = time_s
+            _take(self._tracks[row], boxes.xyxy[column], float(boxes.score[column]), time_s)
         free = np.setdiff1d(np.arange(len(boxes)), list(pairs.values()))
-        return Boxes(boxes.xyxy[free], boxes.score[free])
+        left = Boxes(boxes.xyxy[free], boxes.score[free])
+        self._gather(time_s, left)
+        return left
+
+    def _gather(self, time_s: float, left: Boxes) -> None:
+        """Weak boxes within a track that has no better one are pieces of it."""
+        weak = left.score < self._config.high_score
+        pieces = Boxes(left.xyxy[weak], left.score[weak])
+        for track in self._tracks:
+            if track.score >= self._config.high_score or not track.is_confirmed:
+                continue
+            own = pieces if track.box is None else _joined(pieces, track.box, track.score)
+            whole = gather_pieces(track.motion.xyxy, own, self._config.min_match)
+            if whole is not None:
+                _take(track, whole.xyxy[0], float(whole.score[0]), time_s)
 
     def _start(self, frame: Frame, free: Boxes) -> None:
         """New tentative tracks, largest first, as far as the budget goes."""
@@ -103,6 +114,7 @@ class TrackStage:
             track_id=np.array([track.track_id for track in self._tracks], np.int64),
             xyxy=_boxes(self._tracks),
             score=np.array([track.score for track in self._tracks], np.float32),
+            is_shown=_flags([track.is_confirmed for track in self._tracks]),
             is_missing=_flags([track.is_missing for track in self._tracks]),
             is_crowded=_flags([track.is_crowded for track in self._tracks]),
             detected=detected,
@@ -146,6 +158,15 @@ class TrackStage:
         )  # fmt: skip
 
 
+def _take(track: Track, xyxy: FloatArray, score: float, time_s: float) -> None:
+    track.box, track.score, track.box_s = xyxy, score, time_s
+    track.best_score = max(track.best_score, score)
+
+
+def _joined(boxes: Boxes, xyxy: FloatArray, score: float) -> Boxes:
+    return Boxes(np.concatenate([boxes.xyxy, xyxy[None]]), np.append(boxes.score, np.float32(score)))
+
+
 def _new_track(track_id: int, xyxy: FloatArray, score: float, time_s: float) -> Track:
     return Track(
         track_id, BoxMotion(xyxy, time_s), born_s=time_s, seen_s=time_s, box_s=time_s,
@@ -164,6 +185,7 @@ def _expected(tracks: Sequence[Track]) -> Expected:
         np.array([track.motion.xyxy for track in tracks], np.float32).reshape(-1, 4),
         keypoints,
         _flags([track.is_missing for track in tracks]),
+        _flags([track.is_confirmed for track in tracks]),
     )
 
 
