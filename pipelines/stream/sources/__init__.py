@@ -2,5 +2,27 @@
 
 from pipelines.stream.sources.file import FileSource
 from pipelines.stream.sources.info import SourceCounts, SourceInfo, SourceLimits
+from pipelines.stream.sources.live import FrameSink, LiveReader, Surroundings
+from pipelines.stream.sources.open import build_reader
+from pipelines.stream.sources.push import PushFeed
+from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus, StreamState
+from pipelines.stream.sources.uri import SourcePolicy, redact, require_allowed
 
-__all__ = ["FileSource", "SourceCounts", "SourceInfo", "SourceLimits"]
+__all__ = [
+    "FileSource",
+    "FrameSink",
+    "LiveOptions",
+    "LiveReader",
+    "PushFeed",
+    "SourceCounts",
+    "SourceFault",
+    "SourceInfo",
+    "SourceLimits",
+    "SourcePolicy",
+    "SourceStatus",
+    "StreamState",
+    "Surroundings",
+    "build_reader",
+    "redact",
+    "require_allowed",
+]

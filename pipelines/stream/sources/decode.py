@@ -29,22 +29,23 @@ class PictureReader:
         self._stream = stream
         self._wants = wants
         self.num_packets = 0
-        self.num_corrupt = 0
         self.num_left_out = 0
         self.end_pts = 0
         self.has_failed = False
+        self.failure: av.error.FFmpegError | None = None
 
-    def __iter__(self) -> Iterator[av.VideoFrame]:
+    def __iter__(self) -> Iterator[av.VideoFrame | None]:
+        """Pictures in the order in which they are shown; None for each packet that cannot be decoded."""
         for packet in self._iter_packets():
             self._choose(packet)
             try:
                 yield from packet.decode()
             except av.error.FFmpegError:
-                self.num_corrupt += 1
+                yield None
         try:
             yield from self._stream.codec_context.decode(None)
         except av.error.FFmpegError:
-            self.num_corrupt += 1
+            yield None
 
     def _iter_packets(self) -> Iterator[VideoPacket]:
         failures = 0
@@ -57,9 +58,9 @@ class PictureReader:
                         yield packet
                 return
             except av.error.InvalidDataError:
-                self.num_corrupt += 1
                 failures += 1
-            except av.error.FFmpegError:
+            except av.error.FFmpegError as error:
+                self.failure = error
                 break
         self.has_failed = True
 

@@ -36,7 +36,7 @@ class FileSource:
         self._name = path.name
         self._limits = limits or SourceLimits()
         self._rate_hz = rate_hz
-        self._num_frames = self._num_skipped = self._num_late = self._num_flagged = 0
+        self._num_frames = self._num_skipped = self._num_late = self._num_corrupt = 0
         self._container = open_file(path, self._limits)
         try:
             self._stream = require_video(self._container, self._name, self._limits)
@@ -54,7 +54,7 @@ class FileSource:
         return SourceCounts(
             frames=self._num_frames,
             skipped_rate=self._num_skipped,
-            corrupt=self._reader.num_corrupt + self._num_flagged,
+            corrupt=self._num_corrupt,
             out_of_order=self._num_late,
             is_truncated=self._is_truncated,
         )
@@ -96,7 +96,7 @@ class FileSource:
         # Below twice the rate, leaving out what other pictures do not need could leave fewer than were asked for.
         may_leave_out = self._rate_hz is not None and self._step_s * self._rate_hz <= 0.5
         self._reader = PictureReader(self._container, stream, self._is_wanted if may_leave_out else None)
-        self._make = PictureMaker(self._limits.max_side_px, lambda: stream.sample_aspect_ratio)
+        self._make = PictureMaker(self._limits.max_side_px)
         self._is_truncated = False
 
     def _is_wanted(self, packet: VideoPacket) -> bool:
@@ -134,8 +134,8 @@ class FileSource:
 
     def _iter_frames(self) -> Iterator[Frame]:
         for picture in self._reader:
-            if picture.is_corrupt:
-                self._num_flagged += 1
+            if picture is None or picture.is_corrupt:
+                self._num_corrupt += 1
                 continue
             time_s = self._clock.at(None if picture.pts is None else self._seconds(picture.pts))
             if time_s is None:
@@ -145,7 +145,7 @@ class FileSource:
             else:
                 self._refuse_longer_than(time_s)
                 self._num_frames += 1
-                yield Frame(self._num_frames - 1, time_s, self._make(picture))
+                yield Frame(self._num_frames - 1, time_s, self._make(picture, self._stream.sample_aspect_ratio))
         self._is_truncated = self._ended_early()
 
     def _ended_early(self) -> bool:

@@ -1,6 +1,6 @@
 """From a decoded picture to the image that the stages see: upright, square pixels, BGR, bounded in size."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -11,7 +11,8 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 
-from models.arrays import Image
+from models.arrays import AnyArray, Image
+from pipelines.errors import UnsupportedMedia
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +49,33 @@ class Orientation:
 class PictureMaker:
     """Makes images of one constant size from the pictures of one stream.
 
-    aspect: width of a stored pixel divided by its height, None or 0 for unknown.
     The first picture fixes the size; a later one of another shape, as adaptive streams send, is fitted into it with
     black bars, so that coordinates keep their meaning.
     """
 
-    def __init__(self, max_side_px: int, aspect: Callable[[], Fraction | None]) -> None:
+    def __init__(self, max_side_px: int) -> None:
         self._max_side_px = max_side_px
-        self._aspect = aspect
         self._size_wh: tuple[int, int] | None = None
         self._rotation: int | None = None
         self._orientation = Orientation()
 
-    def __call__(self, frame: av.VideoFrame) -> Image:
-        """(H, W, 3) uint8 BGR of the frame."""
-        width, height = self._target_wh(frame.width, frame.height)
+    def __call__(self, frame: av.VideoFrame, aspect: Fraction | None = None) -> Image:
+        """(H, W, 3) uint8 BGR of the frame.
+
+        aspect: width of a stored pixel divided by its height, None or 0 for unknown.
+        Raises UnsupportedMedia for a pixel format that cannot be turned into BGR.
+        """
+        try:
+            pixels = self._convert(frame, *self._target_wh(frame.width, frame.height, float(aspect or 1)))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise UnsupportedMedia(f"pictures in {frame.format.name} cannot be shown") from error
+        return self._fit(self._orientation_of(frame).apply(np.asarray(pixels, np.uint8)))
+
+    def _convert(self, frame: av.VideoFrame, width: int, height: int) -> AnyArray:
         if (width, height) == (frame.width, frame.height):
             # One conversion thread: swscale's own threads cost more than they gain beside the decoder's.
-            pixels = frame.to_ndarray(format="bgr24", threads=1)
-        else:
-            pixels = frame.reformat(width, height, "bgr24", interpolation="AREA", threads=1).to_ndarray()
-        return self._fit(self._orientation_of(frame).apply(np.asarray(pixels, np.uint8)))
+            return frame.to_ndarray(format="bgr24", threads=1)
+        return frame.reformat(width, height, "bgr24", interpolation="AREA", threads=1).to_ndarray()
 
     def _orientation_of(self, frame: av.VideoFrame) -> Orientation:
         # PyAV's side data and its frame hold each other: reading it on every frame keeps hundreds of megabytes until
@@ -77,8 +84,8 @@ class PictureMaker:
             self._rotation, self._orientation = frame.rotation, Orientation.of(frame)
         return self._orientation
 
-    def _target_wh(self, width: int, height: int) -> tuple[int, int]:
-        shown_width = width * float(self._aspect() or 1)
+    def _target_wh(self, width: int, height: int, aspect: float) -> tuple[int, int]:
+        shown_width = width * aspect
         scale = min(1.0, self._max_side_px / max(shown_width, height))
         return max(1, round(shown_width * scale)), max(1, round(height * scale))
 

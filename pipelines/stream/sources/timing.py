@@ -72,3 +72,91 @@ class RateGate:
     def _slot(self, time_s: float) -> int:
         # A slot opens a little before its tick: 30 fps rounded to milliseconds must pass a 30 Hz gate whole.
         return math.floor(time_s * (self._rate_hz or 0.0) + _EARLY_SLOTS)
+
+
+class LiveClock:
+    """Media time of a camera: wall-clock seconds since its first picture, smoothed by the camera's own timestamps.
+
+    Between pictures the camera's timestamps count; a new connection, a break in them or a slow drift brings the line
+    back to the wall clock. Across a reconnect time goes on by the length of the gap. It never goes back.
+
+    follows_wall: False for a file played as a camera, whose own timestamps from 0 are the truth: the same file gives
+                  the same times as when it is read as a file.
+    """
+
+    _JUMP_S = 5.0  # timestamps and wall clock disagree by more on one step: a break
+    _LAG_S = 1.0  # mean disagreement that is left alone: network and camera buffering
+    _SLEW = 0.005  # drift is taken out at half a percent of real time, which no action notices
+    _MEAN_S = 30.0  # time constant of the mean disagreement: longer than a segment of HLS
+
+    def __init__(self, follows_wall: bool = True) -> None:
+        self._follows_wall = follows_wall
+        self._origin_s: float | None = None
+        self._offset_s: float | None = None if follows_wall else 0.0
+        self._last_s: float | None = None
+        self._last_pts_s: float | None = None
+        self._last_wall_s = 0.0
+        self._lag_s = 0.0
+
+    def reconnect(self) -> None:
+        """The next timestamps have nothing to do with those before."""
+        if self._last_s is not None:
+            self._offset_s, self._last_pts_s, self._lag_s = None, None, 0.0
+
+    def at(self, pts_s: float | None, wall_s: float) -> float | None:
+        """Media seconds of a picture that arrived at `wall_s`, or None for one that is not after the last."""
+        if self._origin_s is None:
+            self._origin_s = wall_s
+        elapsed_s = wall_s - self._origin_s
+        time_s = elapsed_s if pts_s is None else self._by_timestamp(pts_s, wall_s, elapsed_s)
+        self._last_wall_s = wall_s
+        if self._last_s is not None and time_s <= self._last_s:
+            return None
+        self._last_s = time_s
+        return time_s
+
+    def of(self, pts_s: float) -> float | None:
+        """Media seconds that a timestamp of this connection stands for; None before its first picture."""
+        return None if self._offset_s is None else pts_s + self._offset_s
+
+    def _by_timestamp(self, pts_s: float, wall_s: float, elapsed_s: float) -> float:
+        if self._offset_s is None or self._is_broken(pts_s, wall_s):
+            self._offset_s, self._lag_s = max(elapsed_s, (self._last_s or 0.0) + 1e-3) - pts_s, 0.0
+        elif self._follows_wall and self._last_pts_s is not None and pts_s > self._last_pts_s:
+            self._follow(elapsed_s, pts_s - self._last_pts_s)
+        self._last_pts_s = pts_s
+        return pts_s + self._offset_s
+
+    def _is_broken(self, pts_s: float, wall_s: float) -> bool:
+        if self._last_pts_s is None:
+            return False
+        step_s = pts_s - self._last_pts_s
+        return step_s < -_LATE_S or step_s - (wall_s - self._last_wall_s) > self._JUMP_S
+
+    def _follow(self, elapsed_s: float, step_s: float) -> None:
+        """Take a little of a lasting disagreement between the two clocks out of the line."""
+        assert self._offset_s is not None
+        assert self._last_pts_s is not None
+        lag_s = elapsed_s - (self._last_pts_s + step_s + self._offset_s)
+        self._lag_s += (lag_s - self._lag_s) * min(1.0, step_s / self._MEAN_S)
+        if abs(self._lag_s) > self._LAG_S:
+            self._offset_s += self._SLEW * step_s * (1 if self._lag_s > 0 else -1)
+
+
+class Pacer:
+    """Says how long to wait with a picture so that a source which delivers in bursts plays at its own pace.
+
+    max_wait_s: a picture further ahead starts a new count instead; None waits for any.
+    """
+
+    def __init__(self, max_wait_s: float | None = None) -> None:
+        self._max_wait_s = max_wait_s
+        self._start_s: float | None = None
+
+    def wait_s(self, pts_s: float, now_s: float) -> float:
+        """Seconds until the picture is due; one that is late moves all that follow."""
+        wait_s = -1.0 if self._start_s is None else self._start_s + pts_s - now_s
+        if wait_s < 0 or (self._max_wait_s is not None and wait_s > self._max_wait_s):
+            self._start_s = now_s - pts_s
+            return 0.0
+        return wait_s

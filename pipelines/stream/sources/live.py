@@ -1,0 +1,187 @@
+"""One supervised reader per live source: opens it, reads it, notices when it dies, and comes back."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
+from pipelines.stream.sources.backoff import Backoff
+from pipelines.stream.sources.board import StatusBoard
+from pipelines.stream.sources.connection import Arrival, Connector, OnPacket
+from pipelines.stream.sources.decode import VideoPacket
+from pipelines.stream.sources.info import SourceLimits
+from pipelines.stream.sources.picture import PictureMaker
+from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
+from pipelines.stream.sources.tap import PacketTap
+from pipelines.stream.sources.timing import LiveClock, RateGate
+from pipelines.types import Frame, PacketSink
+
+logger = logging.getLogger(__name__)
+
+_FINAL = (SourceForbidden,)
+
+
+class FrameSink(Protocol):
+    """Where a reader puts its frames: a FrameBuffer."""
+
+    def put(self, frame: Frame, timeout_s: float | None = None) -> bool:
+        """Take a frame in; False where it was not taken."""
+
+    def end(self, error: Exception | None = None) -> None:
+        """No more frames will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a reader reports to, and its clock and its dice.
+
+    on_state: called with the new status at every change of state, from the reader's thread or a caller of `status`.
+    packets: where compressed pictures go for evidence.
+    """
+
+    on_state: Callable[[SourceStatus], None] | None = None
+    packets: PacketSink | None = None
+    clock: Callable[[], float] = time.monotonic
+    generator: random.Random | None = None
+
+
+class LiveReader:
+    """Reads one live source in a thread of its own and puts its frames into a sink until it is stopped.
+
+    A source that cannot be reached is tried again, for ever, with growing pauses; only an address that is not allowed
+    and the end of a file are final, and end the sink. The end of iteration on a live source is a disconnect.
+    """
+
+    def __init__(
+        self,
+        connect: Connector,
+        sink: FrameSink,
+        options: LiveOptions | None = None,
+        limits: SourceLimits | None = None,
+        surroundings: Surroundings | None = None,
+        follows_wall: bool = True,
+    ) -> None:
+        self._connect = connect
+        self._sink = sink
+        self._options = options or LiveOptions()
+        self._limits = limits or SourceLimits()
+        self._around = surroundings or Surroundings()
+        self._is_file = not follows_wall
+        self._clock = LiveClock(follows_wall)
+        self._gate = RateGate(self._options.rate_hz)
+        self._backoff = Backoff(self._options, self._around.generator or random.Random())  # noqa: S311 - jitter
+        self._board = StatusBoard(self._around.clock, self._options.degraded_after_s, self._around.on_state)
+        self._tap = PacketTap(self._around.packets, self._clock) if self._around.packets else None
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._index = 0
+        self._make = PictureMaker(self._limits.max_side_px)
+
+    def start(self) -> None:
+        """Begin to read; returns at once, whether or not the camera is there."""
+        assert self._thread is None, "a reader is started once"
+        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the reader to end; returns at once and may be called twice. No frame is put after it."""
+        self._stopped.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread's end, by default as long as its longest deadline; True once it has ended.
+
+        Raises what ended the reader, where that was none of the errors of sources.
+        """
+        if self._thread is not None:
+            longest_s = max(self._options.open_timeout_s, self._options.read_timeout_s) + 1.0
+            self._thread.join(longest_s if timeout_s is None else timeout_s)
+            if self._thread.is_alive():
+                return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def status(self) -> SourceStatus:
+        """The source's state and counters now; a picture that is overdue shows here as `degraded`."""
+        return self._board.read()
+
+    def _run(self) -> None:
+        """The thread's edge: whatever ends the reader is reported once, and the sink always ends."""
+        error: Exception | None = None
+        try:
+            error = self._supervise()
+        except Exception as unexpected:
+            logger.exception("reader ended by a fault of its own")
+            self._error = error = unexpected
+            self._board.fail(SourceFault("internal", type(unexpected).__name__))
+        finally:
+            self._sink.end(None if self._stopped.is_set() else error)
+
+    def _supervise(self) -> Exception | None:
+        """Connect again and again; returns the error that is final, None for a file's end or a stop."""
+        while not self._stopped.is_set():
+            try:
+                self._read_once()
+                fault = SourceUnavailable("the source ended the connection", code="ended")
+            except SourceUnavailable as error:
+                fault = error
+            except SourceError as error:
+                if self._is_file or isinstance(error, _FINAL):
+                    self._board.fail(SourceFault(error.code, str(error)))
+                    return error
+                fault = SourceUnavailable(str(error), code="codec_unsupported")
+            if self._stopped.is_set():
+                break
+            if self._is_file and not (fault.code == "ended" and self._options.loops):
+                self._board.fail(SourceFault(fault.code, str(fault)))
+                return None if fault.code == "ended" else fault
+            self._board.lose(SourceFault(fault.code, str(fault)), is_definite=self._backoff.note(fault.code))
+            self._stopped.wait(0.0 if self._is_file else self._backoff.pause_s())
+        return None
+
+    def _read_once(self) -> None:
+        """One connection, from its opening to its end."""
+        on_packet: OnPacket = _ignore
+        self._clock.reconnect()
+        if self._tap is not None:
+            self._tap.reconnect()
+            on_packet = self._tap
+        with closing(self._connect(on_packet, self._stopped)) as connection:
+            for arrival in connection:
+                if self._stopped.is_set():
+                    return
+                self._deliver(arrival)
+
+    def _deliver(self, arrival: Arrival) -> None:
+        now_s = self._around.clock()
+        picture = arrival.picture
+        if picture is None or picture.is_corrupt:
+            self._board.drop("corrupt")
+            return
+        self._board.arrive()
+        time_s = self._clock.at(arrival.pts_s, now_s)
+        if time_s is None:
+            self._board.drop("out_of_order")
+        elif not self._gate.admits(time_s):
+            self._board.drop("rate")
+        else:
+            frame = Frame(self._index, time_s, self._make(picture, arrival.aspect), now_s)
+            self._hand_over(frame)
+
+    def _hand_over(self, frame: Frame) -> None:
+        if not self._stopped.is_set():
+            if self._sink.put(frame, self._options.read_timeout_s):
+                self._index += 1
+            else:
+                self._board.drop("sink_full")
+        self._backoff.reset()
+
+
+def _ignore(packet: VideoPacket, stream: object) -> None:
+    """Nobody keeps this source's packets."""
