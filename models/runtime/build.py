@@ -5,10 +5,17 @@ from pathlib import Path
 from models.errors import ContractMismatch
 from models.registry import ModelSpec
 from models.runtime.blaze import BlazePoseLandmarks
+from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.detector import Detector
+from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
+from models.runtime.openmmlab import OpenMMLabDetector
 from models.runtime.pose import PoseEstimator
-from models.runtime.rtmdet import RTMDetDetector
 from models.runtime.session import Session
+from models.runtime.simcc import SimCCPose
+from models.runtime.yolo import YOLODetector
+from models.runtime.yolox import YOLOXDetector
+
+ONE_STAGE_FAMILIES = ("yolo-pose", "rtmo")
 
 
 def build_detector(
@@ -19,10 +26,18 @@ def build_detector(
     long_side: longer side of its input in pixels, where the network leaves it free; None takes the entry's.
     Raises ContractMismatch when the family is not a detector's or the file is not of that family, DeviceUnavailable.
     """
+    if spec.family in ONE_STAGE_FAMILIES:
+        return build_one_stage(spec, path, device, threads, long_side)[0]
     session = Session(path, device, threads)
     match spec.family:
-        case "rtmdet":
-            return RTMDetDetector(spec, session, long_side or max(spec.input.size_wh))
+        case "rtmdet" | "yolox-sdk":
+            return OpenMMLabDetector(spec.input, session, long_side)
+        case "yolox":
+            return YOLOXDetector(spec.input, session, long_side)
+        case "yolo":
+            return YOLODetector(spec.input, session, long_side)
+        case "blazepose-detector":
+            return BlazePoseDetector(session)
     raise ContractMismatch(f"{spec.name}: found family {spec.family!r}, expected a detector's")
 
 
@@ -34,8 +49,22 @@ def build_pose(
     Raises ContractMismatch when the family is not a pose estimator's or the file is not of that family,
     DeviceUnavailable.
     """
+    if spec.family in ONE_STAGE_FAMILIES:
+        return build_one_stage(spec, path, device, threads)[1]
     session = Session(path, device, threads)
     match spec.family:
         case "blazepose":
             return BlazePoseLandmarks(session, max_batch)
+        case "simcc":
+            return SimCCPose(spec, session, max_batch)
     raise ContractMismatch(f"{spec.name}: found family {spec.family!r}, expected a pose estimator's")
+
+
+def build_one_stage(
+    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, long_side: int | None = None
+) -> tuple[OneStageDetector, OneStagePose]:
+    """Both interfaces over one network that runs once per picture. Raises as the two above."""
+    if spec.family not in ONE_STAGE_FAMILIES:
+        raise ContractMismatch(f"{spec.name}: found family {spec.family!r}, expected one of {ONE_STAGE_FAMILIES}")
+    network = OneStage(spec, Session(path, device, threads), long_side)
+    return OneStageDetector(network), OneStagePose(network)

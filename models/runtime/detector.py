@@ -1,13 +1,13 @@
 """What every person detector is, and the picture handling that detectors share: letterbox, normalisation, NMS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 
-from models.arrays import AnyArray, FloatArray, Image, IntArray
+from models.arrays import FloatArray, Image, IntArray
 
 SCORE_FLOOR = 0.1
 """Boxes below this are never given; whoever uses a detector applies its own, higher threshold."""
@@ -68,11 +68,19 @@ def letterbox(image: Image, long_side: int, multiple: int = 32, fill: int = 114)
     return _boxed(image, inner_wh, np.full(shape, fill, np.uint8), scale)
 
 
-def letterbox_square(image: Image, side: int, fill: int = 114) -> Letterbox:
-    """Scale the longer side to `side` and pad right and bottom to a square, for networks with a fixed input."""
-    scale = side / max(image.shape[:2])
+def letterbox_into(image: Image, size_wh: tuple[int, int], fill: int = 114) -> Letterbox:
+    """Scale the picture to fit and pad right and bottom to exactly `size_wh`, for networks with a fixed input."""
+    scale = min(size_wh[0] / image.shape[1], size_wh[1] / image.shape[0])
     inner_wh = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
-    return _boxed(image, inner_wh, np.full((side, side, 3), fill, np.uint8), scale)
+    return _boxed(image, inner_wh, np.full((size_wh[1], size_wh[0], 3), fill, np.uint8), scale)
+
+
+def letterbox_for(image: Image, shape: Sequence[int | str | None], long_side: int) -> Letterbox:
+    """The letterbox that a network with this input shape (B, 3, H, W) takes; a named dimension varies."""
+    height, width = shape[2:]
+    if isinstance(height, int) and isinstance(width, int):
+        return letterbox_into(image, (width, height))
+    return letterbox(image, long_side)
 
 
 def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float) -> Letterbox:
@@ -82,9 +90,11 @@ def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float)
     return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])))
 
 
-def planes(canvas: Image, tables: AnyArray) -> FloatArray:
-    """(3, H, W) float32 in the canvas's channel order, each byte looked up in its channel's row of `tables`."""
-    return np.stack([cv2.LUT(canvas[:, :, channel], tables[channel]) for channel in range(3)])
+def planes(canvas: Image, tables: FloatArray, colour: Literal["bgr", "rgb"] = "bgr") -> FloatArray:
+    """(3, H, W) float32: channels in the order of `colour`, each byte looked up in its channel's row of `tables`."""
+    order = range(3) if colour == "bgr" else range(2, -1, -1)
+    looked_up = [cv2.LUT(canvas[:, :, channel], row) for channel, row in zip(order, tables, strict=True)]
+    return np.stack(looked_up).astype(np.float32, copy=False)
 
 
 def normalise_tables(mean: Sequence[float], std: Sequence[float]) -> FloatArray:
@@ -94,12 +104,14 @@ def normalise_tables(mean: Sequence[float], std: Sequence[float]) -> FloatArray:
     return (byte - shift[:, None]) / scale[:, None]
 
 
-def group_by_shape(canvases: Sequence[AnyArray]) -> Mapping[tuple[int, ...], list[int]]:
-    """Indexes of the arrays of each shape, so that equal ones can share a batch."""
+def iter_batches(canvases: Sequence[Image], max_batch: int) -> Iterator[list[int]]:
+    """Indexes of pictures that can share a batch: one shape, at most `max_batch` of them."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, canvas in enumerate(canvases):
         groups.setdefault(canvas.shape, []).append(index)
-    return groups
+    for indexes in groups.values():
+        for at in range(0, len(indexes), max_batch):
+            yield indexes[at : at + max_batch]
 
 
 def people(xyxy: FloatArray, score: FloatArray) -> DetectedPeople:

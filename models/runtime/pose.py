@@ -64,6 +64,17 @@ def region_from_box(xyxy: FloatArray, angle: float = 0.0, factor: float = FOLLOW
     return np.concatenate([centre, side, np.full_like(side, angle)], axis=1).astype(np.float32)
 
 
+def next_upright_region(keypoints: FloatArray, regions: FloatArray, min_score: float = 0.3) -> FloatArray:
+    """Upright regions (N, 4) around the joints (N, V, 3) that were seen; fewer than two of them keep the old region."""
+    following = regions.copy()
+    for index, joints in enumerate(keypoints):
+        seen = joints[joints[:, 2] >= min_score, :2]
+        if len(seen) >= 2 and np.ptp(seen, axis=0).max() > 0:
+            box = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
+            following[index] = region_from_box(box[None])[0]
+    return following
+
+
 def region_transform(region: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
     """(2, 3) float32: crop pixels → source pixels, the region's side along the crop's longer side."""
     centre, side, angle = region[:2], float(region[2]), float(region[3])

@@ -59,6 +59,12 @@ class Session:
         """The execution providers in use, most wanted first."""
         return tuple(str(provider) for provider in self._session.get_providers())
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only batch size that the network takes; None where it takes any."""
+        batch = self.inputs[0].shape[0]
+        return batch if isinstance(batch, int) else None
+
     def run(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         """Outputs by name. Raises ContractMismatch when the feeds do not fit the network."""
         names = [output.name for output in self.outputs]

@@ -1,0 +1,144 @@
+"""Networks that find people and their joints in one pass, behind both interfaces: YOLO-pose and RTMO.
+
+RTMO: Lu et al., "RTMO: Towards High-Performance One-Stage Real-Time Multi-Person Pose Estimation", 2024.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.arrays import AnyArray, FloatArray, Image
+from models.registry import ModelSpec
+from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou
+from models.runtime.pictures import PictureNetwork
+from models.runtime.pose import Landmarks, region_from_box
+from models.runtime.session import Session
+from models.runtime.yolo import decode_rows, require_rows
+
+_NUM_JOINTS = 17
+_MIN_IOU = 0.2
+"""Less overlap than this between a region and a found person's region means that it is somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class PosedPeople:
+    """People of one picture with their joints, best first.
+
+    boxes: as a detector gives them. keypoints: (N, 17, 3) float32, source pixels and visibility 0..1.
+    """
+
+    boxes: DetectedPeople
+    keypoints: FloatArray
+
+
+class OneStage:
+    """One network that is asked once per picture, whether for people or for joints.
+
+    The answers of the last call are kept, because the pose stage asks about the pictures that the detector has just
+    seen. A picture is known by identity, so nobody may write into one that was shown.
+    """
+
+    layout = "coco17"
+
+    def __init__(self, spec: ModelSpec, session: Session, long_side: int | None = None) -> None:
+        self._network = PictureNetwork(spec.input, session, long_side)
+        self._decode = _rtmo(session) if spec.family == "rtmo" else _yolo(session)
+        self._last: tuple[tuple[Image, ...], list[PosedPeople]] = ((), [])
+
+    def find(self, images: Sequence[Image]) -> list[PosedPeople]:
+        """Everybody in each picture; a picture that the last call held is not run again."""
+        last_images, last_answers = self._last
+        known = {id(image): answer for image, answer in zip(last_images, last_answers, strict=True)}
+        fresh = list({id(image): image for image in images if id(image) not in known}.values())
+        for index, box, row in self._network.iter_answers(fresh):
+            known[id(fresh[index])] = _posed(box, *self._decode(row))
+        answers = [known[id(image)] for image in images]
+        self._last = (tuple(images), answers)
+        return answers
+
+
+class OneStageDetector:
+    """The people that a one-stage network finds."""
+
+    def __init__(self, network: OneStage) -> None:
+        self._network = network
+
+    def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
+        """One answer per picture."""
+        return [found.boxes for found in self._network.find(images)]
+
+
+class OneStagePose:
+    """The joints of the found person that fits each region; a region without one has presence 0 and no joint seen."""
+
+    layout = OneStage.layout
+
+    def __init__(self, network: OneStage) -> None:
+        self._network = network
+
+    def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
+        """Joints per region; nobody is given to two regions of one picture."""
+        landmarks = Landmarks(
+            np.zeros((len(regions), _NUM_JOINTS, 3), np.float32),
+            np.zeros(len(regions), np.float32),
+            regions.astype(np.float32, copy=True),
+            follows_region=False,
+        )
+        pictures = {id(image): image for image in images}
+        found = dict(zip(pictures, self._network.find(list(pictures.values())), strict=True))
+        for key, people_here in found.items():
+            _fill(landmarks, [index for index, image in enumerate(images) if id(image) == key], people_here)
+        return landmarks
+
+
+def _fill(landmarks: Landmarks, indexes: Sequence[int], found: PosedPeople) -> None:
+    """Write the best fitting person of a picture into each of its regions, closest pairs first."""
+    theirs = region_from_box(found.boxes.xyxy)
+    overlap = iou(_square(landmarks.next_region[list(indexes)]), _square(theirs))
+    while overlap.size and overlap.max() >= _MIN_IOU:
+        row, person = (int(at) for at in np.unravel_index(overlap.argmax(), overlap.shape))
+        overlap[row], overlap[:, person] = -1, -1
+        landmarks.keypoints[indexes[row]] = found.keypoints[person]
+        landmarks.presence[indexes[row]] = found.boxes.score[person]
+        landmarks.next_region[indexes[row]] = theirs[person]
+
+
+def _square(regions: FloatArray) -> FloatArray:
+    """Upright boxes (N, 4) of regions, their turn left out."""
+    half = regions[:, 2:3] / 2
+    return np.concatenate([regions[:, :2] - half, regions[:, :2] + half], axis=1)
+
+
+_Decoded = tuple[FloatArray, FloatArray, FloatArray]
+"""xyxy (N, 4), score (N,) and keypoints (N, 17, 3), in input pixels."""
+
+
+def _yolo(session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
+    output = require_rows(session)
+
+    def decode(row: Mapping[str, AnyArray]) -> _Decoded:
+        rows = decode_rows(row[output], num_extra=3 * _NUM_JOINTS)
+        return rows.xyxy, rows.score, rows.extra.reshape(-1, _NUM_JOINTS, 3)
+
+    return decode
+
+
+def _rtmo(session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
+    session.require_output("dets", "keypoints")
+
+    def decode(row: Mapping[str, AnyArray]) -> _Decoded:
+        order = np.argsort(-row["dets"][:, 4], kind="stable")
+        return row["dets"][order, :4], row["dets"][order, 4], row["keypoints"][order]
+
+    return decode
+
+
+def _posed(box: Letterbox, xyxy: FloatArray, score: FloatArray, keypoints: FloatArray) -> PosedPeople:
+    """To source pixels; joints outside the picture stay where they are, boxes are cut at its edges."""
+    source = box.to_source(xyxy)
+    keep = (score >= SCORE_FLOOR) & (source[:, 2] > source[:, 0]) & (source[:, 3] > source[:, 1])
+    points = keypoints[keep, :, :2] / np.float32(box.scale)
+    visibility = np.clip(keypoints[keep, :, 2:3], 0, 1)
+    boxes = DetectedPeople(source[keep], np.minimum(score[keep], 1).astype(np.float32))
+    return PosedPeople(boxes, np.concatenate([points, visibility], axis=2).astype(np.float32))

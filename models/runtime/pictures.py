@@ -1,0 +1,45 @@
+"""Whole pictures through a network: letterbox, normalise, batch by shape, and back to one answer per picture."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from models.arrays import AnyArray, Image
+from models.errors import ContractMismatch
+from models.registry import InputContract
+from models.runtime.detector import Letterbox, iter_batches, letterbox_for, normalise_tables, planes
+from models.runtime.session import Session
+
+DEFAULT_MAX_BATCH = 16
+
+
+class PictureNetwork:
+    """A network with one picture input, fed as its registry entry says.
+
+    long_side: longer side of the input in pixels, where the network leaves it free.
+    """
+
+    def __init__(self, contract: InputContract, session: Session, long_side: int | None = None) -> None:
+        if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4:
+            found = [(spec.name, spec.shape) for spec in session.inputs]
+            raise ContractMismatch(f"{session.path.name}: found inputs {found}, expected one of (B, 3, H, W)")
+        self._session = session
+        self._contract = contract
+        self._long_side = long_side or max(contract.size_wh)
+        self._tables = normalise_tables(contract.mean, contract.std)
+        self._max_batch = session.fixed_batch or DEFAULT_MAX_BATCH
+
+    def iter_answers(self, images: Sequence[Image]) -> Iterator[tuple[int, Letterbox, dict[str, AnyArray]]]:
+        """Per picture its index, its letterbox and its row of every output; in order of shape, not of index."""
+        spec = self._session.inputs[0]
+        boxes = [letterbox_for(image, spec.shape, self._long_side) for image in images]
+        for indexes in iter_batches([box.canvas for box in boxes], self._max_batch):
+            batch = np.stack([planes(boxes[i].canvas, self._tables, self._contract.colour) for i in indexes])
+            outputs = self._session.run({spec.name: self._padded(batch)})
+            for row, index in enumerate(indexes):
+                yield index, boxes[index], {name: value[row] for name, value in outputs.items()}
+
+    def _padded(self, batch: AnyArray) -> AnyArray:
+        """Zeros up to the only batch size that the network takes, if there is one."""
+        missing = (self._session.fixed_batch or len(batch)) - len(batch)
+        return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch
