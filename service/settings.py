@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     weights: Path | None = Field(
         default=None, description="A folder with weight files that are taken before anything is fetched."
     )
+    data: Path | None = Field(
+        default=None, description="A folder whose `skeleton` folder holds the sets to train on and to measure with."
+    )
     offline: bool = Field(
         default=False, description="Fetch nothing: weights come from the cache, the folder or the repository."
     )

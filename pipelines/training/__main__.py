@@ -1,0 +1,159 @@
+"""The training commands: prepare, train, evaluate, export. `actogram <command>` hands over to this module."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.errors import ModelError
+from pipelines.errors import PipelineError
+from pipelines.training.labels import load_labels
+
+_CONSOLE = Console(stderr=True)
+_DATA = click.option(
+    "--data", type=click.Path(path_type=Path), required=True,
+    help="Folder with the skeleton sets (.npz or .pkl); ACTOGRAM_DATA names its parent.",
+)  # fmt: skip
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """See the subcommands."""
+
+
+@main.command(help="Make a skeleton set from videos, with the stages that serving uses.")
+@click.argument("videos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The set: .npz (open) or .pkl (PYSKL).")
+@click.option("--min-seconds", default=1.0, show_default=True, help="Shorter tracks are dropped.")
+@click.option("--by-folder", is_flag=True, help="The folder that holds a video names its class.")
+@click.option("--cache", required=True, type=click.Path(path_type=Path), help="Where fetched weights are kept.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A folder with weight files of your own.")
+@click.option("--offline", is_flag=True, help="Fetch nothing.")
+def prepare(
+    videos: tuple[Path, ...], out: Path, min_seconds: float, by_folder: bool, cache: Path, weights: Path | None,
+    offline: bool,
+) -> None:  # fmt: skip
+    """Videos to a set."""
+    from models.weights import WeightStore
+    from pipelines.training import prepare as stage
+    from pipelines.training.datasets import check_target, save_set
+
+    with _failures():
+        check_target(out)
+        found = stage.find_videos(videos)
+        networks = stage.load_networks(WeightStore(cache, weights, offline))
+        with _bar("{task.fields[what]}") as bar:
+            task = bar.add_task("", total=float(len(found)), what="starting")
+            skeletons = stage.prepare(
+                found, networks, out.stem, min_seconds, by_folder,
+                on_frame=lambda index, share: bar.update(task, completed=index + share, what=found[index].name),
+                on_refused=lambda path, why: _CONSOLE.print(f"left out {path.name}: {why}"),
+            )  # fmt: skip
+            bar.update(task, completed=float(len(found)), what="done")
+        save_set(skeletons, out)
+        click.echo(f"{out}: {len(skeletons.annotations)} tracks of {len(found)} videos")
+
+
+@main.command(help="Train an action network: a preset by name or a TOML file.")
+@click.option("--preset", default="everyday", show_default=True, help="Name of a preset or path of a .toml file.")
+@_DATA
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for checkpoint and report.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override, e.g. optim.steps=500.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+def train(preset: str, data: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """A configuration to a checkpoint and a report."""
+    from pipelines.training import runs
+    from pipelines.training.config import load_config
+    from pipelines.training.loop import Progress as Step
+
+    with _failures():
+        config, table = load_config(preset, _pairs(overrides)), load_labels()
+        with _bar("loss {task.fields[loss]:.3f}  {task.fields[note]}") as bar:
+            task = bar.add_task("", total=config.optim.steps, loss=float("nan"), note="reading the sets")
+            parts = runs.load_parts(config, table, data, lambda name: bar.update(task, note=f"reading {name}"))
+
+            def show(step: Step) -> None:
+                seen = f"validation {step.validation.macro:.3f}" if step.validation else bar.tasks[0].fields["note"]
+                bar.update(task, completed=step.step, loss=step.loss, note=seen)
+
+            bar.update(task, note=f"{len(parts.learn)} clips, {len(parts.validation)} held")
+            runs.run(config, table, parts, out, show, resume)
+        _report(out, config.name, data, runs.sets_of(config, table), "test")
+
+
+@main.command(help="Measure a trained network on sets: shares right, confusion, calibration, in report.md.")
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@_DATA
+@click.option("--sets", help="Names with commas; default: all that the network learnt from.")
+@click.option("--part", type=click.Choice(["test", "train", "all"]), default="test", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the report; default: beside the model.")
+def evaluate(model: Path, data: Path, sets: str | None, part: str, out: Path | None) -> None:
+    """A checkpoint to a report."""
+    from pipelines.training import runs
+
+    with _failures():
+        _, checkpoint = runs.load_network(model)
+        names = sets.split(",") if sets else runs.sets_of(checkpoint.config, load_labels())
+        _report(model, checkpoint.config.name, data, names, part, out)
+
+
+@main.command(help="Turn a trained network into a folder that is served: ONNX with a parity check, contract, card.")
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@_DATA
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the served model.")
+@click.option("--measured", type=click.Path(exists=True, path_type=Path), help="JSON with what was measured on it.")
+def export(model: Path, data: Path, out: Path, measured: Path | None) -> None:
+    """A checkpoint to model.onnx, model.json and card.md."""
+    from pipelines.training.release import release
+
+    with _failures():
+        extra = json.loads(measured.read_text("utf-8")) if measured else {}
+        exported = release(model, data, load_labels(), extra, out)
+        click.echo(f"{exported.path}: {exported.size_bytes} bytes, differs from torch by {exported.max_difference:.1e}")
+
+
+def _report(model: Path, name: str, data: Path, sets: list[str], part: str, out: Path | None = None) -> None:
+    """Measure a run's network and say where the report lies."""
+    from pipelines.training import runs
+    from pipelines.training.evaluate import answer
+    from pipelines.training.report import sets_table
+
+    network, checkpoint = runs.load_network(model)
+    table = load_labels()
+    held = runs.load_parts(checkpoint.config, table, data, lambda _: None).validation
+    choices = runs.choose(answer(network, held, checkpoint.config.window), table)
+    answers = runs.measure_sets(network, checkpoint.config, table, data, sets, None if part == "all" else part)
+    folder = out or (model if model.is_dir() else model.parent)
+    scores = runs.write_report(answers, table, choices.temperature, f"{name}, {part} part of {len(sets)} sets", folder)
+    click.echo(sets_table(scores))
+    click.echo(f"{folder / 'report.md'}")
+
+
+def _pairs(overrides: tuple[str, ...]) -> dict[str, str]:
+    strange = [item for item in overrides if "=" not in item]
+    if strange:
+        raise click.UsageError(f"--set {strange[0]}: expected KEY=VALUE")
+    return dict(item.split("=", 1) for item in overrides)
+
+
+def _bar(text: str) -> Progress:
+    return Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn(text), console=_CONSOLE)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """One line per failure: 2 for what the user gave, 1 for the rest."""
+    try:
+        yield
+    except (PipelineError, ModelError) as failure:
+        click.echo(f"actogram: {failure.code}: {failure}", err=True)
+        sys.exit(2 if failure.code in ("config_invalid", "dataset_invalid") else 1)
+
+
+if __name__ == "__main__":
+    main(prog_name="actogram")

@@ -1,0 +1,73 @@
+"""From logits to answers that can be relied on: temperature, threshold of each action, threshold of `unknown`."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from models.arrays import BoolArray, FloatArray, IntArray
+from pipelines.training.metrics import softmax
+
+_TEMPERATURES = np.geomspace(0.2, 5.0, 200)
+# Below 0.4 an answer that is right on the training's own people is too weak for those of an unseen place.
+_GRID = np.round(np.arange(0.4, 0.96, 0.01), 2)
+
+
+def fit_temperature(logits: FloatArray, label: IntArray) -> float:
+    """The divisor of the logits that makes them likeliest (Guo et al. 2017); 1 without samples."""
+    if not len(label):
+        return 1.0
+    return float(min(_TEMPERATURES, key=lambda temperature: _nll(logits, label, float(temperature))))
+
+
+def _nll(logits: FloatArray, label: IntArray, temperature: float) -> float:
+    chosen = softmax(logits, temperature)[np.arange(len(label)), label]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def choose_threshold(
+    probability: FloatArray, is_action: BoolArray, weight: FloatArray, precision: float, fallback: float = 0.6
+) -> float:
+    """The lowest threshold whose answers are right often enough; where none is, the one of the best F1.
+
+    probability: (B,) of one action. is_action: (B,). weight: (B,) what a window counts. precision: share wanted, 0..1.
+    fallback: where the action never occurs.
+    """
+    if not is_action.any():
+        return fallback
+    best, best_f1 = fallback, -1.0
+    for threshold in _GRID:
+        said = probability >= threshold
+        right, all_said = weight[said & is_action].sum(), weight[said].sum()
+        if all_said == 0:
+            break
+        if right / all_said >= precision:
+            return float(threshold)
+        f1 = 2 * right / (all_said + weight[is_action].sum())
+        if f1 > best_f1:
+            best, best_f1 = float(threshold), f1
+    return best
+
+
+def class_weights(label: IntArray) -> FloatArray:
+    """(B,) weights with which every class that occurs counts the same."""
+    counts = np.bincount(label)
+    weights: FloatArray = (1.0 / counts[label]).astype(np.float32)
+    return weights
+
+
+def choose_thresholds(
+    probabilities: FloatArray, label: IntArray, labels: Sequence[str], precision: Mapping[str, float]
+) -> dict[str, float]:
+    """A threshold per action (not for `none`) on held-out windows in which every class counts the same."""
+    weight = class_weights(label)
+    return {
+        name: choose_threshold(probabilities[:, index], label == index, weight, precision[name])
+        for index, name in enumerate(labels)
+        if name != "none"
+    }
+
+
+def choose_unknown(probabilities: FloatArray, label: IntArray, lost: float) -> float:
+    """The highest probability below which a window is `unknown`: at most `lost` of the right answers fall under it."""
+    top = probabilities.max(axis=1)[probabilities.argmax(axis=1) == label]
+    return float(np.round(np.quantile(top, lost), 3)) if len(top) else 0.0

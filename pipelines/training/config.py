@@ -1,0 +1,161 @@
+"""What a training run is told: every number with its range, unit and reason; presets are TOML files of these."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.errors import ConfigInvalid
+
+PRESETS = Path(__file__).with_name("presets")
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """Which sequences are learnt from, and how a batch mixes them."""
+
+    sets: tuple[str, ...] = Field(default=(), description="Sets to learn from; empty takes every set of labels.toml.")
+    leave_out: tuple[str, ...] = Field(default=(), description="Sets kept out whole, to be measured on.")
+    validation_share: float = Field(
+        default=0.15, gt=0, lt=0.5, description="Share of the people or videos of the training split kept for choices."
+    )
+    class_power: float = Field(
+        default=0.2, ge=0, le=1, description="A class with n clips is drawn ~ n^power; 1 lets `none` swallow the new."
+    )
+    set_power: float = Field(
+        default=0.5, ge=0, le=1, description="Within a class a set with n clips is drawn ~ n^power."
+    )
+    flat_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of real 2D inside a class that has both; the rest is projected 3D."
+    )
+    fall_share: float = Field(
+        default=0.08, ge=0, le=0.5, description="Share of a batch that is tipped over: synthetic falls and lying."
+    )
+    weak_share: float = Field(
+        default=0.08, ge=0, le=0.5, description="Share of a batch that is only known not to be a fall."
+    )
+
+
+class WindowConfig(Section):
+    """What the network sees at once."""
+
+    features: Literal["everyday13"] = Field(default="everyday13", description="Function of models/features.py.")
+    num_frames: int = Field(default=30, ge=8, le=300, description="Samples per window; two seconds at 15 Hz suffice.")
+    rate_hz: float = Field(
+        default=15.0, gt=0, le=60, description="Samples per second; 10 costs 2-4 points, 25 buys none."
+    )
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window in seconds."""
+        return self.num_frames / self.rate_hz
+
+
+class AugmentConfig(Section):
+    """What is varied because it must not matter."""
+
+    speed: float = Field(default=1.35, ge=1, le=3, description="Windows play up to this much faster or slower.")
+    low_rate_share: float = Field(default=0.3, ge=0, le=1, description="Share of windows seen by a slower camera.")
+    low_rate_hz: float = Field(default=7.0, gt=0, le=15, description="Frames per second of the slowest such camera.")
+    elevation_deg: float = Field(default=50.0, ge=10, le=85, description="Steepest look down of a virtual camera.")
+    noise: float = Field(
+        default=0.012,
+        ge=0,
+        le=0.1,
+        description="Most joint noise, share of body size; 0.06 drowned velocity (-11 points).",
+    )
+    lost_joints_share: float = Field(default=0.25, ge=0, le=1, description="Share of windows that lose some joints.")
+    lost_frames_share: float = Field(default=0.2, ge=0, le=1, description="Share of windows that lose some frames.")
+    edge_share: float = Field(default=0.1, ge=0, le=1, description="Share of windows cut by the picture's edge.")
+
+
+class NetworkConfig(Section):
+    """Which network and how large."""
+
+    name: Literal["stgcnpp", "tcn"] = Field(default="stgcnpp", description="Network of models/nets.")
+    base_channels: int = Field(default=32, ge=8, le=256, description="Width of the first stage.")
+    num_stages: int = Field(default=6, ge=1, le=12, description="Number of blocks.")
+    inflate_stages: tuple[int, ...] = Field(default=(3, 5), description="Blocks, from 1, that double the width.")
+    down_stages: tuple[int, ...] = Field(default=(3, 5), description="Blocks, from 1, that halve the frames.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout inside the blocks.")
+
+
+class OptimConfig(Section):
+    """How the weights are found."""
+
+    name: Literal["sgd", "adamw"] = Field(default="adamw", description="SGD with Nesterov momentum, or AdamW.")
+    lr: float = Field(default=2e-3, gt=0, le=1, description="Peak learning rate; cosine to 0.")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="On weights, not on biases and norms.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of SGD.")
+    batch_size: int = Field(default=128, ge=2, le=4096, description="Windows per step.")
+    steps: int = Field(default=3000, ge=1, description="Steps in all.")
+    warmup_steps: int = Field(default=200, ge=0, description="Steps over which the rate rises from 0.")
+    ema: float = Field(
+        default=0.998, ge=0, lt=1, description="Decay of the averaged weights that are kept; 0 keeps the raw."
+    )
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="Mass spread over the other labels.")
+    clip_norm: float = Field(default=5.0, gt=0, description="Largest norm of the gradient.")
+
+
+class TrainConfig(Section):
+    """One training run."""
+
+    name: str = Field(
+        default="everyday-stgcnpp", pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the model made."
+    )
+    seed: int = Field(default=0, ge=0, description="Of every generator of the run.")
+    threads: int = Field(default=1, ge=1, le=64, description="Threads of torch.")
+    device: str = Field(default="cpu", description="cpu or cuda:0, ...")
+    validate_steps: int = Field(default=500, ge=1, description="Steps between two looks at the validation part.")
+    data: DataConfig = Field(default_factory=DataConfig, description="What is learnt from.")
+    window: WindowConfig = Field(default_factory=WindowConfig, description="What the network sees at once.")
+    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="What is varied.")
+    network: NetworkConfig = Field(default_factory=NetworkConfig, description="Which network.")
+    optim: OptimConfig = Field(default_factory=OptimConfig, description="How its weights are found.")
+
+
+def load_config(preset: str, overrides: dict[str, str] | None = None) -> TrainConfig:
+    """A preset by name or by path of a TOML file, with dotted overrides (`optim.steps=100`); raises ConfigInvalid."""
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
+        raise ConfigInvalid(f"preset {preset!r}: no such file; there are {names}")
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigInvalid(f"{path.name}: {cause}") from cause
+    for key, value in (overrides or {}).items():
+        _set(raw, key.split("."), _value(value))
+    return parse_config(raw, path.name)
+
+
+def parse_config(raw: dict[str, object], name: str) -> TrainConfig:
+    """Validate settings; raises ConfigInvalid that names the key."""
+    try:
+        return TrainConfig.model_validate(raw)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigInvalid(f"{name}: {where}: {first['msg']} (got {first.get('input')!r})") from cause
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _set(raw: dict[str, object], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        inner = raw.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigInvalid(f"{'.'.join(keys)}: {key!r} is not a section")
+        raw = inner
+    raw[keys[-1]] = value

@@ -1,0 +1,238 @@
+"""Skeleton sets on disk: PYSKL's pickles, read without executing what is in them, and the same content as .npz."""
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from models.arrays import AnyArray, FloatArray
+from pipelines.errors import DatasetInvalid
+
+# Everything else a pickle may name is refused: numpy's own array and scalar builders are all that PYSKL's files need.
+_ALLOWED = {
+    ("numpy", "ndarray"), ("numpy", "dtype"),
+    *((f"numpy.{core}.{module}", name) for core in ("core", "_core") for module, name in (
+        ("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"),
+    )),
+    *(("builtins", name) for name in ("dict", "list", "tuple", "set", "frozenset", "bytes", "bytearray", "complex")),
+    ("_codecs", "encode"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One sequence of joints.
+
+    name:     unique within its set (PYSKL's `frame_dir`).
+    label:    index into the set's classes; -1 where the sequence carries a label per frame instead.
+    keypoint: (M, T, V, D) float32, D is 2 or 3.
+    score:    (M, T, V) float32, 0..1, 1 where the set gives none.
+    shape_hw: height and width of the picture in pixels, None where unknown.
+    extra:    whatever else the set says of it: subject, view, video, frame_label, ...
+    """
+
+    name: str
+    label: int
+    keypoint: FloatArray
+    score: FloatArray
+    shape_hw: tuple[int, int] | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SkeletonSet:
+    """Sequences with their classes and official splits.
+
+    splits:    split name → names of sequences.
+    to_coco17: for each COCO-17 joint its index in the source's layout, or None.
+    rate_hz:   frames per second of the sequences, None where the file does not say.
+    meta:      licence, source, notes: all that describes the set as a whole.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, tuple[str, ...]]
+    annotations: tuple[Annotation, ...]
+    to_coco17: tuple[int | None, ...] | None = None
+    rate_hz: float | None = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _ALLOWED:
+            raise DatasetInvalid(f"pickle asks for {module}.{name}; only containers and numpy arrays are read")
+        return super().find_class(module, name)
+
+
+def load_set(path: Path) -> SkeletonSet:
+    """Read a `.pkl` in PYSKL's format or a `.npz` of ours; raises DatasetInvalid."""
+    if not path.is_file():
+        raise DatasetInvalid(f"{path}: no such file")
+    if path.suffix == ".npz":
+        return _parse(path.stem, _read_npz(path))
+    return _parse(path.stem, _read_pickle(path))
+
+
+def save_set(skeletons: SkeletonSet, path: Path) -> None:
+    """Write a set: `.npz` (open, no pickle) or `.pkl` (PYSKL's format), by the ending of the path."""
+    check_target(path)
+    raw = _unparse(skeletons)
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        if path.suffix == ".pkl":
+            pickle.dump(raw, file, protocol=4)
+        else:
+            _write_npz(raw, file)
+    partial.replace(path)
+
+
+def check_target(path: Path) -> None:
+    """Raise DatasetInvalid now where `save_set` would later, after the work was done."""
+    if path.suffix not in {".npz", ".pkl"}:
+        raise DatasetInvalid(f"{path}: expected a name ending in .npz or .pkl")
+    if not path.parent.is_dir():
+        raise DatasetInvalid(f"{path}: no such folder as {path.parent}")
+
+
+def _read_pickle(path: Path) -> dict[str, Any]:
+    try:
+        raw = _RestrictedUnpickler(io.BytesIO(path.read_bytes())).load()
+    # A pickle is a program: a broken one fails with nearly any of Python's own errors.
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError, ImportError,
+            OverflowError, MemoryError) as cause:  # fmt: skip
+        raise DatasetInvalid(f"{path.name}: not a readable pickle ({type(cause).__name__}: {cause})") from cause
+    if not isinstance(raw, dict):
+        raise DatasetInvalid(f"{path.name}: expected a dict with `split` and `annotations`, got {type(raw).__name__}")
+    return raw
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            raw: dict[str, Any] = json.loads(str(file["meta"]))
+            for row in raw["annotations"]:
+                for key in row.pop("arrays"):
+                    row[key] = file[f"{row['index']}/{key}"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as cause:
+        raise DatasetInvalid(f"{path.name}: not a skeleton set ({type(cause).__name__}: {cause})") from cause
+    return raw
+
+
+def _write_npz(raw: dict[str, Any], file: io.BufferedWriter) -> None:
+    arrays: dict[str, AnyArray] = {}
+    rows = []
+    for index, annotation in enumerate(raw["annotations"]):
+        own = {key: value for key, value in annotation.items() if isinstance(value, np.ndarray)}
+        arrays |= {f"{index}/{key}": value for key, value in own.items()}
+        rest = {key: value for key, value in annotation.items() if key not in own}
+        rows.append(rest | {"index": index, "arrays": sorted(own)})
+    meta = json.dumps(raw | {"annotations": rows}, default=_plain)
+    np.savez_compressed(file, meta=np.array(meta), **arrays)  # type: ignore[arg-type]  # numpy's stub takes **kwds for bools
+
+
+def _plain(value: object) -> object:
+    """JSON's word for numpy's scalars."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise DatasetInvalid(f"{type(value).__name__} {value!r} cannot be written as JSON")
+
+
+def _parse(name: str, raw: dict[str, Any]) -> SkeletonSet:
+    try:
+        classes = tuple(str(label) for label in raw.get("classes", ()))
+        splits = {str(key): tuple(str(item) for item in items) for key, items in raw["split"].items()}
+        annotations = tuple(_annotation(row) for row in raw["annotations"])
+    except (KeyError, TypeError, AttributeError, ValueError) as cause:
+        raise DatasetInvalid(f"{name}: {type(cause).__name__}: {cause}") from cause
+    rest = {key: value for key, value in raw.items() if key not in {"split", "annotations"}}
+    to_coco17 = tuple(rest["to_coco17"]) if rest.get("to_coco17") is not None else None
+    rate_hz = float(rest["fps"]) if rest.get("fps") else None
+    skeletons = SkeletonSet(name, classes, splits, annotations, to_coco17, rate_hz, rest)
+    _check(skeletons)
+    return skeletons
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation:
+    name = str(row["frame_dir"])
+    keypoint = np.asarray(row["keypoint"], np.float32)
+    if keypoint.ndim != 4 or keypoint.shape[-1] not in (2, 3):
+        raise DatasetInvalid(f"{name}: keypoint has shape {keypoint.shape}, expected (M, T, V, 2 or 3)")
+    score = row.get("keypoint_score")
+    score = np.ones(keypoint.shape[:3], np.float32) if score is None else np.asarray(score, np.float32)
+    if score.shape != keypoint.shape[:3]:
+        raise DatasetInvalid(f"{name}: keypoint_score has shape {score.shape}, expected {keypoint.shape[:3]}")
+    if not np.isfinite(keypoint).all():
+        raise DatasetInvalid(f"{name}: keypoint holds a value that is not a number")
+    shape = row.get("img_shape")
+    shape_hw = (int(shape[0]), int(shape[1])) if shape is not None else None
+    known = {"frame_dir", "label", "keypoint", "keypoint_score", "img_shape"}
+    return Annotation(
+        name, int(row["label"]), keypoint, score, shape_hw, {k: v for k, v in row.items() if k not in known}
+    )
+
+
+def _check(skeletons: SkeletonSet) -> None:
+    names = {annotation.name for annotation in skeletons.annotations}
+    if len(names) != len(skeletons.annotations):
+        raise DatasetInvalid(f"{skeletons.name}: {len(skeletons.annotations)} sequences share {len(names)} names")
+    for split, items in skeletons.splits.items():
+        lost = [item for item in items if item not in names]
+        if lost:
+            raise DatasetInvalid(
+                f"{skeletons.name}: split {split!r} names {lost[0]!r}, which is not among the sequences"
+            )
+    for annotation in skeletons.annotations:
+        if skeletons.classes and not -1 <= annotation.label < len(skeletons.classes):
+            raise DatasetInvalid(f"{annotation.name}: label {annotation.label} of {len(skeletons.classes)} classes")
+
+
+def _unparse(skeletons: SkeletonSet) -> dict[str, Any]:
+    rows = [_row(annotation) for annotation in skeletons.annotations]
+    meta = dict(skeletons.meta) | {"classes": list(skeletons.classes), "fps": skeletons.rate_hz}
+    meta["to_coco17"] = list(skeletons.to_coco17) if skeletons.to_coco17 is not None else None
+    return meta | {"split": {key: list(items) for key, items in skeletons.splits.items()}, "annotations": rows}
+
+
+def _row(annotation: Annotation) -> dict[str, Any]:
+    _, T, _, D = annotation.keypoint.shape
+    return dict(annotation.extra) | {
+        "frame_dir": annotation.name,
+        "total_frames": T,
+        "label": annotation.label,
+        "keypoint": annotation.keypoint.astype(np.float16 if D == 3 else np.float32),
+        "keypoint_score": annotation.score.astype(np.float16),
+        "img_shape": annotation.shape_hw,
+        "original_shape": annotation.shape_hw,
+    }
+
+
+def to_coco17(skeletons: SkeletonSet, annotation: Annotation) -> tuple[FloatArray, FloatArray]:
+    """(M, T, 17, D) joints and (M, T, 17) scores in COCO-17 order; a joint the set lacks has score 0."""
+    if skeletons.to_coco17 is None:
+        raise DatasetInvalid(f"{skeletons.name}: no `to_coco17`, so its joints cannot be mapped")
+    source = [index for index in skeletons.to_coco17 if index is not None]
+    target = [joint for joint, index in enumerate(skeletons.to_coco17) if index is not None]
+    M, T, _, D = annotation.keypoint.shape
+    keypoint, score = np.zeros((M, T, 17, D), np.float32), np.zeros((M, T, 17), np.float32)
+    keypoint[:, :, target] = annotation.keypoint[:, :, source]
+    score[:, :, target] = annotation.score[:, :, source]
+    return keypoint, score
+
+
+def select(skeletons: SkeletonSet, names: Iterable[str]) -> list[Annotation]:
+    """The sequences of those names, in the order of the set."""
+    wanted = set(names)
+    return [annotation for annotation in skeletons.annotations if annotation.name in wanted]
+
+
+def frame_labels(annotation: Annotation) -> AnyArray | None:
+    """(T,) int64 label per frame where the set gives one, else None."""
+    value = annotation.extra.get("frame_label")
+    return None if value is None else np.asarray(cast("AnyArray", value), np.int64)

@@ -1,0 +1,38 @@
+"""The network of a configuration, and the shape in which it is served."""
+
+from torch import Tensor, nn
+
+from models.features import EVERYDAY13_CHANNELS
+from models.nets.layers import GraphConfig
+from models.nets.stgcnpp import STGCNPP
+from models.nets.tcn import TCN
+from models.skeleton import require_layout
+from pipelines.training.config import NetworkConfig
+
+LAYOUT = "body13"
+
+
+class OnePerson(nn.Module):
+    """A network for one person's windows: (B, T, V, C) to (B, K), what training and serving both call."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, T, V, C) features to (B, K) logits."""
+        logits: Tensor = self.network(features.unsqueeze(1))
+        return logits
+
+
+def build_network(config: NetworkConfig, num_classes: int) -> OnePerson:
+    """The network that a configuration names, with random weights."""
+    layout = require_layout(LAYOUT)
+    if config.name == "tcn":
+        return OnePerson(TCN(len(layout), EVERYDAY13_CHANNELS, num_classes, config.base_channels, config.dropout))
+    graph = GraphConfig(
+        layout=layout, num_classes=num_classes, in_channels=EVERYDAY13_CHANNELS, num_persons=1,
+        base_channels=config.base_channels, num_stages=config.num_stages, inflate_stages=config.inflate_stages,
+        down_stages=config.down_stages, dropout=config.dropout,
+    )  # fmt: skip
+    return OnePerson(STGCNPP(graph))

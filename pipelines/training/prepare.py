@@ -1,0 +1,153 @@
+"""Skeleton sets out of videos, made with the stream's own stages, so that training sees what serving will see."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from models.arrays import FloatArray
+from models.registry import load_registry
+from models.runtime.build import build_detector, build_pose
+from models.runtime.detector import Detector
+from models.runtime.pose import PoseEstimator
+from models.weights import WeightStore
+from pipelines.errors import DatasetInvalid, SourceError
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.detect import DetectStage
+from pipelines.stream.pose import PoseStage
+from pipelines.stream.sources.file import FileSource
+from pipelines.stream.track import TrackStage
+from pipelines.training.datasets import Annotation, SkeletonSet
+from pipelines.types import Frame, Poses
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What finds people and their joints."""
+
+    detector: Detector
+    pose: PoseEstimator
+
+
+@dataclass(slots=True)
+class _Track:
+    time_s: list[float] = field(default_factory=list)
+    frame: list[int] = field(default_factory=list)
+    keypoints: list[FloatArray] = field(default_factory=list)
+
+
+def load_networks(store: WeightStore) -> Networks:
+    """The default detector and pose estimator; raises WeightsMissing."""
+    profile = load_registry().require_profile("auto")
+    return Networks(
+        build_detector(*store.choose(profile["detect"])),
+        build_pose(*store.choose(profile["pose"])),
+    )
+
+
+def find_videos(inputs: Sequence[Path]) -> list[Path]:
+    """Video files among files and folders, sorted; raises DatasetInvalid when there is none."""
+    found: list[Path] = []
+    for path in inputs:
+        inside = path.rglob("*") if path.is_dir() else [path]
+        found += [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()]
+    if not found:
+        raise DatasetInvalid(
+            f"no video among {', '.join(map(str, inputs))} (endings {' '.join(sorted(VIDEO_SUFFIXES))})"
+        )
+    return sorted(set(found))
+
+
+def prepare(
+    videos: Sequence[Path],
+    networks: Networks,
+    name: str,
+    min_seconds: float = 1.0,
+    by_folder: bool = False,
+    on_frame: Callable[[int, float], None] = lambda _index, _share: None,
+    on_refused: Callable[[Path, str], None] = lambda _path, _why: None,
+) -> SkeletonSet:
+    """A set with one sequence per person of each video; a video that cannot be read is reported and left out.
+
+    min_seconds: shorter tracks are dropped. by_folder: the class is the name of the folder that holds the video.
+    on_frame: called with the video's index and the share of it that is done.
+    """
+    classes = tuple(sorted({path.parent.name for path in videos})) if by_folder else (UNLABELLED,)
+    annotations: list[Annotation] = []
+    for index, path in enumerate(videos):
+        label = classes.index(path.parent.name) if by_folder else -1
+        try:
+            frames = _counted(path, partial(on_frame, index))
+            annotations += _people(path, frames, networks, label, min_seconds)
+        except SourceError as refused:
+            on_refused(path, str(refused))
+    rates = [float(str(annotation.extra["rate_hz"])) for annotation in annotations]
+    return SkeletonSet(
+        name=name,
+        classes=classes,
+        splits={"all": tuple(item.name for item in annotations)},
+        annotations=tuple(annotations),
+        to_coco17=tuple(range(17)),
+        rate_hz=float(np.median(rates)) if rates else None,
+        meta={"dim": 2, "units": "pixel", "source": "videos, by actogram prepare"},
+    )
+
+
+def _counted(path: Path, on_share: Callable[[float], None]) -> Iterator[Frame]:
+    with closing(FileSource(path)) as source:
+        duration_s = source.info.duration_s
+        for frame in source:
+            on_share(min(frame.time_s / duration_s, 1.0) if duration_s else 0.0)
+            yield frame
+
+
+def _people(
+    path: Path, frames: Iterator[Frame], networks: Networks, label: int, min_seconds: float
+) -> Iterator[Annotation]:
+    tracks: dict[int, _Track] = {}
+    size_wh = (0, 0)
+    for poses in iter_poses(frames, networks, StreamConfig()):
+        size_wh = poses.size_wh
+        for row, track_id in enumerate(poses.track_id.tolist()):
+            track = tracks.setdefault(track_id, _Track())
+            track.time_s.append(poses.time_s)
+            track.frame.append(poses.frame_index)
+            track.keypoints.append(poses.keypoints[row])
+    for track_id, track in tracks.items():
+        if track.time_s[-1] - track.time_s[0] >= min_seconds:
+            yield _annotation(f"{path.stem}#{track_id}", track, label, size_wh, path)
+
+
+def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig) -> Iterator[Poses]:
+    """The tracked people of every frame, by the stages that serving uses."""
+    detect = DetectStage(networks.detector, config.detect)
+    track = TrackStage(config.track)
+    pose = PoseStage(networks.pose, config.pose, networks.detector)
+    for frame in frames:
+        boxes = detect(frame, track.demand())
+        yield track.observe(pose(frame, track(frame, boxes)))
+
+
+def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], path: Path) -> Annotation:
+    """One sequence without holes: frames in which the person was not seen have score 0."""
+    first, last = track.frame[0], track.frame[-1]
+    keypoint = np.zeros((1, last - first + 1, 17, 2), np.float32)
+    score = np.zeros(keypoint.shape[:3], np.float32)
+    rows = np.array(track.frame) - first
+    joints = np.stack(track.keypoints)
+    keypoint[0, rows], score[0, rows] = joints[..., :2], joints[..., 2]
+    time_s = np.interp(np.arange(last - first + 1), rows, track.time_s)
+    rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
+    extra = {
+        "video": path.stem,
+        "rate_hz": round(float(rate_hz), 3),
+        "time_s": time_s.astype(np.float32),
+        "first_frame": first,
+    }
+    return Annotation(name, label, keypoint, score, (size_wh[1], size_wh[0]), extra)

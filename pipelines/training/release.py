@@ -1,0 +1,87 @@
+"""From a run to the folder that is served: choices on held-out people, numbers on the test parts, contract and card."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from models.export import Exported
+from pipelines.training import runs
+from pipelines.training.card import write_card
+from pipelines.training.evaluate import Answers, answer, shared_share
+from pipelines.training.labels import LabelTable
+from pipelines.training.package import Choices, Facts, Quality, write_package
+
+JHMDB_SHARED = ("clap", "jump", "pick_up", "push", "run", "sit_down", "stand_up", "throw", "walk", "wave")
+_SOLID_SHARE, _SOLID_SETS, _SOLID_WINDOWS = 0.7, 2, 20
+
+
+def release(model: Path, data: Path, table: LabelTable, measured: Mapping[str, object], out: Path) -> Exported:
+    """Choose, measure, export and describe a trained network.
+
+    measured: what was measured elsewhere: `left_out` {set: {"classes": {label: {share, windows}}}} of sets that a
+    network of this recipe never saw, `clips` and anything else that the card should say. Raises ExportMismatch.
+    """
+    network, checkpoint = runs.load_network(model)
+    config = checkpoint.config
+    held = runs.load_parts(config, table, data, lambda _: None).validation
+    held_answers = answer(network, held, config.window)
+    left_out = cast("Mapping[str, Mapping[str, object]]", measured.get("left_out", {}))
+    choices = runs.choose(held_answers, table, judge(left_out, table))
+    choices = _raised(choices, cast("Mapping[str, float]", measured.get("thresholds", {})))
+    tested = runs.measure_sets(network, config, table, data, runs.sets_of(config, table), "test")
+    scores = runs.scores_by_set(tested, choices.temperature)
+    facts = Facts(
+        data={name: table.require(name).terms for name in runs.sets_of(config, table)},
+        protocol=_protocol(table, runs.sets_of(config, table), len(held)),
+        metrics={
+            "test": runs.numbers(scores, table),
+            "held_out_people": runs.numbers({"all": held_answers.scores(choices.temperature)}, table)["all"],
+            "jhmdb14_ten_shared": _rounded(shared_share(tested.of("jhmdb14"), table, JHMDB_SHARED)),
+            "false_falls": _false_falls(tested, table, choices),
+            **measured,
+        },
+    )
+    exported = write_package(network, config, table, choices, facts, out)
+    write_card(out, tested.scores(choices.temperature), scores, table.labels)
+    return exported
+
+
+def judge(left_out: Mapping[str, Mapping[str, object]], table: LabelTable) -> dict[str, Quality]:
+    """`solid` where at least two sets left out whole were labelled right in 70 % of their windows on average.
+
+    A set counts for a label with 20 windows or more; every such set weighs the same.
+    """
+    return {name: "solid" if _is_solid(left_out, name) else "experimental" for name in table.actions}
+
+
+def _is_solid(left_out: Mapping[str, Mapping[str, object]], label: str) -> bool:
+    shares = []
+    for row in left_out.values():
+        found = cast("Mapping[str, Mapping[str, float]]", row["classes"]).get(label)
+        if found is not None and found["windows"] >= _SOLID_WINDOWS:
+            shares.append(found["share"])
+    return len(shares) >= _SOLID_SETS and sum(shares) / len(shares) >= _SOLID_SHARE
+
+
+def _raised(choices: Choices, least: Mapping[str, float]) -> Choices:
+    """Thresholds that held-out tracks of whole recordings ask for, where they are higher."""
+    thresholds = {name: max(value, least.get(name, 0.0)) for name, value in choices.thresholds.items()}
+    return Choices(choices.temperature, thresholds, choices.unknown, choices.quality)
+
+
+def _protocol(table: LabelTable, sets: list[str], num_held: int) -> dict[str, object]:
+    return {
+        "splits": {name: f"{table.require(name).train} / {table.require(name).test}" for name in sets},
+        "choices": f"temperature, thresholds and `unknown` on {num_held} clips of people and videos of the training "
+        "splits that were not learnt from; never on a test part, never on UP-Fall",
+        "quality": f"solid: {_SOLID_SETS} or more sets left out whole, {_SOLID_SHARE:.0%} of windows right on average",
+    }
+
+
+def _false_falls(answers: Answers, table: LabelTable, choices: Choices) -> str:
+    false, count = answers.false_falls(table.index("fall"), choices.thresholds["fall"], choices.temperature)
+    return f"{false} of {count}"
+
+
+def _rounded(value: float) -> float | None:
+    return None if value != value else round(value, 3)  # NaN where the set was left out

@@ -1,0 +1,89 @@
+"""Prepared tracks through the serving stages after the pose: what the product would have said of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from models.arrays import AnyArray
+from models.runtime.action import ActionModel
+from pipelines.errors import DatasetInvalid
+from pipelines.stream.action import ActionStage
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.events import EventDating, EventStage
+from pipelines.stream.smooth import SmoothStage
+from pipelines.stream.window import WindowStage
+from pipelines.training.datasets import Annotation
+from pipelines.types import ActionScores, Event, Poses
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event as it became known. at_s: media time at which it was said."""
+
+    at_s: float
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What was said of one track.
+
+    scores: the model's answer to each window, before smoothing. said: every change of an event.
+    """
+
+    scores: tuple[ActionScores, ...]
+    said: tuple[Said, ...]
+
+    def confirmed(self, action: str) -> list[Said]:
+        """The moments at which an event of this action was confirmed, first mention only."""
+        first: dict[str, Said] = {}
+        for item in self.said:
+            if item.event.action == action and item.event.state in ("confirmed", "ended"):
+                first.setdefault(item.event.event_id, item)
+        return list(first.values())
+
+
+def replay(annotation: Annotation, model: ActionModel, config: StreamConfig) -> Replay:
+    """Run one prepared track through window, action, smoothing and events, frame by frame."""
+    contract = model.contract
+    window = WindowStage(config.window, contract.window_s, contract.rate_hz)
+    action = ActionStage(model)
+    smooth = SmoothStage(config.smooth, model.labels)
+    dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
+    events = EventStage(annotation.name, model.labels, contract.actions, config.events, dating)
+    scores: list[ActionScores] = []
+    said: list[Said] = []
+    time_s = 0.0
+    for poses in _iter_poses(annotation):
+        time_s = poses.time_s
+        raw = action(window(poses))
+        scores += raw
+        said += [Said(time_s, event) for event in events(poses, smooth(poses, raw))]
+    said += [Said(time_s, event) for event in events.finish()]
+    return Replay(tuple(scores), tuple(said))
+
+
+def times_of(annotation: Annotation) -> AnyArray:
+    """(T,) seconds of the frames of a prepared track; raises DatasetInvalid for one not made from video."""
+    times = annotation.extra.get("time_s")
+    if times is None:
+        raise DatasetInvalid(f"{annotation.name}: no `time_s`; only sets made by `actogram prepare` can be replayed")
+    return np.asarray(cast("AnyArray", times), np.float64)
+
+
+def _iter_poses(annotation: Annotation) -> Iterator[Poses]:
+    keypoints = np.concatenate([annotation.keypoint[0], annotation.score[0][..., None]], axis=-1)
+    height, width = annotation.shape_hw or (480, 640)
+    nobody = (np.zeros(0, np.int64), np.zeros((0, 17, 3), np.float32), np.zeros((0, 4), np.float32))
+    for index, time_s in enumerate(times_of(annotation)):
+        joints = keypoints[index]
+        seen = joints[:, 2] > 0
+        ids, points, boxes = nobody
+        if seen.any():
+            low, high = joints[seen, :2].min(axis=0), joints[seen, :2].max(axis=0)
+            ids, points = np.array([1]), joints[None].astype(np.float32)
+            boxes = np.concatenate([low, high])[None].astype(np.float32)
+        score = np.ones(len(ids), np.float32)
+        yield Poses(index, float(time_s), (width, height), ids, points, boxes, score, (None,) * len(ids))

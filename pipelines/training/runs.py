@@ -1,0 +1,124 @@
+"""One run from a configuration to a folder: checkpoint, report and numbers; what commands and studies share."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.training.calibrate import choose_thresholds, choose_unknown, fit_temperature
+from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights
+from pipelines.training.config import TrainConfig
+from pipelines.training.corpus import UNKNOWN, Corpus, load_clips, pack, split_validation
+from pipelines.training.evaluate import Answers, answer
+from pipelines.training.labels import LabelTable
+from pipelines.training.loop import Progress, Trainer
+from pipelines.training.metrics import Scores, softmax
+from pipelines.training.networks import OnePerson, build_network
+from pipelines.training.package import Choices, Quality
+from pipelines.training.report import run_report
+
+CHECKPOINT = "checkpoint.pt"
+UNKNOWN_LOST = 0.03
+"""Share of right answers that the open-set rule may turn into `unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run learns from and what it makes its choices by; the test part is loaded when it is measured."""
+
+    learn: Corpus
+    validation: Corpus
+
+
+def sets_of(config: TrainConfig, table: LabelTable) -> list[str]:
+    """The sets that a run learns from, in the order of the label table."""
+    wanted = config.data.sets or tuple(table.sets)
+    return [name for name in wanted if name not in config.data.leave_out]
+
+
+def load_parts(config: TrainConfig, table: LabelTable, folder: Path, progress: Callable[[str], None]) -> Parts:
+    """The training split of every set, its people and videos divided once; raises DatasetInvalid."""
+    clips = load_clips(folder, sets_of(config, table), table, "train", progress)
+    learn, held = split_validation(clips, config.data.validation_share)
+    return Parts(pack(learn, config.window.window_s), pack(held, config.window.window_s))
+
+
+def run(
+    config: TrainConfig,
+    table: LabelTable,
+    parts: Parts,
+    out: Path,
+    report: Callable[[Progress], None],
+    resume: bool = False,
+) -> OnePerson:
+    """Train, leaving `checkpoint.pt` in `out`; with `resume`, go on from the one that is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, table, parts.learn, parts.validation)
+    if resume and (out / CHECKPOINT).is_file():
+        trainer.resume(out / CHECKPOINT)
+    trainer.run(report, out / CHECKPOINT)
+    return trainer.averaged()
+
+
+def load_network(path: Path) -> tuple[OnePerson, Checkpoint]:
+    """The averaged weights of a run's folder or checkpoint file, ready to measure."""
+    checkpoint = load_checkpoint(path / CHECKPOINT if path.is_dir() else path)
+    network = build_network(checkpoint.config.network, len(checkpoint.labels))
+    load_weights(network, checkpoint.ema, path.name)
+    return network.eval(), checkpoint
+
+
+def measure_sets(
+    network: OnePerson, config: TrainConfig, table: LabelTable, folder: Path, sets: Sequence[str], part: str | None
+) -> Answers:
+    """The network's answers to one part of some sets, or to all of them."""
+    clips = load_clips(folder, sets, table, part, lambda _: None)
+    return answer(network, pack(clips, config.window.window_s), config.window)
+
+
+def scores_by_set(answers: Answers, temperature: float) -> dict[str, Scores]:
+    """Scores of each set that has labelled clips."""
+    found = {name: answers.of(name).scores(temperature) for name in dict.fromkeys(answers.source)}
+    return {name: item for name, item in found.items() if item.count}
+
+
+def choose(answers: Answers, table: LabelTable, quality: dict[str, Quality] | None = None) -> Choices:
+    """Temperature, thresholds and the open-set threshold on held-out people and videos of the training splits."""
+    known = answers.label != UNKNOWN
+    logits, label = answers.logits[known], answers.label[known]
+    temperature = fit_temperature(logits, label)
+    probabilities = softmax(logits, temperature)
+    precision = {name: row.precision for name, row in table.actions.items()}
+    thresholds = choose_thresholds(probabilities, label, table.labels, precision)
+    return Choices(temperature, thresholds, choose_unknown(probabilities, label, UNKNOWN_LOST), quality or {})
+
+
+def write_report(answers: Answers, table: LabelTable, temperature: float, title: str, out: Path) -> dict[str, Scores]:
+    """`report.md` and `report.json` in `out`; returns the scores of each set."""
+    scores, whole = scores_by_set(answers, temperature), answers.scores(temperature)
+    false, count = answers.false_falls(table.index("fall"), 0.5, temperature)
+    notes = [
+        f"Temperature {temperature:.3f}. Clips known to be no fall that are called one at 0.5: {false} of {count}."
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.md").write_text(run_report(title, scores, whole, table.labels, notes), "utf-8")
+    (out / "report.json").write_text(json.dumps(numbers(scores, table), indent=1) + "\n", "utf-8")
+    return scores
+
+
+def numbers(scores: dict[str, Scores], table: LabelTable) -> dict[str, object]:
+    """Scores as JSON values: shares rounded to three places."""
+    return {
+        name: {
+            "windows": item.count,
+            "top1": round(item.top1, 3),
+            "macro": round(item.macro, 3),
+            "ece": round(item.ece, 3),
+            "classes": {
+                label: {"share": round(float(item.per_class[index]), 3), "windows": int(item.confusion[index].sum())}
+                for index, label in enumerate(table.labels)
+                if item.confusion[index].any()
+            },
+        }
+        for name, item in scores.items()
+    }

@@ -1,0 +1,45 @@
+"""Hands a command over to the training package in a process of its own: the service never reaches torch."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from service.settings import Settings
+
+Extend = Callable[[Settings, Sequence[str]], list[str]]
+
+
+def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = True) -> click.Command:
+    """A command whose arguments, `--help` among them, are parsed by `python -m pipelines.training <name>`."""
+
+    @click.command(
+        name, help=summary, add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    )  # fmt: skip
+    @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+    def command(args: tuple[str, ...]) -> None:
+        if needs_torch and importlib.util.find_spec("torch") is None:
+            click.echo(f"actogram: torch_missing: {name} needs torch: pip install 'actogram[train]'", err=True)
+            raise SystemExit(1)
+        more = [] if "--help" in args else extend(Settings(), args)
+        call = [sys.executable, "-m", "pipelines.training", name, *args, *more]
+        raise SystemExit(subprocess.run(call, check=False).returncode)
+
+    return command
+
+
+def with_data(settings: Settings, args: Sequence[str]) -> list[str]:
+    """`--data` from ACTOGRAM_DATA where the user did not say it."""
+    if settings.data is None or any(arg.split("=")[0] == "--data" for arg in args):
+        return []
+    return ["--data", str(settings.data / "skeleton")]
+
+
+def with_weights(settings: Settings, args: Sequence[str]) -> list[str]:  # noqa: ARG001 - the same shape as with_data
+    """Where weights are kept and may be had."""
+    found = ["--cache", str(settings.cache)]
+    found += ["--weights", str(settings.weights)] if settings.weights else []
+    return found + (["--offline"] if settings.offline else [])

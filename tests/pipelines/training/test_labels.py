@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import ConfigInvalid
+from pipelines.training.datasets import load_set
+from pipelines.training.labels import load_labels
+
+_TABLE = """
+labels = ["walk", "fall", "none"]
+[actions]
+walk = { severity = "info", min_duration_s = 0.6, merge_gap_s = 1.0, precision = 0.8 }
+fall = { severity = "alarm", min_duration_s = 0.2, merge_gap_s = 1.0, precision = 0.9 }
+[sets.tiny]
+"""
+
+
+def test_everyday_labels_hold_what_people_do_in_a_building() -> None:
+    table = load_labels()
+
+    assert table.labels == (
+        "walk", "run", "stand", "sit_down", "sitting", "stand_up", "lie", "fall", "pick_up", "jump", "squat", "wave",
+        "clap", "punch", "kick", "throw", "push", "none",
+    )  # fmt: skip
+    assert table.actions["fall"].severity == "alarm"
+
+
+@pytest.mark.parametrize("name", ["jhmdb14", "urfd", "utkinect", "msraction3d", "movenet_falls", "ardata", "precog"])
+def test_every_class_of_a_real_set_has_a_meaning(data_dir: Path, name: str) -> None:
+    skeletons, rows = load_set(data_dir / "skeleton" / f"{name}.pkl"), load_labels().require(name)
+
+    assert set(skeletons.classes) == set(rows.classes)
+    assert {rows.train, rows.test} <= set(skeletons.splits)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('classes = { a = "dance" }', "names .*dance"),
+        ('classes = { a = "walk" }\ncolour = 1', "colour"),
+    ],
+    ids=["unknown label", "unknown key"],
+)
+def test_label_table_refuses_what_it_does_not_know(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "labels.toml").write_text(_TABLE + row, "utf-8")
+
+    with pytest.raises(ConfigInvalid, match=message):
+        load_labels(tmp_path / "labels.toml")
+
+
+def test_label_table_refuses_an_action_without_a_rule(tmp_path: Path) -> None:
+    text = _TABLE.replace('"none"]', '"run", "none"]') + 'classes = { a = "walk" }'
+    (tmp_path / "labels.toml").write_text(text, "utf-8")
+
+    with pytest.raises(ConfigInvalid, match=r"disagree on \['run'\]"):
+        load_labels(tmp_path / "labels.toml")
