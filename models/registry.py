@@ -66,6 +66,7 @@ class InputContract:
 
     size_wh: width and height in pixels; for a detector with a free size, the longer side it is best at.
     mean, std: per channel, in the network's channel order, of bytes 0..255.
+    max_batch: most pictures per call, for a file that declares a free batch but fails on more; 0 is no limit.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -74,6 +75,7 @@ class InputContract:
     colour: Literal["bgr", "rgb"] = "bgr"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    max_batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

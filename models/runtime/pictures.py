@@ -27,7 +27,7 @@ class PictureNetwork:
         self._contract = contract
         self._long_side = long_side or max(contract.size_wh)
         self._tables = normalise_tables(contract.mean, contract.std)
-        self._max_batch = session.fixed_batch or DEFAULT_MAX_BATCH
+        self._max_batch = session.fixed_batch or contract.max_batch or DEFAULT_MAX_BATCH
 
     def iter_answers(self, images: Sequence[Image]) -> Iterator[tuple[int, Letterbox, dict[str, AnyArray]]]:
         """Per picture its index, its letterbox and its row of every output; in order of shape, not of index."""
