@@ -21,6 +21,7 @@ import av
 
 _RTP_BYTES = 1200  # payload of one RTP packet
 _RTP_HZ = 90_000
+_RTP_START = 0xFFFF_0000  # cameras start anywhere; this one wraps around within a second
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,12 @@ class _Session:
         if every and sequence % every == every - 1:
             payload = payload[:2] + bytes(byte ^ 0xA5 for byte in payload[2:])
         header = struct.pack(
-            ">BBHII", 0x80, 96 | (0x80 if is_last else 0), sequence & 0xFFFF, round(time_s * _RTP_HZ) & 0xFFFFFFFF, 7
+            ">BBHII",
+            0x80,
+            96 | (0x80 if is_last else 0),
+            sequence & 0xFFFF,
+            (_RTP_START + round(time_s * _RTP_HZ)) & 0xFFFFFFFF,
+            7,
         )
         if self._udp is not None:
             with contextlib.suppress(ConnectionRefusedError):

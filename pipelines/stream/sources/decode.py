@@ -36,7 +36,7 @@ class PictureReader:
 
     def __iter__(self) -> Iterator[av.VideoFrame | None]:
         """Pictures in the order in which they are shown; None for each packet that cannot be decoded."""
-        for packet in self._iter_packets():
+        for packet in _dated(self._iter_packets()):
             self._choose(packet)
             try:
                 yield from packet.decode()
@@ -74,3 +74,17 @@ class PictureReader:
             is_wanted = self._wants(packet)
             self._stream.codec_context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             self.num_left_out += not is_wanted
+
+
+def _dated(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """The same packets; a first one without a timestamp, as FFmpeg hands it over for RTSP, gets it from the second."""
+    first = next(packets, None)
+    if first is None:
+        return
+    second = next(packets, None) if first.pts is None else None
+    if second is not None and second.pts is not None:
+        first.pts = second.pts - (first.duration or second.duration or 1)
+    yield first
+    if second is not None:
+        yield second
+    yield from packets
