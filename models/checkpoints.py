@@ -6,6 +6,7 @@ all. `data_preprocessor.*` holds the pixel statistics of MMEngine's input pipeli
 """
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,7 +92,8 @@ def _read(path: Path) -> object:
     if not path.is_file():
         raise CheckpointMismatch(f"{path}: no such file")
     try:
-        with torch.serialization.safe_globals([*_stand_ins(path)]):
+        with torch.serialization.safe_globals([*_stand_ins(path)]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about pickle protocols other than torch's own
             content: object = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]

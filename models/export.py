@@ -100,11 +100,8 @@ def run_torch(network: nn.Module, tensors: Sequence[Tensor]) -> list[NDArray[np.
 
 def _write(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    dims = {size: torch.export.Dim(size, min=1, max=65536) for port in inputs for size in port.shape
-            if isinstance(size, str)}  # fmt: skip
-    shapes = tuple(
-        {axis: dims[size] for axis, size in enumerate(port.shape) if isinstance(size, str)} for port in inputs
-    )
+    # Names, not ranges: which lengths a network can take is its own to say; the comparison tries several.
+    shapes = tuple({axis: size for axis, size in enumerate(port.shape) if isinstance(size, str)} for port in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             network,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.commands import model_import
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _DEFAULT_PROFILE = "auto"
 
 
-@click.group(help="List, fetch and describe networks.")
+@click.group(help="List, fetch, describe and import networks.")
 def command() -> None:
     """The group; each subcommand imports what it needs when it runs."""
 
@@ -141,3 +143,6 @@ def _reported(act: Callable[[], None]) -> None:
     except ModelError as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         raise SystemExit(2 if isinstance(error, ModelUnknown) else 1) from error
+
+
+command.add_command(model_import.command)

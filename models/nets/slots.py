@@ -1,0 +1,55 @@
+"""A wrapper for serving: person slots without a person cost nothing, and the logits stay the same.
+
+The networks average over all slots, also over empty ones, as the reference does; what an empty slot adds depends on the
+network, the slot and the number of frames alone, so it is computed once and stored.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.layers import GraphNetwork
+
+
+class SkipEmptySlots(nn.Module):
+    """Run `network` on present people only: (B, M, T, V, C) to (B, K), equal to the network's own answer.
+
+    num_frames: the T for which empty slots are free. At any other T, and when nobody at all is present, one empty
+    person per slot is computed for the whole batch. For evaluation only: in training, batch norm would see other
+    statistics.
+    """
+
+    def __init__(self, network: GraphNetwork, num_frames: int) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.num_frames = num_frames
+        config = network.config
+        self.num_slots = config.num_persons if network.per_slot else 1
+        nobody = torch.zeros(1, self.num_slots, num_frames, len(config.layout), config.in_channels)
+        self.empty: Tensor
+        with torch.no_grad():
+            self.register_buffer("empty", self._features(network.normalise(nobody)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, M, T, V, C) joints to (B, K) logits."""
+        B, M, T, _, _ = x.shape
+        present = (x != 0).flatten(2).any(dim=2).flatten()
+        # A comparison of tensors: a Python one would fix T in the exported graph.
+        is_other_length = torch.scalar_tensor(T) != self.num_frames
+        needs_empty = (is_other_length | ~present.any()).expand(self.num_slots)
+        index = torch.nonzero(torch.cat([present, needs_empty]))[:, 0]
+        # Never nobody: an empty batch is more than convolutions, or the exporter, can take.
+        torch._check(index.shape[0] > 0)  # type: ignore[no-untyped-call]
+        nobody = torch.zeros_like(x[:1, : self.num_slots])
+        people = torch.cat([self.network.normalise(x), self.network.normalise(nobody)])
+        rows = torch.cat([self._spread(self.empty, B, M), self.empty])
+        rows = rows.index_put((index,), self._features(people[index]))
+        filled = torch.where(present[:, None], rows[: B * M], self._spread(rows[B * M :], B, M))
+        logits: Tensor = self.network.fc_cls(filled.reshape(B, M, -1).mean(dim=1))
+        return logits
+
+    def _spread(self, slots: Tensor, B: int, M: int) -> Tensor:
+        """One row per slot, or one for any slot, to one per person."""
+        return slots.repeat(B, 1) if self.network.per_slot else slots.expand(B * M, -1)
+
+    def _features(self, people: Tensor) -> Tensor:
+        return self.network.encode(people).mean(dim=(2, 3))

@@ -1,0 +1,17 @@
+"""`actogram models import`: hands a published checkpoint to a process that may load torch."""
+
+import subprocess
+import sys
+
+import click
+
+
+@click.command(
+    "import",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    short_help="Import a PYSKL or MMAction2 checkpoint.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Import a PYSKL or MMAction2 checkpoint; `--help` lists the networks and layouts."""
+    sys.exit(subprocess.run([sys.executable, "-m", "models.importer", *arguments], check=False).returncode)
