@@ -20,6 +20,8 @@ _SCORE_WEIGHT = 0.1  # breaks ties
 _PIECE_COVER = 0.6  # share of a piece inside the expected body
 _MISSING_COVER = 0.6  # a missing person may have changed shape: a box that holds what was expected counts this much
 
+_MISSING_SIZE = 0.5  # of the expected longer side: a smaller box does not find a missing person
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -78,11 +80,17 @@ def _similarity(expected: Expected, boxes: Boxes, min_match: float) -> tuple[Flo
     match = iou_matrix(expected.xyxy, boxes.xyxy)
     smaller = np.minimum(areas(expected.xyxy)[:, None], areas(boxes.xyxy)[None])
     cover = intersections(expected.xyxy, boxes.xyxy) / np.maximum(smaller, 1e-6)
-    match = np.where(expected.is_missing[:, None], np.maximum(match, _MISSING_COVER * cover), match)
+    is_whole = _sides(boxes.xyxy)[None] > _MISSING_SIZE * _sides(expected.xyxy)[:, None]
+    may_differ = expected.is_missing[:, None] & is_whole
+    match = np.where(may_differ, np.maximum(match, _MISSING_COVER * cover), match)
     joints = joints_inside(expected.keypoints, boxes.xyxy)
     weight = np.where(expected.keypoints[:, :, 2].any(axis=1), _JOINTS_WEIGHT, 0.0)[:, None]
     similarity = (1 - weight) * match + weight * joints + _SCORE_WEIGHT * boxes.score[None]
     return np.asarray(similarity, np.float32), np.asarray(match > min_match, bool)
+
+
+def _sides(xyxy: FloatArray) -> FloatArray:
+    return np.asarray((xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0), np.float32)
 
 
 def _assign(similarity: FloatArray, is_allowed: BoolArray) -> dict[int, int]:

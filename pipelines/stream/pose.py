@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from models.arrays import FloatArray
-from pipelines.stream.boxes import longer_side, overlap
+from pipelines.stream.boxes import cover_matrix, longer_side, overlap
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.hypotheses import EstimatePoses, Hypothesis, estimate, joint_distance
 from pipelines.stream.rotation import DetectPeople, Trial, other_regions, run_trials, start_regions, upright_bonus
@@ -19,8 +19,11 @@ from pipelines.types import Frame, Outcome, Sightings, Tracks
 
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
 _STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
-_START_OVERLAP = 0.2
-_SIZE_STEP = 0.1  # how fast the remembered size follows: slower than a wrong guess lasts
+_START_OVERLAP, _START_COVER = 0.2, 0.6
+_MIN_FOLLOWED_SHARE = 0.5  # of the body's size; a person who squats or falls towards the camera shrinks less suddenly
+_VISIBILITY_SLACK = 0.05
+_REACH = 1.0  # of the body's size: how far a person gets while nobody sees them
+_SIZE_MEMORY_S = 0.5
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class _Body:
 
     last: Hypothesis
     size_px: float
+    time_s: float
     colour: FloatArray | None = None
 
 
@@ -54,10 +58,12 @@ class PoseStage:
         found |= run_trials(self._estimator, frame.image, trials)
         colours = {row: torso_colour(frame.image, guess.keypoints) for row, guess in found.items()}
         outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
+        self._reunite(tracks, found, colours, outcomes)
         self._part_twins(tracks, found, outcomes)
         for row, outcome in enumerate(outcomes):
             if outcome == "seen":
-                self._remember(ids[row], found[row], colours[row], is_crowded=bool(tracks.is_crowded[row]))
+                self._remember(ids[row], found[row], frame.time_s)
+                self._remember_colour(ids[row], colours[row], is_crowded=bool(tracks.is_crowded[row]))
         return _sightings(frame, tracks, found, outcomes)
 
     def _follow(self, frame: Frame, ids: list[int]) -> dict[int, Hypothesis]:
@@ -89,23 +95,26 @@ class PoseStage:
         box, size_px = _box(tracks, row), self._bodies[track_id].size_px
         if box is not None and longer_side(box) < _MIN_BOX_SHARE * size_px:
             box = None
-        if tracks.is_missing[row] or present.presence < self._config.min_presence:
+        is_lost = present.presence < self._config.min_presence or self._has_shrunk(track_id, present)
+        if tracks.is_missing[row] or is_lost:
             if box is None:
                 return None
             regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
-            return Trial(row, regions, box, size_px, to_beat=present.selection(box))
+            return Trial(row, regions, box, size_px, to_beat=-np.inf if is_lost else present.selection(box))
         if tracks.is_crowded[row] or (box is not None and _stands(box, float(tracks.score[row]))):
             return None
         regions = other_regions(present, box, self._config.recheck_evidence)
-        return Trial(row, regions, box, size_px, to_beat=present.selection(box) + self._config.replace_margin)
+        to_beat = present.selection(box) + self._config.replace_margin
+        return Trial(row, regions, box, size_px, to_beat, present.visibility - _VISIBILITY_SLACK)
 
     def _judge(self, row: int, tracks: Tracks, guess: Hypothesis | None, colour: FloatArray | None) -> Outcome:
         """Whether what was found is this track's body."""
-        body = self._bodies.get(int(tracks.track_id[row]))
+        track_id = int(tracks.track_id[row])
+        body = self._bodies.get(track_id)
         box = _box(tracks, row)
         if guess is None or (body is None and not self._is_good_start(guess, box)):
             return "unfound"
-        if guess.presence < self._config.min_presence:
+        if guess.presence < self._config.min_presence or (body and self._has_shrunk(track_id, guess)):
             return "faint"
         if body is not None and tracks.is_missing[row] and not self._is_good_start(guess, box):
             return "faint"
@@ -114,10 +123,44 @@ class PoseStage:
             return "stranger" if is_other else "seen"
         return "seen"
 
+    def _has_shrunk(self, track_id: int, guess: Hypothesis) -> bool:
+        """Whether the joints slid together onto a part of the body, as they do when most of it is out of sight."""
+        return longer_side(guess.xyxy) < _MIN_FOLLOWED_SHARE * self._bodies[track_id].size_px
+
     def _is_good_start(self, guess: Hypothesis, box: FloatArray | None) -> bool:
-        is_there = box is None or overlap(guess.xyxy, box) > _START_OVERLAP
+        is_there = box is None or _is_in(guess.xyxy, box)
         is_sure = guess.presence > self._config.start_presence
         return is_there and is_sure and guess.visibility > self._config.start_visibility
+
+    def _reunite(
+        self,
+        tracks: Tracks,
+        found: dict[int, Hypothesis],
+        colours: dict[int, FloatArray | None],
+        outcomes: list[Outcome],
+    ) -> None:
+        """Give the body of a track on trial to a known person who went missing nearby: a fall may take two frames."""
+        for row, outcome in enumerate(outcomes):
+            if outcome != "faint" or not tracks.is_shown[row]:
+                continue
+            body = self._bodies[int(tracks.track_id[row])]
+            for other in range(len(outcomes)):
+                if outcomes[other] != "seen" or tracks.is_shown[other]:
+                    continue
+                if self._may_be(body, found[other], colours[other]):
+                    found[row], colours[row], outcomes[row] = found[other], colours[other], "seen"
+                    outcomes[other] = "twin"
+                    break
+
+    def _may_be(self, body: _Body, guess: Hypothesis, colour: FloatArray | None) -> bool:
+        """Whether a body that turns up may be one that went missing: near, of like size and colour."""
+        moved = (guess.xyxy[:2] + guess.xyxy[2:] - body.last.xyxy[:2] - body.last.xyxy[2:]) / 2
+        is_near = float(np.hypot(*moved)) < _REACH * body.size_px
+        is_alike = _MIN_FOLLOWED_SHARE < longer_side(guess.xyxy) / body.size_px < 1 / _MIN_FOLLOWED_SHARE
+        if body.colour is None or colour is None:
+            return is_near and is_alike
+        # Whoever falls shows another side of the clothes: looser than between two people who stand together.
+        return is_near and is_alike and colour_distance(body.colour, colour) < self._config.torso_distance + 0.2
 
     def _part_twins(self, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]) -> None:
         """Of two tracks on one body, one gives way: the one on trial, else the one that moved further."""
@@ -135,10 +178,15 @@ class PoseStage:
         moved = np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
         return bool(tracks.is_shown[row]), -moved
 
-    def _remember(self, track_id: int, guess: Hypothesis, colour: FloatArray | None, is_crowded: bool) -> None:
-        body = self._bodies.setdefault(track_id, _Body(guess, longer_side(guess.xyxy)))
-        body.last = guess
-        body.size_px += _SIZE_STEP * (longer_side(guess.xyxy) - body.size_px)
+    def _remember(self, track_id: int, guess: Hypothesis, time_s: float) -> None:
+        size_px = longer_side(guess.xyxy)
+        body = self._bodies.setdefault(track_id, _Body(guess, size_px, time_s))
+        step = 1 - float(np.exp((body.time_s - time_s) / _SIZE_MEMORY_S))
+        body.size_px += step * (size_px - body.size_px)
+        body.last, body.time_s = guess, time_s
+
+    def _remember_colour(self, track_id: int, colour: FloatArray | None, is_crowded: bool) -> None:
+        body = self._bodies[track_id]
         if colour is not None and (not is_crowded or body.colour is None):
             body.colour = blend(body.colour, colour)
 
@@ -146,6 +194,12 @@ class PoseStage:
 def _box(tracks: Tracks, row: int) -> FloatArray | None:
     """The track's detected box in this frame."""
     return tracks.xyxy[row] if tracks.score[row] > 0 else None
+
+
+def _is_in(xyxy: FloatArray, box: FloatArray) -> bool:
+    """Whether a body is what the detector boxed; a box of one who lies on a mattress often holds both."""
+    is_most_inside = float(cover_matrix(xyxy[None], box[None])[0, 0]) > _START_COVER
+    return overlap(xyxy, box) > _START_OVERLAP or (is_most_inside and longer_side(xyxy) > longer_side(box) / 2)
 
 
 def _stands(box: FloatArray, score: float) -> bool:

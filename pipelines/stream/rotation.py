@@ -34,6 +34,7 @@ class Trial:
     row: the track's row in this frame. box: (4,) its detected box, if any, that speaks for what overlaps it.
     size_px: the body's longer side so far: a guess of very different size saw a part, or somebody else.
     to_beat: selection score that the best must reach; -inf for a new body.
+    min_visibility: mean visibility that the best must reach: presence alone is high for wrong rotations too.
     bonus: one number per region, added to its selection score.
     """
 
@@ -42,6 +43,7 @@ class Trial:
     box: FloatArray | None
     size_px: float | None = None
     to_beat: float = -np.inf
+    min_visibility: float = 0.0
     bonus: tuple[float, ...] = ()
 
 
@@ -86,6 +88,8 @@ def run_trials(estimator: EstimatePoses, image: Image, trials: Sequence[Trial]) 
 
 
 def _score(guess: Hypothesis, trial: Trial) -> float:
+    if guess.visibility < trial.min_visibility:
+        return -np.inf
     if trial.size_px is not None and not _MIN_SIZE < longer_side(guess.xyxy) / trial.size_px < _MAX_SIZE:
         return -np.inf
     return guess.selection(trial.box)

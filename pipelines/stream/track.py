@@ -14,7 +14,7 @@ import numpy as np
 
 from models.arrays import BoolArray, FloatArray
 from pipelines.stream.association import Expected, associate, gather_pieces
-from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side
+from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side, overlap
 from pipelines.stream.candidates import Rejections, find_candidates
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.lifecycle import Track, end_reason, should_confirm
@@ -78,7 +78,8 @@ class TrackStage:
             if track.score >= self._config.high_score or not track.is_confirmed:
                 continue
             own = pieces if track.box is None else _joined(pieces, track.box, track.score)
-            whole = gather_pieces(track.motion.xyxy, own, self._config.min_match)
+            least = self._config.min_match if track.box is None else overlap(track.box, track.motion.xyxy)
+            whole = gather_pieces(track.motion.xyxy, own, least)
             if whole is not None:
                 _take(track, whole.xyxy[0], float(whole.score[0]), time_s)
 
