@@ -28,7 +28,7 @@ class SimCCPose:
         self._size_wh = spec.input.size_wh
         self._colour = spec.input.colour
         self._tables = normalise_tables(spec.input.mean, spec.input.std)
-        self._max_batch = session.fixed_batch or max_batch
+        self._max_batch = session.fixed_batch or spec.input.max_batch or max_batch
         self._num_joints = _num_joints(session)
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
