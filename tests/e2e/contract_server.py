@@ -1,6 +1,7 @@
 """A small server that speaks the documented interface with made-up content, for states that a real run rarely shows."""
 
 import asyncio
+import datetime as dt
 import json
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, File, Request, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, FastAPI, File, Request, UploadFile, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -44,6 +45,12 @@ class Contract:
         self.refusal: JSONResponse | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.seq = 0
+        self.streams: dict[str, Json] = {}
+        self.events: dict[str, Json] = {}
+        self.webhooks: dict[str, Json] = {}
+        self.feedback: list[Json] = []
+        self.pushed: list[bytes] = []
+        self.frame_now = 0
 
     def add_job(self, name: str, acts: list[Act], duration_s: float = 6.0, **changes: object) -> str:
         """A job with a film of `acts`; `changes` go over its fields."""
@@ -70,7 +77,7 @@ class Contract:
     def tell(self, kind: str, data: Json, **envelope: object) -> None:
         """Say something to everybody connected."""
         self.seq += 1
-        message = {"v": 1, "seq": self.seq, "type": kind, "time": "2026-05-04T10:10:10Z", "data": data, **envelope}
+        message = {"v": 1, "seq": self.seq, "type": kind, "time": dt.datetime.now(dt.UTC).isoformat(), "data": data, **envelope}
         assert self.loop is not None
         for socket in list(self.sockets):
             asyncio.run_coroutine_threadsafe(socket.send_text(json.dumps(message)), self.loop)
@@ -107,7 +114,7 @@ def timeline_of(acts: list[Act]) -> list[Json]:
     ]
 
 
-def create_contract_app(state: Contract) -> FastAPI:
+def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
     """The application over `state`, with the real page."""
     app = FastAPI()
 
@@ -181,6 +188,8 @@ def create_contract_app(state: Contract) -> FastAPI:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
+    for router in routers:
+        app.include_router(router)
     app.mount("/", StaticFiles(directory=Path(service.__file__).parent / "web", html=True))
     return app
 

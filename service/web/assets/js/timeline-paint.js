@@ -153,14 +153,16 @@ function paintAxis(pen, state) {
   context.fillStyle = pen.faint;
   context.fillText("Person", state.laid.gutterPx - 10, AXIS_PX / 2 - 1);
   context.textAlign = "start";
-  for (let tick = Math.ceil(state.from / step) * step; tick <= state.to + 1e-6; tick += step) {
-    if (tick < -1e-6) continue;
+  const origin = state.followS === null ? 0 : state.to; // a live axis counts back from now
+  for (let tick = origin + Math.ceil((state.from - origin) / step) * step; tick <= state.to + 1e-6; tick += step) {
     const x = Math.round(pen.x(tick));
     context.fillStyle = pen.line;
     context.fillRect(x, AXIS_PX - 7, 1, 6);
     context.fillStyle = pen.faint;
     const text = tickText(state, tick, step);
-    if (x + context.measureText(text).width < pen.width) context.fillText(text, x + 4, AXIS_PX / 2 - 1);
+    const room = context.measureText(text).width;
+    if (x + room + 6 < pen.width) context.fillText(text, x + 4, AXIS_PX / 2 - 1);
+    else if (state.followS !== null) context.fillText(text, x - room - 4, AXIS_PX / 2 - 1);
   }
 }
 
