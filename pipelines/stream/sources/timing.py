@@ -4,6 +4,7 @@ import math
 
 _LATE_S = 1.0  # further back than this is a new timeline, nearer is a picture out of order
 _EARLY_SLOTS = 0.25
+_TICK_S = 1e-3  # least distance of two pictures of a camera across a break
 
 
 class MediaClock:
@@ -121,7 +122,8 @@ class LiveClock:
 
     def _by_timestamp(self, pts_s: float, wall_s: float, elapsed_s: float) -> float:
         if self._offset_s is None or self._is_broken(pts_s, wall_s):
-            self._offset_s, self._lag_s = max(elapsed_s, (self._last_s or 0.0) + 1e-3) - pts_s, 0.0
+            earliest_s = 0.0 if self._last_s is None else self._last_s + _TICK_S
+            self._offset_s, self._lag_s = max(elapsed_s, earliest_s) - pts_s, 0.0
         elif self._follows_wall and self._last_pts_s is not None and pts_s > self._last_pts_s:
             self._follow(elapsed_s, pts_s - self._last_pts_s)
         self._last_pts_s = pts_s
