@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from pipelines.errors import UnsupportedMedia
 from service.blobs import BlobFolder
 from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
@@ -180,7 +181,7 @@ async def _receive(
     with reader:
         upload = await reader.read(content_type, request.stream())
         if upload.size_bytes == 0:
-            raise InvalidRequest(f"{upload.name} holds no byte; expected a video")
+            raise UnsupportedMedia(f"{upload.name} holds no byte; expected a video")
         form = _form(upload.fields)
         options = JobOptions(model=form.model, video=form.video)
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)

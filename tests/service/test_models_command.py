@@ -1,0 +1,72 @@
+"""`actogram models`: the table, the card, pulling, and what a failure looks like."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from models.registry import load_registry
+from service.commands.models import command
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> CliRunner:
+    """Runs the command with an empty cache and no network."""
+    (tmp_path / "weights").mkdir()
+    environment = {
+        "ACTOGRAM_HOME": str(tmp_path / "home"),
+        "ACTOGRAM_WEIGHTS": str(tmp_path / "weights"),
+        "ACTOGRAM_OFFLINE": "1",
+    }
+    return CliRunner(env=environment)
+
+
+def test_list_shows_every_network_with_licence_and_state(runner: CliRunner) -> None:
+    result = runner.invoke(command, ["list"])
+
+    assert result.exit_code == 0
+    for spec in load_registry():
+        line = next(line for line in result.stdout.splitlines() if line.startswith(f"{spec.name} "))
+        assert spec.licence in line
+        assert line.split()[-1] == ("cached" if spec.task == "action" else "missing")
+
+
+def test_list_shows_cached_when_the_folder_has_the_file(runner: CliRunner, weights_dir: Path) -> None:
+    result = runner.invoke(command, ["list"], env={"ACTOGRAM_WEIGHTS": str(weights_dir)})
+
+    line = next(line for line in result.stdout.splitlines() if line.startswith("rtmdet-nano-person "))
+    assert line.split()[-1] == "cached"
+
+
+def test_card_shows_what_is_known(runner: CliRunner) -> None:
+    result = runner.invoke(command, ["card", "blazepose-full"])
+
+    assert result.exit_code == 0
+    assert "licence:  Apache-2.0" in result.stdout
+    assert "Bazarevsky" in result.stdout
+
+
+def test_pull_says_which_file_it_took(runner: CliRunner, weights_dir: Path) -> None:
+    result = runner.invoke(command, ["pull", "rtmdet-nano-person"], env={"ACTOGRAM_WEIGHTS": str(weights_dir)})
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("rtmdet-nano-person: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        pytest.param(["pull", "nope"], 2, "actogram: model_unknown: found model 'nope'", id="unknown network"),
+        pytest.param(["card", "nope"], 2, "actogram: model_unknown: found model 'nope'", id="unknown card"),
+        pytest.param(["pull", "--profile", "x"], 2, "actogram: model_unknown: found profile 'x'", id="profile"),
+        pytest.param(["pull", "rtmpose-t"], 1, "actogram: weights_missing: rtmpose-t", id="offline"),
+        pytest.param(["pull", "rtmpose-t", "--profile", "auto"], 2, "not both", id="both"),
+    ],
+)
+def test_failure_is_one_line_with_a_stable_code(
+    runner: CliRunner, arguments: list[str], status: int, text: str
+) -> None:
+    result = runner.invoke(command, arguments)
+
+    assert result.exit_code == status
+    assert text in result.stderr

@@ -1,0 +1,142 @@
+"""The command: where it listens, what it refuses, and how it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.database import Database
+from service.jobs import store
+
+_START = re.compile(r"Actogram is at (http://\S+)")
+
+
+def _environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTOGRAM_")}
+    return {**kept, "ACTOGRAM_HOME": str(home), "ACTOGRAM_DISK_RESERVE_BYTES": "0", "PYTHONUNBUFFERED": "1", **more}
+
+
+def _actogram(home: Path, *words: str, **more: str) -> Result:
+    gone = {name: None for name in os.environ if name.startswith("ACTOGRAM_")}
+    return CliRunner().invoke(main, words, env={**gone, "ACTOGRAM_HOME": str(home), **more})
+
+
+def _state(home: Path, path: str) -> str:
+    database = Database(f"sqlite:///{home / 'actogram.sqlite3'}")
+    with database.read() as connection:
+        row = store.get(connection, path.rpartition("/")[2])
+    database.close()
+    assert row is not None
+    return row.state
+
+
+class Server:
+    """The server with scripted workers, as a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        with (home / "log").open("w") as log:
+            command = [sys.executable, "-m", "tests.service.fake_server"]
+            self.process = subprocess.Popen(
+                command, env=_environment(home), text=True, stdout=subprocess.PIPE, stderr=log
+            )
+        assert self.process.stdout is not None
+        match = _START.search(self.process.stdout.readline())
+        assert match is not None, (home / "log").read_text()
+        self.http = httpx.Client(base_url=match[1], timeout=10)
+
+    def wait_for(self, path: str, text: str) -> None:
+        until = time.monotonic() + 30
+        while text not in self.http.get(path).text:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    def end(self, timeout_s: float) -> int:
+        status = self.process.wait(timeout_s)
+        self.http.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+
+def test_first_signal_drains_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.wait_for("/readyz", "warm")
+    script = b"script frames 150 pause 0.02"
+    path = server.http.post("/v1/jobs", files={"file": ("a.mp4", script)}).headers["location"]
+    server.wait_for(path, '"running"')
+
+    server.process.send_signal(signal.SIGTERM)
+    status = server.end(20)
+    state = _state(tmp_path, path)
+    again = Server(tmp_path)
+    again.wait_for(path, '"succeeded"')
+    attempts = again.http.get(path).json()["attempts"]
+    again.process.send_signal(signal.SIGINT)
+    second_status = again.end(20)
+
+    assert (status, state) == (0, "queued")
+    assert (attempts, second_status) == (2, 0)
+
+
+def test_second_signal_ends_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.wait_for("/readyz", "warm")
+    # Deaf to a drain for ten seconds: only the second signal can end it sooner.
+    path = server.http.post("/v1/jobs", files={"file": ("a.mp4", b"script frames 2 pause 5")}).headers["location"]
+    server.wait_for(path, '"running"')
+
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    status = server.end(3)
+
+    assert status == 128 + signal.SIGTERM
+    assert _state(tmp_path, path) == "running"  # queued again by the next start
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_serve_refuses_an_open_address_without_a_key(tmp_path: Path, host: str) -> None:
+    found = _actogram(tmp_path, "serve", "--host", host)
+
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith("actogram: unsafe_binding: ")
+
+
+def test_serve_refuses_a_setting_that_does_not_exist(tmp_path: Path) -> None:
+    found = _actogram(tmp_path, "serve", ACTOGRAM_WROKERS="2")
+
+    assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
+    assert "ACTOGRAM_WROKERS: no such setting" in found.stderr
+
+
+def test_serve_names_the_setting_that_is_wrong_and_not_its_value(tmp_path: Path) -> None:
+    found = _actogram(tmp_path, "serve", ACTOGRAM_WORKERS="hunter2")
+
+    assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
+    assert "ACTOGRAM_WORKERS" in found.stderr
+    assert "hunter2" not in found.stderr
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    first = _actogram(tmp_path, "keys", "ensure")
+    again = _actogram(tmp_path, "keys", "ensure")
+    made = _actogram(tmp_path, "keys", "create", "--role", "viewer", "--name", "wall display")
+    listed = _actogram(tmp_path, "keys", "list")
+    key_id = made.stdout.split("_")[1]
+    revoked = _actogram(tmp_path, "keys", "revoke", key_id)
+    missing = _actogram(tmp_path, "keys", "revoke", key_id)
+
+    assert "ak_" in first.stdout
+    assert again.stdout == ""
+    assert re.fullmatch(r"ak_[0-9a-f]{12}_[\w-]{43}\n", made.stdout)
+    assert f"{key_id}  viewer" in listed.stdout
+    assert made.stdout.strip().split("_", 2)[2] not in listed.stdout
+    assert (revoked.exit_code, missing.exit_code) == (0, 2)
