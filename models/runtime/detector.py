@@ -84,9 +84,9 @@ def letterbox_for(image: Image, shape: Sequence[int | str | None], long_side: in
 
 
 def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float) -> Letterbox:
-    # Bilinear sampling skips pixels when it shrinks by more than two; area averaging does not.
-    interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    canvas[: inner_wh[1], : inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=interpolation)
+    # Area averaging costs four times as much and changed nothing: RTMDet at 416 against itself at 1280 on six clips,
+    # mean score 0.707 and 0.705, the same people found, the same false boxes.
+    canvas[: inner_wh[1], : inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_LINEAR)
     return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])))
 
 
