@@ -220,9 +220,9 @@ def _head(outcomes: Sequence[Outcome], model: str) -> Iterator[str]:
     yield ""
     yield (
         "What is seen in a clip comes from its manifest and from looking at it (`tests/bench/first_path.toml`). A "
-        f"label counts as said when its events last {_SAID_S} s in all; some labels are neither right nor wrong (someone "
-        "behind the glass, standing between two walks). Most clips show one man in one room: read the table as what "
-        "works and what breaks, not as a benchmark."
+        f"label counts as said when its events last {_SAID_S} s in all; some labels are neither right nor wrong "
+        "(someone behind the glass, standing between two walks). Most clips show one man in one room: read "
+        "the table as what works and what breaks, not as a benchmark."
     )
     yield ""
 
