@@ -3,14 +3,14 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
@@ -24,6 +24,7 @@ from service.catalog.library import Library, load_library
 from service.database import Database, migrate
 from service.deps import provide
 from service.errors import install
+from service.events import routes as event_routes
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -35,7 +36,10 @@ from service.live.log import EventLog
 from service.middleware import OriginGuard, SecurityHeaders
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
+from service.sinks import routes as sink_routes
+from service.streams import routes as stream_routes
 from service.telemetry import Metrics
+from service.watching import Foundation, Watching, build_watching
 from service.workers.keeper import Limits
 from service.workers.local import Engine, LocalEngine
 from service.workers.supervisor import Supervisor
@@ -43,7 +47,6 @@ from service.workers.supervisor import Supervisor
 logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
-_SLOTS = {"job": 1}
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
 
@@ -70,6 +73,7 @@ class Parts:
     authenticator: Authenticator
     metrics: Metrics
     library: Library
+    watching: Watching
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -78,6 +82,7 @@ class Parts:
         self.hub.open(loop)
         self.janitor.sweep_orphans()
         self.dispatcher.start()
+        self.watching.start()
         self.supervisor.start()
         self.janitor.start()
 
@@ -85,7 +90,9 @@ class Parts:
         """Drain: place nothing new, release what runs, then close."""
         self.janitor.stop()
         self.dispatcher.stop()
+        self.watching.stop()
         self.supervisor.stop()
+        self.watching.close()
         self.hub.close()
         self.database.close()
 
@@ -99,7 +106,8 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
     engine = engine or LocalEngine(partial(build_bench, settings), level)
-    supervisor = Supervisor(engine, settings.workers, _SLOTS, limits or _limits(settings), metrics.apply)
+    slots = {"job": 1, "stream": settings.streams_per_worker}
+    supervisor = Supervisor(engine, settings.workers, slots, limits or _limits(settings), metrics.apply)
     dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", dispatcher)
     library = load_library()
@@ -111,10 +119,11 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
         dt.timedelta(days=settings.retention_jobs_days), settings.retention_jobs_max, settings.retention_blobs_bytes,
         settings.retention_log_rows,
     )  # fmt: skip
-    janitor = Janitor(database, log, blobs, keep)
+    watching = build_watching(Foundation(settings, database, hub, log, supervisor, library, metrics))
+    janitor = Janitor(database, log, blobs, keep, watching.sweep)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
-        Authenticator(KeyStore(database)), metrics, library,
+        Authenticator(KeyStore(database)), metrics, library, watching,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -126,7 +135,7 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = await run_in_threadpool(build_parts, settings, engine, limits)
-        provide(app, (getattr(parts, name) for name in Parts.__slots__))
+        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
         await run_in_threadpool(parts.start, asyncio.get_running_loop())
         try:
             yield
@@ -138,8 +147,8 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
         redoc_url=None, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )  # fmt: skip
     install(app)
-    for module in (job_routes, catalog_routes, live_routes, session_routes, health):
-        app.include_router(module.router)
+    for router in _routers():
+        app.include_router(router)
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
@@ -150,8 +159,18 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     return app
 
 
+def _routers() -> Sequence[APIRouter]:
+    modules = (
+        job_routes, stream_routes, event_routes, sink_routes, catalog_routes, live_routes, session_routes, health
+    )  # fmt: skip
+    return [*(module.router for module in modules), stream_routes.sockets]
+
+
 def _limits(settings: Settings) -> Limits:
-    return Limits(stall_s={"job": settings.job_stall_s}, memory_bytes=settings.worker_memory_bytes)
+    return Limits(
+        stall_s={"job": settings.job_stall_s, "stream": settings.stream_stall_s},
+        memory_bytes=settings.worker_memory_bytes,
+    )
 
 
 def _is_open(app: FastAPI) -> bool:

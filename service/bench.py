@@ -1,15 +1,17 @@
 """What a worker works with: the networks, loaded once and warm, and a runner for each kind of task."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from service.settings import Settings
 from service.sources import SourcePolicy
-from service.workers.messages import JobTask, Task, Values
+from service.workers.messages import JobTask, StreamTask, Task, Values
 from service.workers.process import Channel, Ended
 
 if TYPE_CHECKING:
     from pipelines.stream.build import Networks
+    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
 
 
 class Runner(Protocol):
@@ -24,20 +26,25 @@ class NetworkBench:
     """The bench of a real worker.
 
     runners: kind of task → who does it.
+    num_cores: processor cores that are this worker's share.
     """
 
-    def __init__(self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int) -> None:
+    def __init__(
+        self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float
+    ) -> None:
         self._networks = networks
         self._device = device
         self._runners = runners
         self._max_persons = max_persons
+        self._num_cores = num_cores
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
-        from service.warm import warm
+        from service.warm import measure_budget, warm
 
         warm(self._networks, self._max_persons)
-        return {"networks": list(self._networks.names), "device": self._device}
+        budget = measure_budget(self._networks, self._num_cores)
+        return {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
@@ -53,6 +60,7 @@ def build_bench(settings: Settings) -> NetworkBench:
     from pipelines.stream.build import NetworkChoice, load_networks
     from pipelines.stream.config import StreamConfig
     from service.jobs.run import JobRunner
+    from service.streams.run import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     choice = NetworkChoice(device=settings.device, threads=settings.threads)
@@ -63,9 +71,28 @@ def build_bench(settings: Settings) -> NetworkBench:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    return NetworkBench(networks, settings.device, {"job": run_job}, StreamConfig().track.max_persons)
+    streams = StreamRunner(networks, choice, store, live_policy(settings))
+
+    def run_stream(task: Task, channel: Channel) -> Ended:
+        assert isinstance(task, StreamTask)
+        return streams(task, channel)
+
+    runners = {"job": run_job, "stream": run_stream}
+    num_cores = len(os.sched_getaffinity(0)) / settings.workers
+    return NetworkBench(networks, settings.device, runners, StreamConfig().track.max_persons, num_cores)
 
 
 def source_policy(settings: Settings) -> SourcePolicy:
     """What clients may name as a source, by the settings."""
     return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_networks)
+
+
+def live_policy(settings: Settings) -> "LivePolicy":
+    """What a worker may open as a camera, by the settings; checked where it connects."""
+    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
+
+    networks = settings.stream_networks
+    return LivePolicy(
+        schemes=frozenset(settings.stream_schemes), allow_private="private" in networks,
+        allow_local="loopback" in networks, file_roots=settings.source_folders,
+    )  # fmt: skip

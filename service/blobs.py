@@ -93,3 +93,8 @@ def source_name(shown: str) -> str:
     """The file name under which a source is kept: its own suffix where that is harmless, nothing else of it."""
     suffix = Path(shown).suffix.lower()
     return f"source{suffix}" if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else "source.bin"
+
+
+def safe_name(text: str) -> str:
+    """A text as one folder name: nothing that a path or a shell reads."""
+    return "".join(char if char.isalnum() or char in "-_" else "_" for char in text)[:128]

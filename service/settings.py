@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pipelines.errors import ConfigInvalid
 
 Scheme = Literal["http", "https", "file"]
+LiveScheme = Literal["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam", "push"]
 Network = Literal["public", "private", "loopback"]
 
 
@@ -70,6 +71,38 @@ class Settings(BaseSettings):
         description="Where http(s) sources may lie, comma separated: public, private (a local network's addresses), "
         "loopback. Link-local addresses, where clouds keep their secrets, never.",
     )
+    stream_schemes: Annotated[frozenset[LiveScheme], NoDecode] = Field(
+        default=frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "push"}),
+        description="What a client may name as a stream's source, comma separated; `file` needs source_folders.",
+    )
+    stream_networks: Annotated[frozenset[Network], NoDecode] = Field(
+        default=frozenset({"public", "private"}),
+        description="Where cameras may lie, comma separated: public, private, loopback.",
+    )
+    streams_per_worker: int = Field(default=16, ge=1, le=1000, description="Streams that one worker takes.")
+    stream_fps_budget: float | None = Field(
+        default=None, gt=0, description="Frames per second that all workers may be asked for; none measures it."
+    )
+    stream_stall_s: float = Field(
+        default=60.0, ge=1, le=3600, description="Seconds without a sign of a stream after which its worker is stuck."
+    )
+    mqtt_url: str | None = Field(
+        default=None, repr=False, description="mqtt://user:password@host:port or mqtts://; none publishes nothing."
+    )
+    mqtt_prefix: str = Field(default="actogram", min_length=1, max_length=64, description="First level of the topics.")
+    mqtt_discovery: str = Field(
+        default="homeassistant",
+        max_length=64,
+        description="Home Assistant's discovery prefix; empty: none.",
+    )
+    mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol: 3 for 3.1.1, or 5.")
+    events_file: Path | None = Field(default=None, description="A file to which every stored message is appended.")
+    webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist.")
+    retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
+    retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept.")
+    retention_evidence_bytes: int = Field(
+        default=50 * 2**30, ge=1, description="Bytes of clips and skeletons that are kept; the oldest go first."
+    )
     retention_jobs_days: float = Field(default=30.0, gt=0, description="Days after which a finished job is removed.")
     retention_jobs_max: int = Field(
         default=10_000, ge=1, description="Finished jobs that are kept; the oldest go first."
@@ -82,7 +115,9 @@ class Settings(BaseSettings):
     )
     metrics_public: bool = Field(default=False, description="Whether /metrics answers without a key once keys exist.")
 
-    @field_validator("source_schemes", "source_folders", "source_networks", mode="before")
+    @field_validator(
+        "source_schemes", "source_folders", "source_networks", "stream_schemes", "stream_networks", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

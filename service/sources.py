@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pipelines.errors import SourceForbidden, SourceUnavailable
-from service.settings import Network, Scheme
+from service.settings import Network
 
 Resolve = Callable[[str, int], Sequence[str]]
 _HTTP_PORTS = {"http": 80, "https": 443}
@@ -47,11 +47,11 @@ class Target:
 class SourcePolicy:
     """What a client may name as a source.
 
-    schemes: allowed ones of http, https, file.  folders: below which files may lie.
+    schemes: allowed ones, such as http, https, file, rtsp.  folders: below which files may lie.
     networks: where hosts may lie: public, private, loopback.
     """
 
-    schemes: frozenset[Scheme]
+    schemes: frozenset[str]
     folders: tuple[Path, ...]
     networks: frozenset[Network]
     resolve: Resolve = _resolve

@@ -81,7 +81,7 @@ def _origin(row: StreamRow) -> Origin:
     return Origin(
         stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
         rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
-        keeps_clips=config.recording.enabled,
+        clips_from=config.recording.min_severity if config.recording.enabled else None,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 from pydantic import JsonValue, TypeAdapter
@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 from service.database import Database, now
 from service.errors import NotFound
 from service.events import store
-from service.events.rules import Occurrence, RuleBook
+from service.events.rules import Occurrence, RuleBook, Severity
 from service.events.schemas import EventPatch, FeedbackCreate, Segment, TrackRead, TrackTimeline
 from service.events.store import EventRow, Filter
 from service.events.zones import Box, Zone, locate
@@ -30,6 +30,7 @@ _STATES: Mapping[str, store.EventState] = {
     "action.retracted": "retracted",
 }
 _SEGMENTS_MAX = 10_000
+_SEVERITIES: tuple[str, ...] = get_args(Severity)
 _RANK = {"provisional": 0, "confirmed": 1, "ended": 2, "retracted": 2}
 
 
@@ -65,7 +66,7 @@ class Origin:
     """Where events come from, and what its owner wants of them.
 
     rules: None means that every event is told at its action's own severity.
-    keeps_clips: whether evidence is cut for confirmed events.
+    clips_from: severity of an action, by itself, from which its worker keeps evidence; None keeps none.
     """
 
     stream_id: str | None = None
@@ -73,7 +74,7 @@ class Origin:
     tags: Mapping[str, str] = field(default_factory=dict)
     zones: Sequence[Zone] = ()
     rules: RuleBook | None = None
-    keeps_clips: bool = False
+    clips_from: Severity | None = None
 
 
 class EventControl:
@@ -227,7 +228,7 @@ class EventControl:
         elif known is None and name == "action.ended":
             logger.debug("end of an event that was never told: %s", seen.event_id)
         severity, rules = self._weigh(origin, name, seen, place_zones, known)
-        wants_clip = origin.keeps_clips and name in ("action.started", "action.updated", "action.ended")
+        wants_clip = self._has_clip(origin, seen.action) and _STATES[name] in ("confirmed", "ended")
         clip_state = known.clip_state if known and known.clip_state != "none" else ("pending" if wants_clip else "none")
         first = known or _new_row(origin, seen)
         return replace(
@@ -251,6 +252,11 @@ class EventControl:
         for rule in met:
             severity = rule.severity or severity
         return severity, tuple(dict.fromkeys((*told, *(rule.name for rule in met))))
+
+    def _has_clip(self, origin: Origin, action: str) -> bool:
+        if origin.clips_from is None:
+            return False
+        return _SEVERITIES.index(self._severity_of(action)) >= _SEVERITIES.index(origin.clips_from)
 
     def _close(self, transaction: Transaction, row: EventRow) -> None:
         state: store.EventState = "ended" if row.state == "confirmed" else "retracted"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from service.blobs import safe_name
+
 
 class EvidenceFolder:
     """One folder per event: `clip.mp4`, `skeletons.jsonl`, `evidence.json`; the worker writes, the service reads.
@@ -86,11 +88,6 @@ class EvidenceFolder:
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
-
-
-def safe_name(text: str) -> str:
-    """A text as one folder name: nothing that a path or a shell reads."""
-    return "".join(char if char.isalnum() or char in "-_" else "_" for char in text)[:128]
 
 
 def _size_bytes(folder: Path) -> int:

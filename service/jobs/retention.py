@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from service.blobs import BlobFolder
@@ -27,15 +27,20 @@ class Keep:
 
 
 class Janitor:
-    """Sweeps once at the start and then every `period_s` seconds."""
+    """Sweeps once at the start and then every `period_s` seconds.
+
+    also: what other slices sweep at the same time.
+    """
 
     def __init__(
-        self, database: Database, log: EventLog, blobs: BlobFolder, keep: Keep, period_s: float = 60.0
-    ) -> None:
+        self, database: Database, log: EventLog, blobs: BlobFolder, keep: Keep, also: Callable[[], None] = lambda: None,
+        period_s: float = 60.0,
+    ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._blobs = blobs
         self._keep = keep
+        self._also = also
         self._period_s = period_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
@@ -86,6 +91,7 @@ class Janitor:
         while not self._over.is_set():
             try:
                 gone = self.sweep()
+                self._also()
                 if gone:
                     logger.info("%d old job(s) removed", gone)
             except Exception:

@@ -121,6 +121,11 @@ class Hub:
         self._clients: set[Client] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[Message], None]] = []
+
+    def overhear(self, listener: Callable[[Message], None]) -> None:
+        """Call this with every message too, in the publisher's thread; it must not block. Before anything is told."""
+        self._listeners.append(listener)
 
     @property
     def num_clients(self) -> int:
@@ -142,6 +147,8 @@ class Hub:
         with self._lock:
             if self._loop is not None and self._clients:
                 self._loop.call_soon_threadsafe(self._spread, message)
+        for listener in self._listeners:
+            listener(message)
 
     def join(self) -> Client | None:
         """A new client, in the event loop; None when there are too many."""

@@ -30,11 +30,12 @@ _TELLABLE = ("action", "track", "stream", "job", "clip")
 class FixedSink:
     """A sink that the settings name: MQTT, a file.
 
-    close: gives back what the sink holds, after its outbox has ended.
+    open, close: before its outbox begins, and after it has ended.
     """
 
     name: str
     sink: Sink
+    open: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
 
 
@@ -42,23 +43,26 @@ class SinkControl:
     """The slice's one door.
 
     fixed: sinks from the settings; they take every stored message.
+    on_attempt: told the sink's kind and the outcome of every try, for metrics.
     """
 
     def __init__(
         self, database: Database, log: EventLog, client: httpx.Client, fixed: tuple[FixedSink, ...] = (),
-        webhooks_max: int = 50,
+        webhooks_max: int = 50, on_attempt: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._client = client
         self._fixed = fixed
         self._webhooks_max = webhooks_max
+        self._on_attempt = on_attempt
         self._outboxes: dict[str, Outbox] = {}
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Go on where every sink stopped."""
         for one in self._fixed:
+            one.open()
             self._launch(one.name, one.sink, lambda _: True)
         for row in self.all():
             self._begin(row)
@@ -168,7 +172,9 @@ class SinkControl:
             outbox.join(_STOP_S)
 
     def _launch(self, name: str, sink: Sink, wanted: Callable[[Message], bool]) -> None:
-        outbox = Outbox(name, self._log, sink, DatabaseLedger(self._database, name), wanted)
+        kind = name if any(one.name == name for one in self._fixed) else "webhook"
+        ledger = DatabaseLedger(self._database, name, lambda outcome: self._on_attempt(kind, outcome))
+        outbox = Outbox(name, self._log, sink, ledger, wanted)
         with self._lock:
             self._outboxes[name] = outbox
         outbox.start()

@@ -1,7 +1,7 @@
 """The rows of sinks: how far each has come, the webhooks, and what became of every delivery."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 import sqlalchemy as sa
@@ -82,11 +82,15 @@ class DeliveryRow:
 
 
 class DatabaseLedger:
-    """A sink's place in the log and its delivery log, kept in the database."""
+    """A sink's place in the log and its delivery log, kept in the database.
 
-    def __init__(self, database: Database, name: str) -> None:
+    on_outcome: told the outcome of every try.
+    """
+
+    def __init__(self, database: Database, name: str, on_outcome: Callable[[str], None] = lambda _: None) -> None:
         self._database = database
         self._name = name
+        self._on_outcome = on_outcome
 
     def cursor(self) -> int | None:
         """The number of the last message that is done with; None when the sink is new."""
@@ -104,6 +108,7 @@ class DatabaseLedger:
 
     def record(self, attempt: Attempt) -> None:
         """Keep what became of a try; the oldest are forgotten."""
+        self._on_outcome(attempt.outcome)
         with self._database.write() as connection:
             connection.execute(
                 sa.insert(deliveries).values(

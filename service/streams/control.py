@@ -160,6 +160,11 @@ class StreamControl:
         self._dispatcher.restart(stream_id)
         self._watcher.removed(stream_id)
 
+    def states(self) -> dict[str, str]:
+        """Stream → state."""
+        with self._database.read() as connection:
+            return {row.stream_id: row.state for row in store.all_streams(connection)}
+
     def capacity(self) -> CapacityRead:
         """What fits, and why not more."""
         with self._database.read() as connection:

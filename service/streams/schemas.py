@@ -73,6 +73,9 @@ class Recording(_Part):
     """Evidence around events."""
 
     enabled: bool = True
+    min_severity: Literal["info", "warning", "alarm"] = Field(
+        default="warning", description="Severity of the action itself from which evidence is kept."
+    )
     pre_roll_s: float = Field(default=5.0, ge=0, le=30, description="Seconds before the event's start.")
     post_roll_s: float = Field(default=3.0, ge=0, le=30, description="Seconds after its end.")
     max_s: float = Field(default=60.0, ge=1, le=300, description="Longest clip; a longer event is cut.")

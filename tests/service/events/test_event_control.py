@@ -165,7 +165,7 @@ def test_person_may_acknowledge_comment_and_give_feedback(desk: Desk) -> None:
 
 
 def test_clip_is_told_once_it_is_ready(desk: Desk) -> None:
-    desk.control.take(Origin(stream_id="door", keeps_clips=True), "action.started", report())
+    desk.control.take(Origin(stream_id="door", clips_from="warning"), "action.started", report())
     assert desk.control.require("e1").clip_state == "pending"
 
     desk.control.set_clip("e1", "ready", {"start_s": 0.5, "end_s": 4.0})
