@@ -62,7 +62,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read one without executing what is in it; raises CheckpointMismatch."""
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as cause:
+    # The restricted reader fails on what is no checkpoint with nearly any of Python's own errors.
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, pickle.UnpicklingError) as cause:
         raise CheckpointMismatch(f"{path}: not a checkpoint ({type(cause).__name__})") from cause
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise CheckpointMismatch(f"{path}: not a training checkpoint of format {FORMAT}")

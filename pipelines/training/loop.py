@@ -50,25 +50,30 @@ class Trainer:
         self.config, self.table = config, table
         torch.set_num_threads(config.threads)
         self._generator = np.random.default_rng(config.seed)
-        torch.manual_seed(config.seed)
         self._train, self._validation = train, validation
         self._sampler = Sampler(train, table, config.data)
         self._augment = Augment(config.augment, table, config.window.num_frames, config.window.rate_hz)
         self._features = require_features(config.window.features)
         self.device = torch.device(config.device)
-        self.network = build_network(config.network, len(table.labels)).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.network = build_network(config.network, len(table.labels)).to(self.device)
+            self._torch_state = torch.get_rng_state()
         self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self._optimiser = build_optimiser(self.network, config.optim)
         self.step = 0
 
     def run(self, report: Callable[[Progress], None], checkpoint: Path | None = None) -> None:
         """Train to the last step; a checkpoint is written at every look at the validation part and at the end."""
-        for progress in self._steps():
-            report(progress)
-            if checkpoint is not None and progress.validation is not None:
-                self.save(checkpoint, {"validation_macro": progress.validation.macro})
-        if checkpoint is not None:
-            self.save(checkpoint, {})
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._torch_state)
+            for progress in self._steps():
+                if checkpoint is not None and progress.validation is not None:
+                    self.save(checkpoint, {"validation_macro": progress.validation.macro})
+                report(progress)
+            self._torch_state = torch.get_rng_state()
+            if checkpoint is not None:
+                self.save(checkpoint, {})
 
     def _steps(self) -> Iterator[Progress]:
         optim = self.config.optim
@@ -157,7 +162,7 @@ class Trainer:
         self.average = {name: tensor.clone() for name, tensor in found.ema.items()}
         self._optimiser.load_state_dict(found.optimiser)
         self._generator.bit_generator.state = found.numpy_state
-        torch.set_rng_state(found.torch_state)
+        self._torch_state = found.torch_state
         self.step = found.step
 
 
