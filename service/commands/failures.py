@@ -31,6 +31,8 @@ def reported() -> Iterator[None]:
     except (ModelError, PipelineError) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         raise SystemExit(2 if error.code in _INPUT_CODES else 1) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
