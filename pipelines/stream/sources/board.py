@@ -112,4 +112,5 @@ class StatusBoard:
             self._times.popleft()
         if len(self._times) < 2:
             return 0.0
-        return (len(self._times) - 1) / max(self._clock() - self._times[0], 1e-6)
+        # A camera sends its last seconds at once when it is opened: less than a second is no basis for a rate.
+        return (len(self._times) - 1) / max(self._clock() - self._times[0], 1.0)

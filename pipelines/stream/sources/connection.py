@@ -22,8 +22,11 @@ from pipelines.stream.sources.tls import require_trusted
 from pipelines.stream.sources.uri import Address, SourcePolicy, require_allowed
 
 # What a stranger's server may answer with; playlists lead to more of the same, never to a file.
-_NETWORK_FORMATS = "hls,mpegts,flv,live_flv,mov,mp4,matroska,webm,mpjpeg,mjpeg,jpeg_pipe,ogg,h264,hevc,asf"
-_NETWORK_PROTOCOLS = "http,https,tcp,tls,crypto"
+_HTTP = {
+    "format_whitelist": "hls,mpegts,flv,live_flv,mov,mp4,matroska,webm,mpjpeg,mjpeg,jpeg_pipe,ogg,h264,hevc,asf",
+    "protocol_whitelist": "http,https,tcp,tls,crypto",
+    "fpsprobesize": "0",
+}
 # Measured on 15 fps over RTSP: 1.9 s until the first picture with FFmpeg's defaults, 0.3 s with these.
 _FAST_START = {"analyzeduration": "100000", "probesize": "500000", "fpsprobesize": "0"}
 _CLOCKLESS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"})  # FFmpeg invents 25 fps for these
@@ -101,7 +104,7 @@ class AvConnector:
                 str(address.path or address.text),
                 mode="r",
                 format=_format(address),
-                options=_open_options(address, options, self._limits),
+                options=self._format_options(address),
                 timeout=(options.open_timeout_s, options.read_timeout_s),
                 metadata_errors="replace",
             )
@@ -109,6 +112,18 @@ class AvConnector:
             is_late = time.monotonic() - started_s >= options.open_timeout_s * 0.95
             # "from None": FFmpeg's text holds the whole address, login and all, and tracebacks print causes.
             raise _unavailable(address, error, is_late, "cannot be opened") from None
+
+    def _format_options(self, address: Address) -> dict[str, str]:
+        chosen = {"max_pixels": str(self._limits.max_pixels)}
+        if address.kind == "rtsp":
+            transport = {"rtsp_transport": self._options.transport, "allowed_media_types": "video"}
+            return chosen | _FAST_START | transport
+        if address.kind == "rtmp":
+            return chosen | {"analyzeduration": "1000000", "fpsprobesize": "0", "rtmp_live": "live"}
+        if address.kind == "http":
+            redirects = {} if self._policy.follow_redirects else {"max_redirects": "0"}
+            return chosen | _HTTP | redirects | _tls_options(self._options)
+        return chosen
 
 
 class AvConnection:
@@ -172,18 +187,6 @@ class AvConnection:
 
 def _format(address: Address) -> str | None:
     return {"rtsp": "rtsp", "webcam": "v4l2"}.get(address.kind)
-
-
-def _open_options(address: Address, options: LiveOptions, limits: SourceLimits) -> dict[str, str]:
-    chosen = {"max_pixels": str(limits.max_pixels)}
-    if address.kind == "rtsp":
-        return chosen | _FAST_START | {"rtsp_transport": options.transport, "allowed_media_types": "video"}
-    if address.kind == "rtmp":
-        return chosen | {"analyzeduration": "1000000", "fpsprobesize": "0", "rtmp_live": "live"}
-    if address.kind == "http":
-        whitelists = {"protocol_whitelist": _NETWORK_PROTOCOLS, "format_whitelist": _NETWORK_FORMATS}
-        return chosen | whitelists | {"fpsprobesize": "0"} | _tls_options(options)
-    return chosen
 
 
 def _tls_options(options: LiveOptions) -> dict[str, str]:

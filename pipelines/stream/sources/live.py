@@ -94,12 +94,14 @@ class LiveReader:
         self._stopped.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the thread's end, by default as long as its longest deadline; True once it has ended.
+        """Wait for the thread's end, by default as long as its longest deadlines; True once it has ended.
 
-        Raises what ended the reader, where that was none of the errors of sources.
+        False is a decoder or a name server that hangs beyond every deadline: the thread is left behind and can do no
+        more harm than its memory. Raises what ended the reader, where that was none of the errors of sources.
         """
         if self._thread is not None:
-            longest_s = max(self._options.open_timeout_s, self._options.read_timeout_s) + 1.0
+            # FFmpeg counts the opening and the probing each from zero.
+            longest_s = max(2 * self._options.open_timeout_s, self._options.read_timeout_s) + 1.0
             self._thread.join(longest_s if timeout_s is None else timeout_s)
             if self._thread.is_alive():
                 return False

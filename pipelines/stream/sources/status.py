@@ -48,9 +48,11 @@ class SourceFault:
 class SourceStatus:
     """One moment of a live source.
 
-    state_since_s: monotonic clock. frame_age_s: None before the first frame. fps_in: frames handed over per second,
-    over the last seconds. dropped: pictures that were received and not handed over, by reason; what the buffer drops
-    is counted there.
+    state_since_s: monotonic clock.
+    fps_in, frames: good pictures that came in, per second over the last seconds, and in all.
+    frame_age_s: since the last of them; None before the first.
+    dropped: pictures that came in and were not handed over: `corrupt`, `out_of_order`, `rate`, `sink_full`; what the
+    buffer drops is counted there.
     """
 
     state: StreamState

@@ -41,6 +41,8 @@ class SourcePolicy:
     allow_local: loopback and link-local addresses, where the machine's own services and a cloud's metadata live.
     hosts: patterns such as "*.cameras.example"; where any are given, every other host is refused.
     file_roots: folders below which `file:` may read; none by default.
+    follow_redirects: whether HTTP servers may send the reader elsewhere, past this policy. What a playlist names is
+                      always fetched, by HTTP(S) only: where that must be feared too, give `hosts` you trust.
     """
 
     schemes: frozenset[str] = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "push"})
@@ -48,6 +50,7 @@ class SourcePolicy:
     allow_local: bool = False
     hosts: tuple[str, ...] = ()
     file_roots: tuple[Path, ...] = ()
+    follow_redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

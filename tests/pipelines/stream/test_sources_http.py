@@ -19,7 +19,7 @@ POLICY = SourcePolicy(allow_local=True)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files of a folder, `/status/NNN`, and `/camera.mjpg`."""
+    """Files of a folder, `/status/NNN`, `/moved/NAME` and `/camera.mjpg`."""
 
     def __init__(self, folder: Path, *arguments: object) -> None:
         self._folder = folder
@@ -29,6 +29,10 @@ class Handler(BaseHTTPRequestHandler):
         name = self.path.lstrip("/")
         if name.startswith("status/"):
             self.send_error(int(name.removeprefix("status/")))
+        elif name.startswith("moved/"):
+            self.send_response(302)
+            self.send_header("Location", "/" + name.removeprefix("moved/"))
+            self.end_headers()
         elif name == "camera.mjpg":
             self._send_motion_jpeg()
         elif (self._folder / name).is_file():
@@ -70,10 +74,10 @@ def site(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def read(url: str, num_frames: int, options: LiveOptions = QUICK) -> list[Frame]:
+def read(url: str, num_frames: int, policy: SourcePolicy = POLICY) -> list[Frame]:
     """The first frames of an address; fails where they do not come."""
     buffer = FrameBuffer(capacity=64)
-    reader = build_reader(url, buffer, POLICY, options)
+    reader = build_reader(url, buffer, policy, QUICK)
     reader.start()
     frames = [buffer.get(timeout_s=8) for _ in range(num_frames)]
     stopped(reader)
@@ -164,3 +168,10 @@ def test_playlist_leads_to_no_file_of_this_machine(site: str, tmp_path: Path) ->
     (tmp_path / "evil.m3u8").write_text(f"{head}file://{secret}\n#EXT-X-ENDLIST\n")
 
     assert code_of(f"{site}/evil.m3u8") == "codec_unsupported"
+
+
+def test_redirect_is_followed_only_when_the_policy_says_so(site: str, tmp_path: Path) -> None:
+    write_playlist(tmp_path)
+
+    assert code_of(f"{site}/moved/live.m3u8") == "connection_failed"
+    assert len(read(f"{site}/moved/live.m3u8", 2, SourcePolicy(allow_local=True, follow_redirects=True))) == 2

@@ -138,6 +138,21 @@ def test_reader_hands_over_a_cameras_pictures_in_order(server: RtspServer, watch
     assert all(frame.wall_s is not None for frame in watched.frames)
 
 
+def test_reader_gives_a_cameras_pictures_the_times_that_the_file_has(tmp_path: Path, watch: Watch) -> None:
+    clip = Clip(size_wh=(320, 240), num_frames=15, fps=30, codec_options={"preset": "ultrafast", "tune": "zerolatency"})
+    path = write_video(tmp_path / "a.mp4", clip)
+    with FileSource(path) as source:
+        expected = [(number(frame.image), frame.time_s) for frame in source]
+
+    with RtspServer(Footage.load(path), loops=False) as server:
+        watched = watch(server.url)
+        watched.until(lambda: len(watched.frames) >= 15, "15 frames")
+
+    seen = [(number(frame.image), frame.time_s) for frame in watched.frames[:15]]
+    assert [index for index, _ in seen] == [index for index, _ in expected]
+    assert [time_s for _, time_s in seen] == pytest.approx([time_s for _, time_s in expected], abs=1e-3)
+
+
 def test_reader_starts_while_the_camera_is_off(server: RtspServer, watch: Watch) -> None:
     server.go_away()
     watched = watch(server.url)
