@@ -126,12 +126,14 @@ def _task_options(evidence: EvidenceFolder, pictures: PictureFolder, row: Stream
 
 
 def _room(settings: Settings, supervisor: Supervisor) -> Room:
-    slots = supervisor.slots("stream")
-    if settings.stream_fps_budget is not None:
-        return Room(slots, settings.stream_fps_budget)
-    facts = [worker.facts.get("fps_budget") for worker in supervisor.health() if worker.state == "ready"]
-    measured = [float(value) for value in facts if isinstance(value, (int, float))]
-    return Room(slots, sum(measured) if measured else None)
+    health = supervisor.health()
+    ready = [worker for worker in health if worker.state == "ready"]
+    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
+    return Room(
+        slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
+        job_slots=supervisor.slots("job"), jobs_free=supervisor.room("job"), workers=len(health),
+        workers_ready=len(ready),
+    )  # fmt: skip
 
 
 def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:

@@ -13,6 +13,7 @@ from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message
 from service.streams.schemas import (
     CapacityRead,
+    JobRoom,
     StreamConfig,
     StreamCreate,
     StreamPatch,
@@ -36,10 +37,15 @@ class Room:
     """What the workers can do.
 
     slots: streams that they take.  fps_budget: frames per second that the ready ones can analyse; None before any is.
+    job_slots, jobs_free: videos that they take at once, and how many more now.
     """
 
     slots: int
     fps_budget: float | None
+    job_slots: int = 0
+    jobs_free: int = 0
+    workers: int = 0
+    workers_ready: int = 0
 
 
 class Watcher(Protocol):
@@ -177,6 +183,8 @@ class StreamControl:
         return CapacityRead(
             streams=len(enabled), streams_max=room.slots, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
             fps_free=round(free, 1), free_slots=slots, why=_why(room, len(enabled), free),
+            jobs=JobRoom(slots=room.job_slots, free=room.jobs_free), workers=room.workers,
+            workers_ready=room.workers_ready,
         )  # fmt: skip
 
     def _check(self, config: StreamConfig) -> None:

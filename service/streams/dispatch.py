@@ -48,6 +48,10 @@ class Witness(Protocol):
         """End what a stream left open."""
         ...
 
+    def removed(self, stream_id: str) -> None:
+        """Forget a stream that will not come back."""
+        ...
+
     def first_track_id(self, stream_id: str) -> int:
         """A number that no person of the stream ever had, nor a later one."""
         ...
@@ -74,6 +78,7 @@ class StreamDispatcher:
         self._leaving: set[str] = set()
         self._figures: dict[str, dict[str, JsonValue]] = {}
         self._tags: dict[str, Mapping[str, str]] = {}
+        self._rows: dict[str, StreamRow] = {}
         self._wake = threading.Event()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
@@ -139,20 +144,38 @@ class StreamDispatcher:
     def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
         """Place a stream again whose worker is gone, or quarantine it when that happened twice."""
         assert isinstance(task, StreamTask)
+        last = self._find(task.task_id)
         self._forget(task.task_id)
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, task.task_id)
-            if row is None:
-                return
-            crashes = store.count_crash(transaction.connection, row.stream_id) if is_suspect else row.crashes
-            if is_suspect and crashes >= CRASHES_MAX:
-                text = f"{row.name} ended its worker {crashes} times (last: {reason}); change it or enable it again"
-                logger.error("stream %s is quarantined: %s", row.stream_id, text)
-                self._announce(transaction, row.stream_id, "failed", ("source_quarantined", text))
-            elif row.is_enabled:
-                self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
-        self._witness.close(row)
+            if row is not None:
+                self._judge_loss(transaction, row, reason, is_suspect)
+        self._close(last, row)
         self._wake.set()
+
+    def _judge_loss(self, transaction: Transaction, row: StreamRow, reason: LossReason, is_suspect: bool) -> None:
+        crashes = store.count_crash(transaction.connection, row.stream_id) if is_suspect else row.crashes
+        if is_suspect and crashes >= CRASHES_MAX:
+            text = f"{row.name} ended its worker {crashes} times (last: {reason}); change it or enable it again"
+            logger.error("stream %s is quarantined: %s", row.stream_id, text)
+            self._announce(transaction, row.stream_id, "failed", ("source_quarantined", text))
+        elif row.is_enabled:
+            self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
+
+    def _close(self, last: StreamRow | None, row: StreamRow | None) -> None:
+        """End what is left open, also of a stream that was removed meanwhile."""
+        known = row or last
+        if known is not None:
+            self._witness.close(known)
+        if row is None and last is not None:
+            self._witness.removed(last.stream_id)
+
+    def _find(self, stream_id: str) -> StreamRow | None:
+        """The stream as it is stored; one that was removed is remembered until its worker has let go of it."""
+        with self._log.transaction() as transaction:
+            row = store.get(transaction.connection, stream_id)
+        with self._lock:
+            return row or self._rows.get(stream_id)
 
     def _run(self) -> None:
         while not self._is_over:
@@ -188,6 +211,7 @@ class StreamDispatcher:
         assert isinstance(source, dict)
         with self._lock:
             self._placed[row.stream_id] = generation
+            self._rows[row.stream_id] = row
             tags = row.config.get("tags")
             self._tags[row.stream_id] = {k: str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
         if not self._placer.place(StreamTask(row.stream_id, generation, str(source["uri"]), config)):
@@ -200,8 +224,7 @@ class StreamDispatcher:
         if fact.name == "stream.state_changed":
             self._take_state(fact)
             return
-        with self._log.transaction() as transaction:
-            row = store.get(transaction.connection, fact.task_id)
+        row = self._find(fact.task_id)
         if row is not None:
             self._witness.take(row, fact)
 
@@ -217,6 +240,7 @@ class StreamDispatcher:
             self._announce(transaction, row.stream_id, state, fault)
 
     def _end(self, message: TaskEnded) -> None:
+        last = self._find(message.task_id)
         self._forget(message.task_id)
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, message.task_id)
@@ -225,8 +249,7 @@ class StreamDispatcher:
                 self._announce(transaction, row.stream_id, "failed", fault)
             elif row is not None and not row.is_enabled:
                 self._announce(transaction, row.stream_id, "disabled", None)
-        if row is not None:
-            self._witness.close(row)
+        self._close(last, row)
         # A failed stream is not placed again at once: its next try comes with the next tick.
         if message.outcome != "failed":
             self._wake.set()
@@ -257,6 +280,7 @@ class StreamDispatcher:
             self._leaving.discard(stream_id)
             self._figures.pop(stream_id, None)
             self._tags.pop(stream_id, None)
+            self._rows.pop(stream_id, None)
 
 
 def state_message(row: StreamRow) -> Message:

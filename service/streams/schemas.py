@@ -221,6 +221,13 @@ class StreamStatusRead(BaseModel):
         return cls.model_validate(known)
 
 
+class JobRoom(BaseModel):
+    """Room for videos that are analysed beside the streams."""
+
+    slots: int
+    free: int
+
+
 class CapacityRead(BaseModel):
     """What fits."""
 
@@ -231,6 +238,9 @@ class CapacityRead(BaseModel):
     fps_free: float
     free_slots: int = Field(description="Further streams at the default rate.")
     why: str
+    jobs: JobRoom
+    workers: int
+    workers_ready: int
 
 
 def fault_of(row: StreamRow) -> Fault | None:
