@@ -64,7 +64,7 @@ CMD ["serve"]
 
 # ---- demo-camera: clips of a folder as RTSP cameras
 FROM serve-cpu AS demo-camera
-COPY docker/demo_camera.py /opt/actogram/share/demo_camera.py
+COPY docker/demo_camera.py tests/rtsp_server.py /opt/actogram/share/
 EXPOSE 8554
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
   CMD ["python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8554), 2).close()"]

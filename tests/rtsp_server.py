@@ -65,6 +65,7 @@ class RtspServer:
     """Serves one file as a camera at rtsp://127.0.0.1:port/live; keeps its port when it goes away and comes back.
 
     speed: how much faster than its timestamps the clip is sent.
+    host, port: where it listens; port 0 takes a free one.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class RtspServer:
         auth: Literal["basic", "digest"] | None = None,
         speed: float = 1.0,
         loops: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.footage = footage
         self.auth = auth
@@ -87,7 +90,8 @@ class RtspServer:
         self._flowing.set()
         self._sessions: list[_Session] = []
         self._listener: socket.socket | None = None
-        self._port = 0
+        self._host = host
+        self._port = port
 
     def __enter__(self) -> Self:
         self.come_back()
@@ -140,7 +144,7 @@ class RtspServer:
 
     def come_back(self) -> None:
         """Listen, on the same port as before."""
-        listener = socket.create_server(("127.0.0.1", self._port))
+        listener = socket.create_server((self._host, self._port))
         self._port = listener.getsockname()[1]
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()

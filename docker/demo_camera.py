@@ -1,0 +1,66 @@
+"""Plays each clip of a folder as an RTSP camera, in a loop: the first at port 8554, the next at 8555, and so on."""
+
+import logging
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+# PYTHONSAFEPATH keeps a script's own folder off the path; the server lies beside this file in the image.
+sys.path.insert(0, str(Path(__file__).parent))
+from rtsp_server import Footage, RtspServer  # noqa: E402 - after the path
+
+logger = logging.getLogger("demo-camera")
+
+FIRST_PORT = 8554
+_LONGEST_S = 120
+_HEIGHT_PX = 480
+_RATE = 15
+
+
+def main(folder: Path) -> int:
+    """Serve until the process is ended; 1 when the folder holds no clip."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    clips = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".mp4", ".mkv", ".mov", ".avi"))
+    if not clips:
+        logger.error("no clip in %s: put .mp4 files there (docker/demo-clips/README.md names one)", folder)
+        return 1
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as scratch:
+        for index, clip in enumerate(clips[:8]):
+            ready = Path(scratch) / f"{index}.mp4"
+            convert(clip, ready)
+            stack.enter_context(RtspServer(Footage.load(ready), host="0.0.0.0", port=FIRST_PORT + index))  # noqa: S104
+            logger.info("%s: rtsp://demo-camera:%d/live", clip.name, FIRST_PORT + index)
+        threading.Event().wait()
+    return 0
+
+
+def convert(clip: Path, target: Path) -> None:
+    """H.264 as cameras send it: no pictures out of order, a keyframe each two seconds, modest size and rate."""
+    with av.open(str(clip)) as source, av.open(str(target), "w") as container:
+        video = source.streams.video[0]
+        height = min(_HEIGHT_PX, video.height) // 2 * 2
+        width = int(video.width * height / video.height) // 2 * 2
+        stream = container.add_stream("libx264", rate=_RATE, options={"preset": "veryfast", "crf": "23", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.gop_size = 2 * _RATE
+        next_index = 0
+        for frame in source.decode(video):
+            time_s = frame.time or 0.0
+            if time_s > _LONGEST_S:
+                break
+            if time_s * _RATE < next_index:
+                continue
+            small = frame.reformat(width, height, "yuv420p")
+            small.pts, small.time_base = next_index, Fraction(1, _RATE)
+            next_index += 1
+            container.mux(stream.encode(small))
+        container.mux(stream.encode(None))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
