@@ -12,7 +12,7 @@ import av
 
 # PYTHONSAFEPATH keeps a script's own folder off the path; the server lies beside this file in the image.
 sys.path.insert(0, str(Path(__file__).parent))
-from rtsp_server import Footage, RtspServer  # noqa: E402 - after the path
+from rtsp_server import Footage, RtspServer
 
 logger = logging.getLogger("demo-camera")
 
