@@ -40,7 +40,7 @@ from service.sinks import routes as sink_routes
 from service.streams import routes as stream_routes
 from service.telemetry import Metrics
 from service.watching import Foundation, Watching, build_watching
-from service.workers.keeper import Limits
+from service.workers.keeper import Limits, WorkerPlan
 from service.workers.local import Engine, LocalEngine
 from service.workers.supervisor import Supervisor
 
@@ -106,8 +106,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
     engine = engine or LocalEngine(partial(build_bench, settings), level)
-    slots = {"job": 1, "stream": settings.streams_per_worker}
-    supervisor = Supervisor(engine, settings.workers, slots, limits or _limits(settings), metrics.apply)
+    supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
     dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", dispatcher)
     library = load_library()
@@ -164,6 +163,11 @@ def _routers() -> Sequence[APIRouter]:
         job_routes, stream_routes, event_routes, sink_routes, catalog_routes, live_routes, session_routes, health
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
+
+
+def _plans(settings: Settings) -> Sequence[WorkerPlan]:
+    watchers = [WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker}) for index in range(settings.workers)]
+    return [WorkerPlan("jobs", {"job": 1}), *watchers]
 
 
 def _limits(settings: Settings) -> Limits:

@@ -31,6 +31,7 @@ from service.workers.messages import (
     TaskMessage,
     Values,
 )
+from service.workers.suspicion import Suspicion
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class TaskListener(Protocol):
         ...
 
     def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
-        """A task's worker is gone; `is_suspect` when the task may be why."""
+        """A task's worker is gone; `is_suspect` when the task is why, as far as one can know."""
         ...
 
     def on_room(self) -> None:
@@ -99,17 +100,32 @@ class _Lost(Exception):
         self.reason: LossReason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """One worker that is to be kept.
+
+    slots: kind of task → how many it takes at once.
+    """
+
+    name: str
+    slots: Mapping[str, int]
+
+
 class Keeper:
     """One worker, again and again; owned by its thread, the lock is for the others' questions.
 
-    listeners: kind of task → its owner.  on_sample: gets every metric change with the worker's name.
+    slots: kind of task → how many it takes at once.  listeners: kind of task → its owner.
+    on_sample: gets every metric change with the worker's name.
     """
 
     def __init__(
-        self, name: str, engine: Engine, limits: Limits, listeners: Mapping[str, TaskListener],
+        self, plan: WorkerPlan, engine: Engine, limits: Limits, listeners: Mapping[str, TaskListener],
+        suspicion: Suspicion,
         on_sample: Callable[[str, Sample], None],
     ) -> None:  # fmt: skip
-        self._name = name
+        self._name = plan.name
+        self._slots = plan.slots
+        self._suspicion = suspicion
         self._engine = engine
         self._limits = limits
         self._listeners = listeners
@@ -117,7 +133,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._is_draining = True
-        self._thread = threading.Thread(target=self._run, name=f"keeper-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"keeper-{plan.name}", daemon=True)
         self._handle: WorkerHandle | None = None
         self._state: WorkerState = "starting"
         self._tasks: dict[str, Task] = {}
@@ -146,23 +162,30 @@ class Keeper:
         if self._thread.ident is not None:
             self._thread.join(self._limits.drain_s + 5.0)
 
-    def room(self, kind: str, slots: Mapping[str, int]) -> int:
+    def slots(self, kind: str) -> int:
+        """Slots for a kind of task when the worker is ready."""
+        return self._slots.get(kind, 0)
+
+    def room(self, kind: str) -> int:
         """Free slots for a kind of task; 0 when the worker is not ready."""
         with self._lock:
             if self._state != "ready" or self._stopping.is_set():
                 return 0
-            return slots.get(kind, 0) - sum(task.kind == kind for task in self._tasks.values())
+            return self._slots.get(kind, 0) - sum(task.kind == kind for task in self._tasks.values())
 
     def place(self, task: Task) -> bool:
         """Hand a task over; False when the worker cannot take it."""
         with self._lock:
             if self._state != "ready" or self._handle is None:
                 return False
+            if not self._suspicion.may_join(task.task_id, self._tasks):
+                return False
             try:
                 self._handle.send(Place(task))
             except WorkerGone:
                 return False
             self._tasks[task.task_id] = task
+            self._suspicion.begin(task.task_id)
             return True
 
     def withdraw(self, task_id: str, reason: StopReason) -> bool:
@@ -175,6 +198,11 @@ class Keeper:
             except WorkerGone:
                 return False
             return True
+
+    def is_ready(self, kind: str) -> bool:
+        """Whether it is warm and takes this kind of task."""
+        with self._lock:
+            return self._state == "ready" and self._slots.get(kind, 0) > 0
 
     def health(self) -> WorkerHealth:
         """How the worker is."""
@@ -315,6 +343,7 @@ class Keeper:
         if isinstance(message, TaskEnded):
             with self._lock:
                 self._tasks.pop(message.task_id, None)
+            self._suspicion.forget(message.task_id)
         if is_durable:
             self._acknowledge(message)
         if isinstance(message, TaskEnded):
@@ -341,14 +370,15 @@ class Keeper:
             logger.info("worker %s ended: %s", self._name, lost)
         else:
             logger.error("worker %s %s: %s; %d task(s) to place again", self._name, lost.reason, lost, len(tasks))
+        culprit = self._stalest
+        if lost.reason != "ended" and culprit is None:
+            culprit = self._suspicion.blame([task.task_id for task in tasks])
         for task in tasks:
-            self._report_loss(task, lost.reason)
+            self._report_loss(task, lost.reason, task.task_id == culprit)
 
-    def _report_loss(self, task: Task, reason: LossReason) -> None:
-        # A stall has one culprit; a crash may be anybody's.
-        is_suspect = reason != "ended" and self._stalest in (None, task.task_id)
+    def _report_loss(self, task: Task, reason: LossReason, is_culprit: bool) -> None:
         try:
-            self._listeners[task.kind].on_lost(task, reason, is_suspect)
+            self._listeners[task.kind].on_lost(task, reason, is_culprit)
         except Exception:
             logger.exception("loss of task %s not taken", task.task_id)
 

@@ -1,34 +1,33 @@
 """Places tasks on N workers and asks how they are; the slice that owns a kind of task listens to what they say."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from service.workers.keeper import Keeper, Limits, TaskListener, WorkerHealth
+from service.workers.keeper import Keeper, Limits, TaskListener, WorkerHealth, WorkerPlan
 from service.workers.local import Engine
 from service.workers.messages import Sample, StopReason, Task
+from service.workers.suspicion import Suspicion
 
 
 class Supervisor:
     """Owns the workers.
 
-    slots: kind of task → how many of it a worker takes at once.
+    plans: the workers, each with the kinds of task it takes. Files that strangers upload and cameras that must not stop
+           belong on different ones: what a broken file does to its worker must not reach a camera.
     on_sample: gets every metric change that a worker reports, with the worker's name.
     """
 
     def __init__(
         self,
         engine: Engine,
-        num_workers: int,
-        slots: Mapping[str, int],
+        plans: Sequence[WorkerPlan],
         limits: Limits,
         on_sample: Callable[[str, Sample], None],
     ) -> None:
-        self._slots = dict(slots)
         self._listeners: dict[str, TaskListener] = {}
         self._lock = threading.Lock()
-        self._keepers = [
-            Keeper(f"w{index}", engine, limits, self._listeners, on_sample) for index in range(num_workers)
-        ]
+        suspicion = Suspicion()
+        self._keepers = [Keeper(plan, engine, limits, self._listeners, suspicion, on_sample) for plan in plans]
 
     def listen(self, kind: str, listener: TaskListener) -> None:
         """Name the owner of a kind of task; before `start`."""
@@ -49,9 +48,9 @@ class Supervisor:
     def place(self, task: Task) -> bool:
         """Give a task to the ready worker with the most room; False when none has a slot."""
         with self._lock:
-            free = [(keeper.room(task.kind, self._slots), keeper) for keeper in self._keepers]
-            room, keeper = max(free, key=lambda pair: pair[0])
-            return room > 0 and keeper.place(task)
+            free = [(keeper.room(task.kind), keeper) for keeper in self._keepers]
+            by_room = sorted(free, key=lambda pair: pair[0], reverse=True)
+            return any(room > 0 and keeper.place(task) for room, keeper in by_room)
 
     def withdraw(self, task_id: str, reason: StopReason = "cancelled") -> bool:
         """Ask a running task to end; False when no worker has it."""
@@ -59,16 +58,16 @@ class Supervisor:
 
     def room(self, kind: str) -> int:
         """Free slots for a kind of task, now."""
-        return sum(max(0, keeper.room(kind, self._slots)) for keeper in self._keepers)
+        return sum(max(0, keeper.room(kind)) for keeper in self._keepers)
 
     def slots(self, kind: str) -> int:
         """Slots for a kind of task when every worker is ready."""
-        return self._slots.get(kind, 0) * len(self._keepers)
+        return sum(keeper.slots(kind) for keeper in self._keepers)
 
     def health(self) -> Sequence[WorkerHealth]:
         """Every worker, in order."""
         return [keeper.health() for keeper in self._keepers]
 
     def is_ready(self) -> bool:
-        """Whether at least one worker is warm."""
-        return any(health.state == "ready" for health in self.health())
+        """Whether for every kind of task at least one worker is warm."""
+        return all(any(keeper.is_ready(kind) for keeper in self._keepers) for kind in self._listeners)

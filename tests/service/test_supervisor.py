@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.workers.keeper import Limits, LossReason
+from service.workers.keeper import Limits, LossReason, WorkerPlan
 from service.workers.local import LocalEngine
 from service.workers.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
 from service.workers.supervisor import Supervisor
@@ -17,6 +17,7 @@ from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
 from tests.service.conftest import Serve
 
 FAST = Limits(backoff_s=(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
+ONE = [WorkerPlan("w0", {"job": 1})]
 
 
 def _engine() -> LocalEngine:
@@ -78,7 +79,7 @@ def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(se
     assert (first["state"], error["code"], first["attempts"]) == ("failed", "source_quarantined", 2)
     assert "ended its worker 2 times" in error["detail"]
     assert (second["state"], second["attempts"]) == ("succeeded", 1)
-    assert 'actogram_worker_restarts_total{worker="w0"} 2.0' in service.http.get("/metrics").text
+    assert 'actogram_worker_restarts_total{worker="jobs"} 2.0' in service.http.get("/metrics").text
 
 
 def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(serve: Serve) -> None:
@@ -99,7 +100,7 @@ def test_worker_killed_from_outside_costs_the_job_one_try(tmp_path: Path) -> Non
     def count(worker: str, sample: Sample) -> None:
         samples.append((worker, sample.metric))
 
-    supervisor = Supervisor(_engine(), 1, {"job": 1}, FAST, count)
+    supervisor = Supervisor(_engine(), ONE, FAST, count)
     supervisor.listen("job", listener)
     supervisor.start()
     _until(supervisor, "ready")
@@ -124,7 +125,7 @@ def test_worker_killed_from_outside_costs_the_job_one_try(tmp_path: Path) -> Non
 
 def test_drain_releases_what_runs(tmp_path: Path) -> None:
     listener = Listener()
-    supervisor = Supervisor(ThreadEngine(), 1, {"job": 1}, FAST, lambda *_: None)
+    supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
     _until(supervisor, "ready")
@@ -140,7 +141,7 @@ def test_drain_releases_what_runs(tmp_path: Path) -> None:
 def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.workers.process._RESEND_S", 0.2)
     listener = Listener(failures=2)
-    supervisor = Supervisor(ThreadEngine(), 1, {"job": 1}, FAST, lambda *_: None)
+    supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
     _until(supervisor, "ready")
@@ -154,7 +155,9 @@ def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypa
 
 
 def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
-    supervisor = Supervisor(ThreadEngine(), 2, {"job": 2}, FAST, lambda *_: None)
+    supervisor = Supervisor(
+        ThreadEngine(), [WorkerPlan(name, {"job": 2}) for name in ("w0", "w1")], FAST, lambda *_: None
+    )
     supervisor.listen("job", Listener())
     supervisor.start()
     while supervisor.room("job") < 4:
@@ -187,7 +190,7 @@ def test_workers_that_cannot_start_say_why(serve: Serve) -> None:
 def test_worker_over_its_memory_is_replaced(tmp_path: Path, backoff_s: tuple[float, float]) -> None:
     listener = Listener()
     limits = Limits(backoff_s=backoff_s, memory_bytes=1)
-    supervisor = Supervisor(ThreadEngine(), 1, {"job": 1}, limits, lambda *_: None)
+    supervisor = Supervisor(ThreadEngine(), ONE, limits, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
     _until(supervisor, "ready")
