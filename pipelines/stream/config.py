@@ -63,7 +63,7 @@ class TrackConfig(Section):
         description="A box under high_score starts a track only if longer than this share of the height.",
     )
     confirm_strong_s: float = Field(
-        default=0.4, ge=0, le=10, description="Seconds until a track with a strong box is shown."
+        default=0.25, ge=0, le=10, description="Seconds until a track with a strong box is shown."
     )
     confirm_weak_s: float = Field(
         default=1.0, ge=0, le=10, description="Seconds until a track with weak boxes only is shown."

@@ -32,6 +32,7 @@ class _Body:
 
     last: Hypothesis
     size_px: float
+    born_s: float
     time_s: float
     colour: FloatArray | None = None
 
@@ -141,11 +142,13 @@ class PoseStage:
     ) -> None:
         """Give the body of a track on trial to a known person who went missing nearby: a fall may take two frames."""
         for row, outcome in enumerate(outcomes):
-            if outcome != "faint" or not tracks.is_shown[row]:
+            if outcome != "faint" or not tracks.is_shown[row] or tracks.is_crowded[row]:
                 continue
             body = self._bodies[int(tracks.track_id[row])]
             for other in range(len(outcomes)):
-                if outcomes[other] != "seen" or tracks.is_shown[other]:
+                newcomer = self._bodies.get(int(tracks.track_id[other]))
+                were_together = newcomer is not None and newcomer.born_s <= body.time_s
+                if outcomes[other] != "seen" or tracks.is_shown[other] or were_together:
                     continue
                 if self._may_be(body, found[other], colours[other]):
                     found[row], colours[row], outcomes[row] = found[other], colours[other], "seen"
@@ -180,7 +183,7 @@ class PoseStage:
 
     def _remember(self, track_id: int, guess: Hypothesis, time_s: float) -> None:
         size_px = longer_side(guess.xyxy)
-        body = self._bodies.setdefault(track_id, _Body(guess, size_px, time_s))
+        body = self._bodies.setdefault(track_id, _Body(guess, size_px, time_s, time_s))
         step = 1 - float(np.exp((body.time_s - time_s) / _SIZE_MEMORY_S))
         body.size_px += step * (size_px - body.size_px)
         body.last, body.time_s = guess, time_s

@@ -13,7 +13,7 @@ def first_shown(poses: list[Poses]) -> int | None:
 
 
 @pytest.mark.parametrize(
-    ("score", "after_s"), [(0.9, 0.4), (0.45, 1.0)], ids=["a strong box soon", "a weak box after a second"]
+    ("score", "after_s"), [(0.9, 0.25), (0.45, 1.0)], ids=["a strong box soon", "a weak box after a second"]
 )
 def test_person_is_shown_after_a_time_that_depends_on_the_box(score: float, after_s: float) -> None:
     poses = watch(people_in(lambda moment: [Person((320, 240), score=score)]), 40, rate_hz=20)
@@ -29,7 +29,7 @@ def test_person_is_shown_at_the_same_time_at_each_rate(rate_hz: float) -> None:
 
     shown = first_shown(poses)
     assert shown is not None
-    assert 0.4 <= shown / rate_hz <= 0.4 + 1.01 / rate_hz
+    assert 0.25 <= shown / rate_hz <= 0.25 + 1.01 / rate_hz
 
 
 def test_person_who_vanishes_is_lost_after_a_second_and_returns_under_a_new_number() -> None:
