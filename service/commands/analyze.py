@@ -79,7 +79,7 @@ def _analyze(video: Path, outputs: _Outputs, model: str | None, device: str | No
     from pipelines.stream.sources import FileSource
 
     with FileSource(video) as source:
-        networks = _networks(model, device)
+        networks = load_default_networks(model, device)
         with _bar() as bar:
             task = bar.add_task(_short(video.name), total=100.0, fps="")
 
@@ -90,7 +90,8 @@ def _analyze(video: Path, outputs: _Outputs, model: str | None, device: str | No
             return analyze(source, networks, StreamConfig(), _sinks(outputs), run), networks.action.contract
 
 
-def _networks(model: str | None, device: str | None) -> "Networks":
+def load_default_networks(model: str | None, device: str | None) -> "Networks":
+    """The networks that the settings and the options name, fetched with a progress bar where they are not here."""
     from models.weights import WeightStore
     from pipelines.stream.build import NetworkChoice, load_networks
     from service.settings import Settings

@@ -1,0 +1,205 @@
+"""`actogram watch`: the live labels of a camera in the terminal."""
+
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.commands.failures import reported
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pipelines.stream.sources.status import SourceStatus
+    from pipelines.types import Event, FrameResult
+
+_REFRESH_S = 0.25
+_EVENTS_SHOWN = 12
+_SEEN_S = 1.0
+
+
+@click.command(help="Watch URI (rtsp://, http://, webcam:0, or a file) and show who does what, live; Ctrl-C ends it.")
+@click.argument("uri")
+@click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="RTSP only.")
+@click.option("--fps", type=click.FloatRange(1, 60), default=15.0, show_default=True, help="Frames analysed a second.")
+@click.option("--realtime/--no-realtime", default=True, show_default=True, help="A file at its own pace.")
+@click.option("--loop", is_flag=True, help="A file begins again at its end.")
+@click.option("--model", help="Action model: a name or a folder; else the default one.")
+@click.option("--device", help="cpu or cuda:0; else ACTOGRAM_DEVICE.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per change of an event, on standard output.")
+def command(
+    uri: str,
+    transport: str,
+    fps: float,
+    realtime: bool,
+    loop: bool,
+    model: str | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Watch one source with the stages that the service uses."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    with reported():
+        address = _address(uri)
+        if address.startswith("file:") and not realtime:
+            raise click.UsageError("a file as fast as it goes is what `actogram analyze` does")
+        show = _Json() if as_json else _Table(address)
+        _run(address, (transport, fps, loop), (model, device), show, stopping)
+
+
+def _run(
+    address: str, how: tuple[str, float, bool], networks: tuple[str | None, str | None], show: "_Json | _Table",
+    stopping: threading.Event,
+) -> None:  # fmt: skip
+    from pipelines.stream.buffer import FrameBuffer
+    from pipelines.stream.build import build_pipeline
+    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.sources.live import Surroundings
+    from pipelines.stream.sources.open import build_reader
+    from pipelines.stream.sources.status import LiveOptions
+    from pipelines.stream.sources.uri import SourcePolicy, redact
+    from pipelines.stream.watch import watch
+    from service.commands.analyze import load_default_networks
+
+    transport, fps, loop = how
+    loaded = load_default_networks(*networks)
+    # Whoever starts this command may open what they may open anyway.
+    policy = SourcePolicy(
+        frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam"}), allow_local=True,
+        file_roots=(Path("/"),),
+    )  # fmt: skip
+    buffer = FrameBuffer(4, "drop_oldest")
+    options = LiveOptions(transport="udp" if transport == "udp" else "tcp", rate_hz=fps, loops=loop)
+    reader = build_reader(address, buffer, policy, options, surroundings=Surroundings(on_state=show.state))
+    pipeline = build_pipeline(loaded, StreamConfig(), redact(address))
+    reader.start()
+    try:
+        with show:
+            closed = watch(buffer, pipeline, lambda result, _: show.frame(result), show.tick, stopping.is_set)
+            show.events(closed)
+    finally:
+        reader.stop()
+        buffer.stop()
+        reader.join()
+
+
+def _address(uri: str) -> str:
+    """A path becomes a file: address."""
+    path = Path(uri)
+    return path.resolve().as_uri() if path.is_file() else uri
+
+
+class _Json:
+    """Prints every change of an event as one line."""
+
+    def __enter__(self) -> "_Json":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+    def state(self, status: "SourceStatus") -> None:
+        fault = f": {status.last_error.code}" if status.last_error and status.state != "running" else ""
+        click.echo(f"{status.state}{fault}", err=True)
+
+    def frame(self, result: "FrameResult") -> None:
+        self.events(result.events)
+
+    def events(self, events: "tuple[Event, ...]") -> None:
+        import json
+        from dataclasses import asdict
+
+        for event in events:
+            click.echo(json.dumps(asdict(event)))
+
+    def tick(self) -> None:
+        """Nothing is drawn."""
+
+
+class _Table:
+    """Draws who is there, what they do, and the latest events."""
+
+    def __init__(self, address: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        from pipelines.stream.sources.uri import redact
+
+        self._shown = redact(address)
+        self._live = Live(console=Console(), auto_refresh=False, transient=False)
+        self._status: SourceStatus | None = None
+        self._result: FrameResult | None = None
+        self._events: dict[str, Event] = {}
+        self._drawn_s = self._seen_s = 0.0
+        self._times_s: list[float] = []
+
+    def __enter__(self) -> "_Table":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.update(self._draw(), refresh=True)
+        self._live.stop()
+
+    def state(self, status: "SourceStatus") -> None:
+        self._status = status
+
+    def frame(self, result: "FrameResult") -> None:
+        self._result = result
+        self._seen_s = time.monotonic()
+        self._times_s = [*self._times_s[-60:], self._seen_s]
+        self.events(result.events)
+
+    def events(self, events: "tuple[Event, ...]") -> None:
+        for event in events:
+            self._events.pop(event.event_id, None)
+            if event.state != "retracted":
+                self._events[event.event_id] = event
+        for old in list(self._events)[:-_EVENTS_SHOWN]:
+            del self._events[old]
+
+    def tick(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._drawn_s >= _REFRESH_S:
+            self._drawn_s = now_s
+            self._live.update(self._draw(), refresh=True)
+
+    def _draw(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(Text(self._head(), style="bold"), self._people(), self._history())
+
+    def _head(self) -> str:
+        status = self._status
+        state: str = "connecting" if status is None else status.state
+        if status is not None and status.last_error is not None and state not in ("running", "degraded"):
+            state += f" ({status.last_error.code}: {status.last_error.message})"
+        span_s = self._times_s[-1] - self._times_s[0] if len(self._times_s) > 1 else 0.0
+        rate = f", {(len(self._times_s) - 1) / span_s:.1f} frames/s" if span_s > 0 else ""
+        return f"{self._shown}  {state}{rate}"
+
+    def _people(self) -> "RenderableType":
+        from rich.table import Table
+
+        table = Table("person", "action", "score", "status", expand=False)
+        is_fresh = self._result is not None and time.monotonic() - self._seen_s < _SEEN_S
+        for state in self._result.states if self._result is not None and is_fresh else ():
+            status = f"{state.status} ({state.reason})" if state.reason else state.status
+            table.add_row(str(state.track_id), state.action or "-", f"{state.score:.2f}", status)
+        return table
+
+    def _history(self) -> "RenderableType":
+        from rich.table import Table
+
+        table = Table("person", "event", "state", "from", "to", "score", expand=False)
+        for event in self._events.values():
+            row = (str(event.track_id), event.action, event.state, f"{event.start_s:.1f} s", f"{event.end_s:.1f} s")
+            table.add_row(*row, f"{event.score:.2f}")
+        return table
