@@ -125,6 +125,10 @@ def random_camera(B: int, config: AugmentConfig, generator: np.random.Generator)
     )
 
 
+_REAL_FALL_LATE = 4
+"""Frames of a real fall's window that may be unseen: its onset is known only roughly."""
+
+
 class Augment:
     """Random windows of a corpus, ready for the feature function."""
 
@@ -155,7 +159,14 @@ class Augment:
         drift = ~windows.motion & np.isin(label, self._drifting) & (generator.random(len(index)) < 0.5)
         keypoints[drift] = _drift(keypoints[drift], generator)
         keypoints = self._worsen(keypoints, generator)
-        return keypoints, windows.valid, label, windows.not_fall & ~tipped
+        most = np.where(label == self._fall, _REAL_FALL_LATE, self.num_frames // 2)
+        most[tipped] = np.minimum(self.num_frames // 2, falls.onset)
+        return keypoints, windows.valid & ~self._late(most, generator), label, windows.not_fall & ~tipped
+
+    def _late(self, most: IntArray, generator: np.random.Generator) -> BoolArray:
+        """(B, T) frames before a person came into sight, at most `most` (B,) of them: a fall unseen is no fall."""
+        first = generator.integers(0, most + 1) * (generator.random(len(most)) < self.config.late_share)
+        return np.asarray(np.arange(self.num_frames) < first[:, None])
 
     def _mirror(self, windows: Windows, generator: np.random.Generator) -> Windows:
         rows = generator.random(len(windows.label)) < 0.5
@@ -221,7 +232,7 @@ class _Falls:
     """Random falls: how far each body has tipped.
 
     angle, bend: (B, T) radians. heading: (B,) radians. shorten: (B, T). frozen: (B,) frame from which the body is
-    still. is_down: (B,) whether it lies from the start.
+    still. onset: (B,) frame from which it tips, T for a body that lies already. is_down: (B,) whether it does.
     """
 
     angle: AnyArray
@@ -229,6 +240,7 @@ class _Falls:
     heading: AnyArray
     shorten: AnyArray
     frozen: IntArray
+    onset: IntArray
     is_down: BoolArray
 
     @staticmethod
@@ -248,6 +260,7 @@ class _Falls:
             heading=generator.uniform(0, 2 * np.pi, B),
             shorten=progress * generator.uniform(0, 0.6, B)[:, None],
             frozen=np.clip(np.rint((ground + generator.uniform(-0.2, 0.2, B)) * rate_hz), 0, T - 1).astype(np.int64),
+            onset=np.where(is_down, T, np.clip(np.rint((ground - duration) * rate_hz) + 1, 0, T)).astype(np.int64),
             is_down=is_down,
         )
 

@@ -72,6 +72,12 @@ class AugmentConfig(Section):
     )
     lost_joints_share: float = Field(default=0.25, ge=0, le=1, description="Share of windows that lose some joints.")
     lost_frames_share: float = Field(default=0.2, ge=0, le=1, description="Share of windows that lose some frames.")
+    late_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Share of windows whose person came into sight within them: serving judges from half a window on.",
+    )
     edge_share: float = Field(default=0.1, ge=0, le=1, description="Share of windows cut by the picture's edge.")
 
 
