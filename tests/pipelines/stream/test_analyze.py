@@ -1,5 +1,6 @@
 """A whole source through the pipeline: the same in, the same out, and nothing left behind when it fails."""
 
+import gc
 import json
 import threading
 from pathlib import Path
@@ -218,3 +219,19 @@ def test_results_hold_no_pixels_of_the_source(tmp_path: Path) -> None:
     assert len(boxes)
     assert boxes.min() >= 0
     assert boxes.max() <= 1
+
+
+def test_pipeline_holds_no_more_after_three_minutes_than_after_one() -> None:
+    pipeline = build_pipeline(networks_of(), StreamConfig(), "camera")
+    frames = iter(FakeSource(num_frames=1080, rate_hz=6.0))
+
+    def held_after(num_frames: int) -> int:
+        people = [len(pipeline.process(next(frames)).poses) for _ in range(num_frames)]
+        gc.collect()
+        return len(gc.get_objects()) if people[-1] else 0
+
+    early = held_after(360)
+    late = held_after(720)
+
+    assert early > 0
+    assert late - early < 100
