@@ -99,9 +99,13 @@ class Block(nn.Module):
             x = self.gcn(self.act(self.gcn.bn(x)))
             out: Tensor = self.drop(self.tcn.conv(self.act(self.tcn.bn(x)))) + around
             return out
-        x = self.act(self.gcn.bn(self.gcn(x)))
-        activated: Tensor = self.act(self.drop(self.tcn(x)) + around)
+        activated: Tensor = self.act(self.drop(self.tcn(self.spatial(x))) + around)
         return activated
+
+    def spatial(self, x: Tensor) -> Tensor:
+        """The part of a plain block that sees one frame: (P, C, T, V) to (P, C', T, V)."""
+        out: Tensor = self.act(self.gcn.bn(self.gcn(x)))
+        return out
 
 
 class STGCN(GraphNetwork):
