@@ -41,7 +41,7 @@ def open_file(path: Path, limits: SourceLimits) -> InputContainer:
 def require_video(container: InputContainer, name: str, limits: SourceLimits) -> VideoStream:
     """The video stream to read: the default one, else the largest; cover art is none.
 
-    Raises UnsupportedMedia without a decodable video stream, SourceTooLarge beyond `max_pixels`.
+    Raises UnsupportedMedia without a decodable video stream, SourceTooLarge beyond the limits of a picture.
     """
     streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
     if not streams:
@@ -51,16 +51,27 @@ def require_video(container: InputContainer, name: str, limits: SourceLimits) ->
     if not streams:
         raise UnsupportedMedia(f"{name}: no decoder for its video codec")
     stream = max(streams, key=lambda each: (bool(each.disposition & _DEFAULT), _num_pixels(each)))
-    if _num_pixels(stream) > limits.max_pixels:
-        context = stream.codec_context
-        raise SourceTooLarge(
-            f"{name}: pictures of {context.width}x{context.height}, at most {limits.max_pixels} pixels are decoded"
-        )
+    _refuse_larger(stream, name, limits)
     return stream
 
 
 _ATTACHED = av.stream.Disposition.attached_pic
 _DEFAULT = av.stream.Disposition.default
+
+
+def _refuse_larger(stream: VideoStream, name: str, limits: SourceLimits) -> None:
+    context, num_pixels = stream.codec_context, _num_pixels(stream)
+    size = f"{context.width}x{context.height}"
+    if num_pixels > limits.max_pixels:
+        raise SourceTooLarge(f"{name}: pictures of {size}, at most {limits.max_pixels} pixels are decoded")
+    if context.format is None:
+        return
+    num_bytes = num_pixels * context.format.padded_bits_per_pixel // 8
+    if num_bytes > limits.max_picture_bytes:
+        raise SourceTooLarge(
+            f"{name}: pictures of {size} in {context.format.name} take {num_bytes} bytes each, "
+            f"at most {limits.max_picture_bytes} are held"
+        )
 
 
 def _num_pixels(stream: VideoStream) -> int:

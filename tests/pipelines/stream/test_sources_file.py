@@ -243,6 +243,7 @@ def test_file_that_cannot_be_analysed_says_why(
     "limits",
     [
         pytest.param(SourceLimits(max_pixels=64 * 48 - 1), id="pixels"),
+        pytest.param(SourceLimits(max_picture_bytes=64 * 48 * 3 // 2 - 1), id="bytes of a picture"),
         pytest.param(SourceLimits(max_duration_s=1.0), id="seconds"),
     ],
 )
