@@ -6,11 +6,9 @@ The folder holds model.onnx, model.json (the contract) and model.pth (the weight
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import click
 import torch
@@ -18,10 +16,9 @@ from torch import Tensor, nn
 
 from models.checkpoints import load_strictly, read_state
 from models.errors import CheckpointMismatch, ModelError
-from models.export import Exported, Port, export_onnx
+from models.export import Exported, export_onnx
 from models.nets.build import NETWORKS, NetworkEntry, NetworkRequest, require_network
-from models.nets.layers import GraphNetwork
-from models.nets.slots import SkipEmptySlots
+from models.servable import Servable, wrap
 from models.skeleton import LAYOUTS, require_layout
 
 # PYSKL's and MMAction2's names of our layouts.
@@ -47,20 +44,12 @@ class ImportRequest:
     num_frames: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Servable:
-    """A loaded network, wrapped for serving, with its inputs."""
-
-    module: nn.Module
-    inputs: tuple[Port, ...]
-
-
 def import_checkpoint(request: ImportRequest) -> Path:
     """Write the folder and return it; raises ModelError when anything does not fit, before anything is written."""
     entry = require_network(request.network)
     labels = read_labels(request.labels, request.num_classes)
     network = load_network(entry, request)
-    servable = _SERVABLES[entry.input](network, request.num_frames or entry.num_frames)
+    servable = wrap(entry, network, request.num_frames)
     exported = export_onnx(servable.module, servable.inputs, entry.outputs, request.folder / "model.onnx")
     torch.save(network.state_dict(), request.folder / "model.pth")
     contract = _contract(request, entry, servable, exported, labels)
@@ -86,18 +75,6 @@ def read_labels(path: Path | None, num_classes: int) -> list[str]:
     if len(labels) != num_classes:
         raise CheckpointMismatch(f"{path.name}: {len(labels)} labels, expected {num_classes}")
     return labels
-
-
-def _keypoint(network: nn.Module, num_frames: int) -> Servable:
-    graph = cast("GraphNetwork", network)
-    config = graph.config
-    persons = config.num_persons if graph.per_slot else "persons"
-    port = Port("keypoint", ("batch", persons, "frames", len(config.layout), config.in_channels))
-    return Servable(SkipEmptySlots(graph, num_frames), (port,))
-
-
-# Input kind → how a loaded network is wrapped for serving at a window of so many frames.
-_SERVABLES: Mapping[str, Callable[[nn.Module, int], Servable]] = MappingProxyType({"keypoint": _keypoint})
 
 
 def _contract(
