@@ -157,7 +157,8 @@ class AvConnection:
             if picture is None:
                 yield Arrival(None)
                 continue
-            self._last_picture_s = time.monotonic()
+            if not picture.is_corrupt:
+                self._last_picture_s = time.monotonic()
             pts = picture.pts if self._has_clock else None
             pts_s = None if pts is None else float(pts * (self._stream.time_base or 1)) - start_s
             if self._pacer is not None and pts_s is not None:

@@ -289,6 +289,17 @@ def test_reader_counts_damaged_pictures_and_goes_on(server: RtspServer, watch: W
     watched.until_frames(3)
 
 
+def test_reader_connects_again_when_data_arrives_and_no_picture(server: RtspServer, watch: Watch) -> None:
+    watched = watch(server.url)
+    watched.until_frames(3)
+
+    server.corrupt_every = 1
+    watched.until_error("timeout")
+    server.corrupt_every = 0
+
+    watched.until(lambda: watched.reader.status().reconnects >= 1, "reconnect")
+
+
 def test_reader_keeps_the_analysis_rate(server: RtspServer, watch: Watch) -> None:
     watched = watch(server.url, LiveOptions(rate_hz=5))
 
