@@ -67,12 +67,14 @@ def prepare(
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 def train(preset: str, data: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """A configuration to a checkpoint and a report."""
-    from pipelines.training import runs
     from pipelines.training.config import load_config
-    from pipelines.training.loop import Progress as Step
 
     with _failures():
         config, table = load_config(preset, _pairs(overrides)), load_labels()
+        # torch takes seconds to import: a wrong preset is told before.
+        from pipelines.training import runs
+        from pipelines.training.loop import Progress as Step
+
         with _bar("loss {task.fields[loss]:.3f}  {task.fields[note]}") as bar:
             task = bar.add_task("", total=config.optim.steps, loss=float("nan"), note="reading the sets")
             parts = runs.load_parts(config, table, data, lambda name: bar.update(task, note=f"reading {name}"))

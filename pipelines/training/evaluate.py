@@ -8,6 +8,7 @@ from torch import nn
 
 from models.arrays import BoolArray, FloatArray, IntArray
 from models.features import require_features
+from pipelines.training.augment import Cut, cut, plain_camera, to_picture
 from pipelines.training.config import WindowConfig
 from pipelines.training.corpus import UNKNOWN, Corpus
 from pipelines.training.labels import LabelTable
@@ -56,6 +57,34 @@ def answer(network: nn.Module, corpus: Corpus, window: WindowConfig) -> Answers:
     source = tuple(corpus.sources[index] for index in corpus.source)
     is_held = np.array([name.endswith(HELD) for name in corpus.names], np.bool_)
     return Answers(logits, label, not_fall, source, is_held)
+
+
+def dense_probability(
+    network: nn.Module, corpus: Corpus, window: WindowConfig, label: int, stride_s: float = 0.4
+) -> tuple[FloatArray, IntArray]:
+    """Logits of windows all along every clip that does not show `label` or lying after it, and the clip of each.
+
+    A clip counts when its label is another one or it is known to be no fall.
+    """
+    rows, ends = _along(
+        corpus, np.flatnonzero((corpus.label != label) & (corpus.not_fall | (corpus.label >= 0))), stride_s
+    )
+    one = np.ones(len(rows), np.float32)
+    windows = cut(corpus, rows, Cut(ends, one, one, one > 0), window.num_frames, window.rate_hz)
+    keypoints = to_picture(windows, plain_camera(len(rows)))
+    return predict(network, require_features(window.features)(keypoints, windows.valid)), rows
+
+
+def _along(corpus: Corpus, clips: IntArray, stride_s: float) -> tuple[IntArray, FloatArray]:
+    """(N,) clip of each window and (N,) its end in seconds: at least half a second of the clip has been seen."""
+    rows, ends = [], []
+    for clip in clips:
+        duration_s = max(float(corpus.count[clip] - 1) / float(corpus.rate_hz[clip]), 0.5)
+        times = np.arange(0.5, duration_s + 1e-6, stride_s)
+        rows.append(np.full(len(times), clip, np.int64))
+        ends.append(times)
+    none = np.zeros(0)
+    return np.concatenate([none.astype(np.int64), *rows]), np.concatenate([none, *ends]).astype(np.float32)
 
 
 def shared_share(answers: Answers, table: LabelTable, labels: Sequence[str]) -> float:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipelines.training.calibrate import choose_thresholds, choose_unknown, fit_temperature
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from pipelines.training.config import TrainConfig
 from pipelines.training.corpus import UNKNOWN, Corpus, load_clips, pack, split_validation
-from pipelines.training.evaluate import Answers, answer
+from pipelines.training.evaluate import Answers, answer, dense_probability
 from pipelines.training.labels import LabelTable
 from pipelines.training.loop import Progress, Trainer
 from pipelines.training.metrics import Scores, softmax
@@ -18,6 +20,7 @@ from pipelines.training.package import Choices, Quality
 from pipelines.training.report import run_report
 
 CHECKPOINT = "checkpoint.pt"
+_HIGHEST_FLOOR = 0.9
 UNKNOWN_LOST = 0.03
 """Share of right answers that the open-set rule may turn into `unknown`."""
 
@@ -80,6 +83,15 @@ def scores_by_set(answers: Answers, temperature: float) -> dict[str, Scores]:
     """Scores of each set that has labelled clips."""
     found = {name: answers.of(name).scores(temperature) for name in dict.fromkeys(answers.source)}
     return {name: item for name, item in found.items() if item.count}
+
+
+def fall_floor(network: OnePerson, held: Corpus, config: TrainConfig, table: LabelTable, temperature: float) -> float:
+    """The least threshold of a fall: held-out clips that show none stay below it in all but 0.1 % of their windows."""
+    fall = table.index("fall")
+    logits, _ = dense_probability(network, held, config.window, fall)
+    if not len(logits):
+        return 0.0
+    return min(float(np.quantile(softmax(logits, temperature)[:, fall], 0.999)), _HIGHEST_FLOOR)
 
 
 def choose(answers: Answers, table: LabelTable, quality: dict[str, Quality] | None = None) -> Choices:

@@ -15,11 +15,13 @@ from pipelines.training import runs
 from pipelines.training.__main__ import main
 from pipelines.training.checkpoint import load_checkpoint
 from pipelines.training.config import PRESETS, OptimConfig, TrainConfig, load_config
+from pipelines.training.corpus import UNKNOWN
+from pipelines.training.evaluate import dense_probability
 from pipelines.training.labels import load_labels
 from pipelines.training.loop import Progress, Trainer, learning_rate
 from pipelines.training.networks import build_network
 from pipelines.training.release import judge
-from tests.pipelines.training.bodies import write_sets
+from tests.pipelines.training.bodies import body, clip, corpus, write_sets
 
 TABLE = load_labels()
 SMALL = {
@@ -200,6 +202,19 @@ def test_a_failing_command_is_one_line_and_a_status(arguments: list[str], status
 
     assert result.exit_code == status
     assert message in result.output
+
+
+def test_dense_windows_run_along_every_clip_that_shows_no_fall() -> None:
+    fall, stand = TABLE.index("fall"), TABLE.index("stand")
+    pieces = corpus(
+        clip(fall, body(100)), clip(stand, body(100)), clip(UNKNOWN, body(60), not_fall=True), clip(stand, body(1))
+    )
+    config = _config()
+
+    logits, rows = dense_probability(build_network(config.network, 18), pieces, config.window, fall)
+
+    assert logits.shape == (len(rows), 18)
+    assert np.bincount(rows, minlength=4).tolist() == [0, 12, 7, 1]
 
 
 def test_an_action_is_solid_only_when_two_whole_sets_say_so() -> None:
