@@ -2,7 +2,7 @@
 
     ACTOGRAM_DATA=... ACTOGRAM_WEIGHTS=... python tests/bench/first_path.py --out docs/measurements/first-path.md
 
-Results per clip are kept in --work; --reuse takes those that are there. Times are wall times of this machine.
+Results per clip are kept in --work, so that a run which was cut off goes on with --reuse.
 """
 
 import argparse
@@ -104,16 +104,16 @@ def main() -> None:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     clips = sorted(path for path in (options.data / "video").glob("*.mp4") if options.only in path.name)
-    networks: Networks | None = None
+    if options.kept:
+        clips = [path for path in clips if (options.work / f"{path.stem}.json").is_file()]
+    networks = _networks(options.model)
     outcomes = []
     for path in clips:
         kept = options.work / f"{path.stem}.json"
-        if not (options.reuse and kept.is_file()):
-            networks = networks or _networks(options.model)
+        if not ((options.reuse or options.kept) and kept.is_file()):
             kept.write_text(json.dumps(asdict(run_clip(path, networks))))
         outcomes.append(Outcome(**json.loads(kept.read_text())))
         print(outcomes[-1].clip, {name: round(s, 1) for name, s in outcomes[-1].said.items()}, file=sys.stderr)
-    networks = networks or _networks(options.model)
     options.out.write_text("\n".join(page(outcomes, load_truth(clips), networks)) + "\n")
 
 
@@ -347,7 +347,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("build/first-path"))
     parser.add_argument("--model")
     parser.add_argument("--only", default="", help="a part of the clips' names")
-    parser.add_argument("--reuse", action="store_true")
+    parser.add_argument("--reuse", action="store_true", help="keep the results that are there")
+    parser.add_argument("--kept", action="store_true", help="only write the page, from the results that are there")
     return parser.parse_args()
 
 
