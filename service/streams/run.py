@@ -13,6 +13,7 @@ from models.weights import WeightStore
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import NetworkChoice, Networks, build_pipeline, load_action
 from pipelines.stream.config import StreamConfig as PipelineConfig
+from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources.live import LiveReader, Surroundings
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
@@ -22,7 +23,7 @@ from pipelines.stream.watch import watch
 from pipelines.types import Frame, FrameResult
 from service.streams.evidence import EvidenceKeeper, EvidencePlan
 from service.streams.feed import PushServer
-from service.streams.pictures import is_wanted
+from service.streams.pictures import is_wanted, stamped
 from service.streams.report import Reporter
 from service.streams.schemas import StreamConfig
 from service.workers.messages import StreamStatus, StreamTask, Values
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _BUFFER_FRAMES = 4
 _STATUS_S = 1.0
+_SILENCE_S = 10.0
+_FAULTY = frozenset({"reconnecting", "failed", "connecting"})
 _PICTURE_S = 0.2
 _PICTURE_SIDE_PX = 960
 _PICTURE_QUALITY = 75
@@ -79,11 +82,12 @@ class _Session:
         )
         self._evidence = EvidenceKeeper(plan, networks.action.contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
-        self._status: SourceStatus | None = None
         self._counted: Counter[str] = Counter()
         self._reconnects = 0
         self._told_s = 0.0
         self._pictured_s = 0.0
+        self._told_fault: str | None = None
+        self._is_silent = True
 
     def run(self) -> Ended:
         """Watch until the end; what is open is closed and told, also when the source fails."""
@@ -95,13 +99,17 @@ class _Session:
         pipeline = build_pipeline(
             self._networks, self._pipeline_config(), f"{self._task.task_id}/{self._task.generation}"
         )
+        if not self._config.privacy.pictures:
+            (self._folder / "latest.jpg").unlink(missing_ok=True)
         if server is not None:
             server.start()
+        self._evidence.start()
         reader.start()
         try:
-            self._reporter.finish(
-                watch(self._buffer, pipeline, self._on_result, lambda: self._on_tick(reader), self._is_stopped)
+            closed = watch(
+                self._buffer, pipeline, self._on_result, lambda: self._on_tick(reader, pipeline), self._is_stopped
             )
+            self._evidence.follow(self._reporter.silence(closed))
         finally:
             reader.stop()
             self._buffer.stop()
@@ -109,6 +117,12 @@ class _Session:
                 server.stop()
             self._evidence.close()
             reader.join()
+            self._reporter.flush()
+        return self._ended()
+
+    def _ended(self) -> Ended:
+        if self._channel.stop_reason is None:
+            return Ended("succeeded", {})
         return Ended("released" if self._channel.stop_reason == "drain" else "cancelled", {})
 
     def _options(self) -> LiveOptions:
@@ -128,23 +142,31 @@ class _Session:
         return self._channel.stop_reason is not None
 
     def _on_state(self, status: SourceStatus) -> None:
-        self._status = status
-        fault = status.last_error if status.state in ("reconnecting", "failed", "connecting") else None
+        fault = status.last_error if status.state in _FAULTY else None
+        self._told_fault = fault.code if fault else None
         self._reporter.state(status.state, fault.code if fault else None, fault.message if fault else None)
 
     def _on_result(self, result: FrameResult, began_s: float) -> None:
+        self._is_silent = False
         told = self._reporter.frame(result, began_s)
         self._evidence.add(result, told)
         if self._config.privacy.pictures:
             self._picture(result.frame)
 
-    def _on_tick(self, reader: LiveReader) -> None:
+    def _on_tick(self, reader: LiveReader, pipeline: Pipeline) -> None:
         self._channel.beat()
-        self._evidence.tick(self._reporter.figures.last_frame_s)
-        now_s = time.monotonic()
+        figures, now_s = self._reporter.figures, time.monotonic()
+        self._evidence.tick(figures.last_frame_s)
+        if not self._is_silent and now_s - figures.times_s[-1] > _SILENCE_S:
+            # Nobody knows what goes on behind a dead camera: nothing stays open until it is back.
+            self._is_silent = True
+            self._evidence.follow(self._reporter.silence(pipeline.finish()))
         if now_s - self._told_s >= _STATUS_S:
             self._told_s = now_s
-            self._tell_status(reader.status(), now_s)
+            status = reader.status()
+            if status.state in _FAULTY and status.last_error and status.last_error.code != self._told_fault:
+                self._on_state(status)
+            self._tell_status(status, now_s)
 
     def _tell_status(self, status: SourceStatus, now_s: float) -> None:
         figures = self._reporter.figures
@@ -172,6 +194,7 @@ class _Session:
         if age_ms is not None:
             measure("frame_age_seconds", "set", age_ms / 1000, stream=stream)
         measure("tracks_active", "set", float(len(self._reporter.figures.tracks)), stream=stream)
+        self._reporter.flush()
 
     def _picture(self, frame: Frame) -> None:
         now_s = time.monotonic()
@@ -185,7 +208,7 @@ class _Session:
             return
         partial = self._folder / "latest.part"
         try:
-            partial.write_bytes(data.tobytes())
+            partial.write_bytes(stamped(data.tobytes(), frame.index, frame.time_s))
             partial.replace(self._folder / "latest.jpg")
         except OSError as error:
             logger.warning("stream %s: no picture for the page: %s", self._task.task_id, error.strerror)
