@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.contract_live import create_live_router
 from tests.e2e.contract_server import Contract, create_contract_app, serving
@@ -32,6 +32,7 @@ def chromium() -> Iterator[Browser]:
     """Debian's chromium, driven over its debugging protocol."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is not installed (apt-get install chromium)")
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
         yield browser
@@ -52,7 +53,7 @@ def open_tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(20_000)
         tab.on("pageerror", lambda error: faults.append(f"thrown: {error}"))
         tab.on("request", lambda request: _check_host(request.url, faults))
         tab.goto(url)

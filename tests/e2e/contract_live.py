@@ -3,16 +3,18 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 from fastapi import APIRouter, Body, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from service.streams.pictures import stamped
 from tests.e2e.contract_server import Contract, Json, problem
 from tests.e2e.stick_figures import RATE_HZ, Act, draw, film, frame_lines, people_at
 
 BOUNDARY = "frame"
+Changes = Annotated[dict[str, Any], Body()]
 
 
 def clock(age_s: float) -> str:
@@ -21,12 +23,10 @@ def clock(age_s: float) -> str:
 
 
 def jpeg(acts: Sequence[Act], index: int) -> bytes:
-    """The picture of a frame; its comment segment says which frame it is."""
+    """The picture of a frame, which says which frame it is."""
     time_s = index / RATE_HZ
     picture = draw([points for _, points in people_at(acts, time_s)], time_s)
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
-    comment = f"frame_index={index};media_time_s={time_s:.3f}".encode()
-    return data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
+    return stamped(cv2.imencode(".jpg", picture)[1].tobytes(), index, time_s)
 
 
 def add_stream(contract: Contract, name: str, acts: Sequence[Act], **changes: Any) -> str:
@@ -49,7 +49,7 @@ def add_event(contract: Contract, stream_id: str, action: str, age_s: float, **c
         "state": "ended", "severity": {"fall": "alarm", "lie": "warning"}.get(action, "info"), "score": 0.91,
         "start_time": clock(age_s), "end_time": clock(max(0.0, age_s - 3)), "duration_s": 3.0, "start_s": 0.0,
         "end_s": 3.0, "zones": [], "rules": [], "box": [0.1, 0.2, 0.3, 0.9], "model": "stgcnpp-everyday", "tags": {},
-        "clip_state": "ready", "clip": {}, "acknowledged_at": None, "comment": "", "seq": len(contract.events), **changes,
+        "clip_state": "ready", "clip": {}, "acknowledged_at": None, "comment": "", "seq": 1, **changes,
     }  # fmt: skip
     return event_id
 
@@ -77,7 +77,7 @@ def _add_streams(router: APIRouter, state: Contract) -> None:
         return {"items": list(state.streams.values()), "next_cursor": None}
 
     @router.post("/streams", status_code=201)
-    def create(wanted: dict[str, Any] = Body()) -> Response:
+    def create(wanted: Changes) -> Response:
         if state.refusal is not None:
             return state.refusal
         changes = {**wanted, "state": "connecting"}
@@ -89,7 +89,7 @@ def _add_streams(router: APIRouter, state: Contract) -> None:
         return JSONResponse(found) if found else problem(404, "not_found", f"no stream {stream_id}")
 
     @router.patch("/streams/{stream_id}")
-    def change(stream_id: str, changes: dict[str, Any] = Body()) -> Json:
+    def change(stream_id: str, changes: Changes) -> Json:
         state.streams[stream_id].update(changes)
         return state.streams[stream_id]
 
@@ -115,10 +115,13 @@ def _add_streams(router: APIRouter, state: Contract) -> None:
 def _add_pictures(router: APIRouter, state: Contract) -> None:
     @router.get("/streams/{stream_id}/snapshot")
     def snapshot(stream_id: str) -> Response:
+        state.pictures_asked += 1
         return Response(jpeg(state.acts[stream_id], 40), media_type="image/jpeg")
 
     @router.get("/streams/{stream_id}/preview")
     def preview(stream_id: str) -> StreamingResponse:
+        state.pictures_asked += 1
+
         async def pictures() -> AsyncIterator[bytes]:
             shown = -1
             while stream_id in state.streams:
@@ -153,7 +156,7 @@ def _add_events(router: APIRouter, state: Contract) -> None:
         return state.events[event_id]
 
     @router.patch("/events/{event_id}")
-    def change(event_id: str, changes: dict[str, Any] = Body()) -> Json:
+    def change(event_id: str, changes: Changes) -> Json:
         if "acknowledged" in changes:
             state.events[event_id]["acknowledged_at"] = clock(0) if changes.pop("acknowledged") else None
         state.events[event_id].update(changes)
@@ -164,7 +167,7 @@ def _add_events(router: APIRouter, state: Contract) -> None:
         return Response(film((Act(1, "walk", 0, 1), Act(1, "fall", 1, 2)), 2.0), media_type="video/mp4")
 
     @router.post("/events/{event_id}/feedback", status_code=201)
-    def feedback(event_id: str, opinion: dict[str, Any] = Body()) -> Json:
+    def feedback(event_id: str, opinion: Changes) -> Json:
         state.feedback.append(opinion)
         return opinion
 
@@ -175,13 +178,19 @@ def _add_webhooks(router: APIRouter, state: Contract) -> None:
         return {"items": list(state.webhooks.values())}
 
     @router.post("/webhooks", status_code=201)
-    def create(wanted: dict[str, Any] = Body()) -> Json:
-        hook = {"webhook_id": f"hook-{len(state.webhooks) + 1}", "enabled": True, "pending": 0, "actions": None, **wanted}
+    def create(wanted: Changes) -> Json:
+        hook = {
+            "webhook_id": f"hook-{len(state.webhooks) + 1}",
+            "enabled": True,
+            "pending": 0,
+            "actions": None,
+            **wanted,
+        }
         state.webhooks[hook["webhook_id"]] = hook
         return {**hook, "secret": "whsec_c2hvd24gb25jZSBhbmQgbmV2ZXIgYWdhaW4="}
 
     @router.patch("/webhooks/{webhook_id}")
-    def change(webhook_id: str, changes: dict[str, Any] = Body()) -> Json:
+    def change(webhook_id: str, changes: Changes) -> Json:
         state.webhooks[webhook_id].update(changes)
         return state.webhooks[webhook_id]
 

@@ -50,6 +50,7 @@ class Contract:
         self.webhooks: dict[str, Json] = {}
         self.feedback: list[Json] = []
         self.pushed: list[bytes] = []
+        self.pictures_asked = 0
         self.frame_now = 0
 
     def add_job(self, name: str, acts: list[Act], duration_s: float = 6.0, **changes: object) -> str:
@@ -77,16 +78,30 @@ class Contract:
     def tell(self, kind: str, data: Json, **envelope: object) -> None:
         """Say something to everybody connected."""
         self.seq += 1
-        message = {"v": 1, "seq": self.seq, "type": kind, "time": dt.datetime.now(dt.UTC).isoformat(), "data": data, **envelope}
+        message = {
+            "v": 1,
+            "seq": self.seq,
+            "type": kind,
+            "time": dt.datetime.now(dt.UTC).isoformat(),
+            "data": data,
+            **envelope,
+        }
         assert self.loop is not None
         for socket in list(self.sockets):
             asyncio.run_coroutine_threadsafe(socket.send_text(json.dumps(message)), self.loop)
 
     def wait_for_subscriptions(self, count: int) -> None:
         """Until so many subscriptions have come."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while len(self.subscriptions) < count or not self.sockets:
             assert time.monotonic() < deadline, f"{len(self.subscriptions)} subscriptions came, expected {count}"
+            time.sleep(0.02)
+
+    def wait_for_pictures(self, count: int) -> None:
+        """Until so many pictures were pushed."""
+        deadline = time.monotonic() + 20
+        while len(self.pushed) < count:
+            assert time.monotonic() < deadline, f"{len(self.pushed)} pictures came, expected {count}"
             time.sleep(0.02)
 
     def cut(self) -> None:

@@ -136,6 +136,6 @@ def test_annotated_copy_is_played_when_the_browser_lacks_the_codec(stage: Stage,
     tab = open_tab(f"{stage.url}/#/videos/{job}")
 
     expect(tab.get_by_text("the annotated copy is shown")).to_be_visible()
-    tab.wait_for_function("document.querySelector('video').readyState >= 2")
+    expect(tab.get_by_label("The video")).to_have_js_property("readyState", 4)
     seek(tab, 1.0)
     expect(tab.get_by_role("list", name="In the picture now").get_by_role("button", name="Person 1")).to_be_visible()

@@ -159,12 +159,17 @@ async function showResult(self, job) {
   self.isAnnotated = false;
   const found = h("section", { "aria-label": "Actions" }, h("div", { class: "section-head" }, h("h2", {}, "Actions")), self.table.element);
   const nobody = h("div", { class: "empty slim", hidden: true }, h("h2", {}, "Nobody is in this video"), h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."));
-  self.frame = h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element));
+  self.frame = h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element, keyHints()));
   fill(self.body, self.note, nobody, self.frame, h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element), found);
   self.end.add(self.timeline.close);
   self.end.add(() => self.stage.close());
   const catalog = await loadCatalog();
   await Promise.all([fillTimeline(self, legend, catalog, { found, nobody }), fillFrames(self, catalog)]);
+}
+
+function keyHints() {
+  const hint = (keys, text) => h("div", {}, h("dt", {}, keys.map((key) => h("kbd", {}, key))), h("dd", {}, text));
+  return h("dl", { class: "hints", "aria-label": "Keys" }, hint(["space"], "play, pause"), hint([",", "."], "one frame"), hint(["←", "→"], "a second, on the timeline"));
 }
 
 function stageOf(self, job, source, pick) {

@@ -73,7 +73,7 @@ function onMessage(self, message) {
   }
   const tile = self.tiles.get(message.stream_id);
   if (message.type === "stream.state_changed") {
-    Object.assign(stream, { state: message.data.state, last_error: message.data.last_error ?? message.data.error ?? null });
+    Object.assign(stream, { state: message.data.state, last_error: message.data.code ? message.data : null });
     render(self);
   } else if (message.type === "frame") {
     tile?.showPersons(message.data);

@@ -66,7 +66,7 @@ function kindSwitch(changed) {
 async function showRoom(room) {
   try {
     const capacity = await get("/v1/capacity");
-    if (Number.isFinite(capacity.free_slots)) fill(room, `Room for ${capacity.free_slots} more at 15 pictures a second. ${capacity.why ?? ""}`);
+    if (Number.isFinite(capacity.free_slots)) fill(room, `Room for ${capacity.free_slots} more at 15 pictures a second: ${capacity.why}.`);
   } catch {
     room.hidden = true; // The answer to the POST says it when there is none.
   }

@@ -51,7 +51,7 @@ export function createEventList({ params, accepts, nameOf, catalog, empty }) {
   }
 
   function render() {
-    const events = [...self.events.values()].sort((one, other) => (one.start_time < other.start_time ? 1 : -1));
+    const events = [...self.events.values()].sort((one, other) => Date.parse(other.start_time) - Date.parse(one.start_time));
     more.hidden = !self.next;
     none.hidden = events.length > 0 || !self.isLoaded;
     const rows = new Map([...list.children].map((row) => [row.dataset.id, row]));
@@ -101,5 +101,5 @@ export function lasted(event) {
 }
 
 function oldest(events) {
-  return [...events.values()].reduce((one, other) => (one.start_time < other.start_time ? one : other)).event_id;
+  return [...events.values()].reduce((one, other) => (Date.parse(one.start_time) < Date.parse(other.start_time) ? one : other)).event_id;
 }

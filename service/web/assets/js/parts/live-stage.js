@@ -16,7 +16,7 @@ export function createLiveStage({ path, hasPictures, onShown, onPick }) {
   const end = closers();
   const canvas = h("canvas", { class: "feed", width: "640", height: "360", role: "img", "aria-label": "Live picture" });
   const overlay = createOverlay(canvas, () => [canvas.width, canvas.height]);
-  const note = h("p", { class: "feed-note", role: "status" });
+  const note = h("p", { class: "feed-note" });
   const picture = h("div", { class: "picture" }, canvas, overlay.canvas, note);
   const self = { canvas, overlay, onShown, pictures: [], messages: [], isLive: false, hasPictures };
   const element = h("div", { class: "stage live", role: "group", "aria-label": "Live picture" }, picture, bar(overlay, () => element));
@@ -40,24 +40,31 @@ export function createLiveStage({ path, hasPictures, onShown, onPick }) {
     overlay,
     takeFrame: (message) => takeMessage(self, message),
     setNote(text) {
+      self.isAway = Boolean(text);
       fill(note, text);
       note.hidden = !text;
       canvas.dataset.stale = Boolean(text);
-      if (text) paintPersons(self, []);
+      if (!text) return;
+      self.pictures.splice(0).forEach((item) => item.bitmap.close());
+      self.messages.length = 0;
+      paintPersons(self, []);
     },
     close: end.close,
   };
 }
 
 function takePicture(self, item) {
+  if (self.isAway) return item.bitmap.close();
+
   self.pictures.push({ ...item, atMs: performance.now() });
   while (self.pictures.length > PICTURES_KEPT) self.pictures.shift().bitmap.close();
+  return null;
 }
 
 function takeMessage(self, message) {
   self.messages.push({ frameIndex: message.frame_index, persons: message.data.persons ?? [], size: message.data.frame_size, atMs: performance.now() });
   if (self.messages.length > MESSAGES_KEPT) self.messages.shift();
-  if (!self.hasPictures) showWithoutPicture(self);
+  if (!self.hasPictures && !self.isAway) showWithoutPicture(self);
 }
 
 function show(self) {
@@ -80,17 +87,19 @@ function paintPicture(self, { bitmap, frameIndex }) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();
-  paintPersons(self, personsOf(self, frameIndex));
+  const said = messageOf(self, frameIndex);
+  self.overlay.canvas.dataset.frame = said?.frameIndex ?? "";
+  paintPersons(self, said?.persons ?? []);
 }
 
-function personsOf(self, frameIndex) {
-  if (frameIndex === null) return fresh(self.messages.at(-1))?.persons ?? [];
+function messageOf(self, frameIndex) {
+  if (frameIndex === null) return fresh(self.messages.at(-1));
   let best = null;
   for (const message of self.messages) {
     const away = Math.abs(message.frameIndex - frameIndex);
     if (!best || away <= best.away) best = { away, message };
   }
-  return fresh(best?.message)?.persons ?? [];
+  return fresh(best?.message);
 }
 
 function fresh(message) {
