@@ -11,7 +11,7 @@ _PART_SIZE = 0.6  # of a track's longer side: smaller boxes near it are its part
 _PART_COVER = 0.4  # share of a part inside the track's grown box
 _PART_MARGIN = 0.2
 _SAME = 0.5  # overlap of a weak box with a track from which it is the same body
-_COVERED = 0.6  # share of a weak box inside a track from which it is a piece of it, however long
+_COVERED = 0.5  # share of a weak box inside a track from which it is a piece of it, however long
 _PIECES = 0.3  # overlap, of the smaller one, of two weak boxes on one torn body
 _MAX_REJECTED = 64
 

@@ -72,7 +72,7 @@ class TrackConfig(Section):
         default=2.0, gt=0, le=30, description="Seconds after which an unconfirmed track is given up."
     )
     max_jitter: float = Field(
-        default=0.06,
+        default=0.03,
         gt=0,
         le=1,
         description="Most jitter of a weak track's joints, share of its size; furniture trembles more.",
