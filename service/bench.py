@@ -78,7 +78,7 @@ def build_bench(settings: Settings) -> NetworkBench:
         return streams(task, channel)
 
     runners = {"job": run_job, "stream": run_stream}
-    num_cores = len(os.sched_getaffinity(0)) / settings.workers
+    num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     return NetworkBench(networks, settings.device, runners, StreamConfig().track.max_persons, num_cores)
 
 

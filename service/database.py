@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import alembic.command
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -98,7 +94,15 @@ def _open_engine(url: str) -> sa.Engine:
 
 def migrate(database: Database) -> None:
     """Bring the schema up to this version; raises DatabaseNewer when the database is ahead of it."""
-    config = _alembic_config()
+    # Imported here: workers know the tables too, and never migrate.
+    import alembic.command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
     script = ScriptDirectory.from_config(config)
     with database.write() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
@@ -113,13 +117,6 @@ def migrate(database: Database) -> None:
         logger.info("database schema: %s -> %s", found, script.get_current_head())
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
-
-
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
 
 
 def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -39,10 +39,7 @@ class Settings(BaseSettings):
         default=None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
     )
     workers: int = Field(
-        default=1,
-        ge=1,
-        le=64,
-        description="Workers for streams; one more does jobs; each a process with its networks.",
+        default=1, ge=0, le=64, description="Workers for streams, one more does jobs; each a process with its networks."
     )
     worker_memory_bytes: int = Field(
         default=6 * 2**30,

@@ -25,7 +25,7 @@ _GRACE_S = 4
 @click.command(help=__doc__)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Workers for streams [default: ACTOGRAM_WORKERS or 1].")
+@click.option("--workers", type=click.IntRange(0, 64), help="Workers for streams [default: ACTOGRAM_WORKERS or 1].")
 @click.option("--create-key", is_flag=True, help="Make an admin key and print it, if there is no key yet.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.registry import load_registry
 from models.weights import WeightStore
-from pipelines.errors import AnalysisCancelled
+from pipelines.errors import AnalysisCancelled, SourceError
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, Networks, load_action
@@ -47,6 +47,11 @@ class JobRunner:
             summary = self._analyze(task, channel, path, networks)
         except AnalysisCancelled:
             return Ended("released" if channel.stop_reason == "drain" else "cancelled", {})
+        except SourceError as error:
+            # People know their video by its own name.
+            shown = task.options.get("name")
+            text = str(error).replace(_kept_name(folder), str(shown)) if shown else str(error)
+            return Ended("failed", {}, error.code, text)
         _write_timeline(folder / "timeline.json", summary)
         self._measure(channel, summary)
         return Ended("succeeded", _facts(summary))
@@ -85,6 +90,10 @@ class JobRunner:
         for stage, mean_ms in stats.stage_ms.items():
             channel.measure(Sample("frames_total", "add", (float(stats.frames),), {"stream": _LIVE, "stage": stage}))
             channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
+
+
+def _kept_name(folder: Path) -> str:
+    return next((path.name for path in folder.glob("source.*")), "source.bin")
 
 
 def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:

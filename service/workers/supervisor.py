@@ -69,5 +69,6 @@ class Supervisor:
         return [keeper.health() for keeper in self._keepers]
 
     def is_ready(self) -> bool:
-        """Whether for every kind of task at least one worker is warm."""
-        return all(any(keeper.is_ready(kind) for keeper in self._keepers) for kind in self._listeners)
+        """Whether for every kind of task that has workers at least one is warm."""
+        kinds = [kind for kind in self._listeners if self.slots(kind) > 0]
+        return all(any(keeper.is_ready(kind) for keeper in self._keepers) for kind in kinds)
