@@ -17,13 +17,15 @@ _HTTP_PORTS = {"http": 80, "https": 443}
 
 def redact_uri(uri: str) -> str:
     """The URI without its password and without its query, which often holds a token."""
+    scheme, mark, rest = uri.partition("://")
+    if mark and "@" in rest and not rest.startswith("/"):
+        # A password may hold "/", "?" or "@" unescaped: everything up to the last "@" goes.
+        uri = f"{scheme}://***@{rest.rpartition('@')[2]}"
     try:
         parts = urlsplit(uri)
-        host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return "unreadable URI"
-    user = "***@" if "@" in parts.netloc else ""
-    return urlunsplit((parts.scheme, user + host, parts.path, "***" if parts.query else "", ""))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "***" if parts.query else "", ""))
 
 
 def _resolve(host: str, port: int) -> Sequence[str]:

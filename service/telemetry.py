@@ -1,12 +1,13 @@
 """The metrics under /metrics: what the web process counts and what the workers report."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.samples import Sample as PrometheusSample
 
 from service.workers.messages import Sample
 
@@ -94,13 +95,25 @@ class Metrics:
             elif isinstance(series, (Counter, Gauge)) and sample.action == "add":
                 series.inc(value)
 
-    def forget(self, name: str, *labels: str) -> None:
-        """Remove one series: its stream is gone."""
-        metric = self._metrics[name]
-        metric.remove(*labels)
+    def keep_streams(self, streams: Collection[str]) -> None:
+        """Remove the series of every other stream: removed ones must not be told, or kept, for ever."""
+        for name, labels in self._labels.items():
+            if "stream" not in labels:
+                continue
+            at = labels.index("stream")
+            metric = self._metrics[name]
+            found = {tuple(sample.labels[label] for label in labels) for sample in _samples(metric)}
+            for values in found:
+                if values[at] not in streams:
+                    metric.remove(*values)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         for refresh in self._refreshers:
             refresh()
         return generate_latest(self._registry)
+
+
+def _samples(metric: Metric) -> Iterator[PrometheusSample]:
+    for family in metric.collect():
+        yield from family.samples

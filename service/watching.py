@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from service.catalog.library import Library
 from service.database import Database, now
+from service.errors import InvalidRequest
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.live.hub import Hub
@@ -94,15 +95,15 @@ def build_watching(base: Foundation) -> Watching:
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
     events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
-    witness = EventWitness(events)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes)
     pictures = PictureFolder(settings.blobs / "streams")
+    witness = EventWitness(events, evidence.remove, pictures.remove)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, base.hub.publish, witness, partial(_task_options, evidence, pictures)
     )
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
-        base.database, base.log, camera_policy(settings), dispatcher, witness, base.library.require_action_model,
+        base.database, base.log, camera_policy(settings), dispatcher, witness, partial(_check_model, base.library),
         partial(_room, settings, base.supervisor),
     )  # fmt: skip
     client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
@@ -123,6 +124,18 @@ def camera_policy(settings: Settings) -> SourcePolicy:
 
 def _task_options(evidence: EvidenceFolder, pictures: PictureFolder, row: StreamRow) -> dict[str, JsonValue]:
     return {"folder": str(pictures.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
+
+
+def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
+    """Raises ModelUnknown, and InvalidRequest for a window that the model does not look at."""
+    if name is not None:
+        library.require_action_model(name)
+    model = name or library.default_action_model
+    if window_s is None or model is None:
+        return
+    expected = library.manifests[model].get("window_s")
+    if isinstance(expected, (int, float)) and window_s != expected:
+        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, {model} looks at windows of {expected:g} s")
 
 
 def _room(settings: Settings, supervisor: Supervisor) -> Room:
@@ -150,6 +163,8 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
 def _refresh(watching: Watching, metrics: Metrics) -> None:
     for sink, pending in watching.sinks.pending().items():
         metrics.set("outbox_pending", pending, sink=sink)
-    for stream_id, state in watching.streams.states().items():
+    states = watching.streams.states()
+    metrics.keep_streams({*states, "job"})
+    for stream_id, state in states.items():
         for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):
             metrics.set("stream_state", float(name == state), stream=stream_id, state=name)

@@ -91,7 +91,8 @@ class EventControl:
     def take(self, origin: Origin, name: ActionFact, data: Mapping[str, JsonValue]) -> EventRow | None:
         """Store and announce what a worker reports; None when it is known already, or nobody shall know of it.
 
-        Raises pydantic.ValidationError when the report is not a Sighting.
+        Whatever is lost on the way, an event is announced as started before it is updated or ended, and as started
+        once. Raises pydantic.ValidationError when the report is not a Sighting.
         """
         seen = _SIGHTING.validate_python(dict(data))
         with self._log.transaction() as transaction:
@@ -101,8 +102,8 @@ class EventControl:
             row = self._judge(origin, name, seen, known)
             if row is None:
                 return None
-            announced = transaction.announce(_message(name, row, seen))
-            row = replace(row, seq=announced.seq)
+            for kind, shown in _announcements(name, row, known):
+                row = replace(row, seq=transaction.announce(_message(kind, shown, seen)).seq)
             store.put(transaction.connection, row)
             return row
 
@@ -121,17 +122,27 @@ class EventControl:
             data: dict[str, JsonValue] = {"track_id": track_id} | ({"reason": reason} if reason else {})
             transaction.announce(Message(name, data, stream_id=stream_id, time=at))
 
-    def close_stream(self, origin: Origin) -> int:
-        """End what a worker left open when it died or was stopped; returns how many events that were."""
-        assert origin.stream_id is not None
+    def close_stream(self, stream_id: str) -> int:
+        """End what a worker left open when it died or was stopped; returns how many events that were.
+
+        Evidence that it had promised and not delivered will not come.
+        """
         with self._log.transaction() as transaction:
-            left = store.iter_open(transaction.connection, origin.stream_id)
+            left = store.iter_open(transaction.connection, stream_id)
             for row in left:
                 self._close(transaction, row)
-            for track_id in store.end_tracks(transaction.connection, origin.stream_id, now(), "lost"):
+            for row in store.iter_promised(transaction.connection, stream_id):
+                _settle_clip(transaction, row, "failed", {"reason": "worker_lost"})
+            for track_id in store.end_tracks(transaction.connection, stream_id, now(), "lost"):
                 data: dict[str, JsonValue] = {"track_id": track_id, "reason": "lost"}
-                transaction.announce(Message("track.ended", data, stream_id=origin.stream_id))
+                transaction.announce(Message("track.ended", data, stream_id=stream_id))
         return len(left)
+
+    def close_all(self) -> int:
+        """End what an earlier server left open, in every stream that ever was; returns how many events that were."""
+        with self._database.read() as connection:
+            streams = store.streams_left_open(connection)
+        return sum(self.close_stream(stream_id) for stream_id in streams)
 
     def page(self, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int) -> list[EventRow]:
         """At most `limit` events, the newest start first."""
@@ -159,16 +170,15 @@ class EventControl:
             store.put(connection, row)
         return row
 
-    def set_clip(self, event_id: str, state: store.ClipState, clip: Mapping[str, JsonValue]) -> None:
-        """The evidence of an event is ready, or never will be; announced."""
+    def set_clip(self, event_id: str, state: store.ClipState, clip: Mapping[str, JsonValue]) -> bool:
+        """The evidence of an event is ready, or never will be; announced once. False when there is no such event."""
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, event_id)
-            if row is None or row.clip_state == state:
-                return
-            data: dict[str, JsonValue] = {"event_id": event_id, "clip_state": state, **clip}
-            kind = "clip.ready" if state == "ready" else "clip.failed"
-            told = transaction.announce(Message(kind, data, stream_id=row.stream_id, job_id=row.job_id, tags=row.tags))
-            store.put(transaction.connection, replace(row, clip_state=state, clip=clip, seq=told.seq))
+            if row is None:
+                return False
+            if row.clip_state not in ("ready", "failed"):
+                _settle_clip(transaction, row, state, clip)
+        return True
 
     def add_feedback(self, event_id: str, opinion: FeedbackCreate) -> str:
         """Keep what a person says; returns its id; raises NotFound."""
@@ -225,8 +235,8 @@ class EventControl:
             if place.is_excluded and known is None:
                 return None
             place_zones = tuple(dict.fromkeys((*place_zones, *place.zones)))
-        elif known is None and name == "action.ended":
-            logger.debug("end of an event that was never told: %s", seen.event_id)
+        if known is None and name == "action.retracted":
+            return None
         severity, rules = self._weigh(origin, name, seen, place_zones, known)
         wants_clip = self._has_clip(origin, seen.action) and _STATES[name] in ("confirmed", "ended")
         clip_state = known.clip_state if known and known.clip_state != "none" else ("pending" if wants_clip else "none")
@@ -264,6 +274,25 @@ class EventControl:
         closed = replace(row, state=state)
         told = transaction.announce(_message(name, closed, None))
         store.put(transaction.connection, replace(closed, seq=told.seq))
+
+
+def _announcements(name: ActionFact, row: EventRow, known: EventRow | None) -> list[tuple[str, EventRow]]:
+    """What to tell, in order: a start that was lost or hidden by an excluded zone is told before what follows it."""
+    has_started = known is not None and known.state == "confirmed"
+    if name == "action.updated" and not has_started:
+        return [("action.started", row)]
+    if name == "action.ended" and not has_started:
+        return [("action.started", replace(row, state="confirmed")), (name, row)]
+    return [(name, row)]
+
+
+def _settle_clip(
+    transaction: Transaction, row: EventRow, state: store.ClipState, clip: Mapping[str, JsonValue]
+) -> None:
+    data: dict[str, JsonValue] = {"event_id": row.event_id, "clip_state": state, **clip}
+    kind = "clip.ready" if state == "ready" else "clip.failed"
+    told = transaction.announce(Message(kind, data, stream_id=row.stream_id, job_id=row.job_id, tags=row.tags))
+    store.put(transaction.connection, replace(row, clip_state=state, clip=clip, seq=told.seq))
 
 
 def _is_old(known: EventRow, name: ActionFact, seen: Sighting) -> bool:

@@ -1,6 +1,7 @@
 """The evidence of events on disk: per event the clip, the skeletons, and why it was announced."""
 
 import json
+import secrets
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ class EvidenceFolder:
         if not (folder / "evidence.json").is_file():
             return None
         path = folder / "evidence.zip"
-        partial = folder / "evidence.zip.part"
+        partial = folder / f"evidence-{secrets.token_hex(4)}.part"
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("event.json", json.dumps(dict(event), indent=1))
             for name in ("evidence.json", "skeletons.jsonl"):
@@ -69,7 +70,7 @@ class EvidenceFolder:
         if not lines:
             return None
         target = self.folder(event_ids[0]) / f"track-{safe_name(stream_id)}-{track_id}.jsonl"
-        partial = target.with_suffix(".part")
+        partial = target.with_suffix(f".{secrets.token_hex(4)}.part")
         partial.write_text("".join(lines[time] for time in sorted(lines)), encoding="utf-8")
         return partial.replace(target)
 
@@ -79,8 +80,7 @@ class EvidenceFolder:
 
     def trim(self) -> int:
         """Remove the oldest evidence beyond the limit; returns how many events lost theirs."""
-        folders = [folder for folder in self._root.iterdir() if folder.is_dir()]
-        sized = sorted(((folder.stat().st_mtime, _size_bytes(folder), folder) for folder in folders), reverse=True)
+        sized = sorted((found for folder in self._root.iterdir() if (found := _sized(folder))), reverse=True)
         total, removed = 0, 0
         for _, size, folder in sized:
             total += size
@@ -90,5 +90,9 @@ class EvidenceFolder:
         return removed
 
 
-def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+def _sized(folder: Path) -> tuple[float, int, Path] | None:
+    """Age and size of one event's folder; None for one that is being removed, or is none."""
+    try:
+        return folder.stat().st_mtime, sum(path.stat().st_size for path in folder.iterdir()), folder
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -65,9 +65,9 @@ def list_events(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> EventPage:
     """Events, the newest first."""
-    rows = control.page(wanted, None if cursor is None else _decode(cursor), limit)
-    more = _encode(rows[-1]) if len(rows) == limit else None
-    return EventPage(items=[EventRead.of(row) for row in rows], next_cursor=more)
+    rows = control.page(wanted, None if cursor is None else _decode(cursor), limit + 1)
+    more = _encode(rows[limit - 1]) if len(rows) > limit else None
+    return EventPage(items=[EventRead.of(row) for row in rows[:limit]], next_cursor=more)
 
 
 @router.get("/events/{event_id}", dependencies=[Viewer])
@@ -158,6 +158,9 @@ def _encode(row: EventRow) -> str:
 def _decode(cursor: str) -> tuple[dt.datetime, str]:
     try:
         time, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        return dt.datetime.fromisoformat(time), event_id
+        found = dt.datetime.fromisoformat(time)
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest("query.cursor: not one that a page gave") from error
+    if found.tzinfo is None:
+        raise InvalidRequest("query.cursor: not one that a page gave")
+    return found, event_id

@@ -66,6 +66,11 @@ class RuleBook:
         # (rule, track, action) → (event that matched, media second of the match); the oldest are forgotten first.
         self._told: OrderedDict[tuple[str, int, str], tuple[str, float]] = OrderedDict()
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules themselves."""
+        return self._rules
+
     def judge(self, occurrence: Occurrence) -> tuple[Rule, ...]:
         """The rules that an occurrence meets, those in their cooldown left out.
 

@@ -185,6 +185,20 @@ def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
     return [EventRow(**row) for row in connection.execute(query).mappings()]
 
 
+def iter_promised(connection: sa.Connection, stream_id: str) -> list[EventRow]:
+    """The events of a stream whose evidence is announced and not there yet."""
+    query = sa.select(events).where(events.c.stream_id == stream_id, events.c.clip_state == "pending")
+    return [EventRow(**row) for row in connection.execute(query).mappings()]
+
+
+def streams_left_open(connection: sa.Connection) -> list[str]:
+    """Every stream, there or removed, with events, tracks or evidence that nobody ended."""
+    is_left = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
+    of_events = sa.select(events.c.stream_id).where(is_left, events.c.stream_id.is_not(None))
+    of_tracks = sa.select(tracks.c.stream_id).where(tracks.c.end_time.is_(None))
+    return sorted(connection.execute(sa.union(of_events, of_tracks)).scalars())
+
+
 def start_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime) -> None:
     """A person was found; harmless when that is known."""
     if get_track(connection, stream_id, track_id) is None:
@@ -250,5 +264,15 @@ def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -
         ids = [row.event_id for row in gone[start : start + 500]]
         connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
         connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
-    connection.execute(sa.delete(tracks).where(tracks.c.end_time < older_than))
+    _forget_tracks(connection, older_than, keep_rows)
     return gone
+
+
+def _forget_tracks(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> None:
+    """The newest track of each stream stays: its number is where the next worker goes on."""
+    newest = sa.select(sa.func.max(tracks.c.track_id)).group_by(tracks.c.stream_id)
+    edge = connection.execute(
+        sa.select(tracks.c.start_time).order_by(tracks.c.start_time.desc()).offset(keep_rows).limit(1)
+    ).scalar()
+    oldest = older_than if edge is None else max(older_than, edge)
+    connection.execute(sa.delete(tracks).where(tracks.c.end_time < oldest, tracks.c.track_id.not_in(newest)))

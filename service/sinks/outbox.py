@@ -121,9 +121,14 @@ class Outbox:
         if page[0].seq > after + 1:
             logger.warning("sink %s: messages %d to %d are no longer in the log", self.name, after + 1, page[0].seq - 1)
         for message in page:
-            if self._wants(message) and not self._hand_over(message):
+            if not self._wants(message):
+                continue
+            if not self._hand_over(message):
                 return 0
             self._ledger.advance(message.seq)
+        if not self._wants(page[-1]):
+            # Once for all that were passed over: each step is a write that others wait for.
+            self._ledger.advance(page[-1].seq)
         return len(page)
 
     def _hand_over(self, message: Message) -> bool:

@@ -1,5 +1,7 @@
 """What clients send and get about webhooks."""
 
+import base64
+import binascii
 import datetime as dt
 from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +18,17 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _signing_secret(secret: str) -> str:
+    coded = secret.removeprefix("whsec_")
+    if coded != secret:
+        try:
+            base64.b64decode(coded, validate=True)
+        except binascii.Error as error:
+            raise ValueError("behind whsec_ stands base64; a secret of another kind has no such prefix") from error
+    return secret
+
+
+Secret = Annotated[str, Field(min_length=16, max_length=256), AfterValidator(_signing_secret)]
 WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=50)]
 
@@ -26,9 +39,7 @@ class WebhookCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: WebAddress
-    secret: str | None = Field(
-        None, min_length=16, max_length=256, description="Signing secret; left out: one is made and shown once."
-    )
+    secret: Secret | None = Field(None, description="Signing secret; left out: one is made and shown once.")
     messages: Patterns = Field(
         default=["action.started", "action.ended"], description="Families (action) or types (action.started)."
     )
@@ -44,7 +55,7 @@ class WebhookPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: WebAddress | None = None
-    secret: str | None = Field(None, min_length=16, max_length=256)
+    secret: Secret | None = None
     messages: Patterns | None = None
     streams: Patterns | None = None
     actions: Patterns | None = None

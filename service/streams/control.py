@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from service.database import Database, now
 from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
 from service.live.log import EventLog
@@ -29,7 +31,8 @@ _FPS_DEFAULT = 15.0
 _FPS_MIN = 2.0
 _LOCAL = ("push:", "webcam:")
 # Changes of these parts reach a running stream without a new start.
-_LIGHT = frozenset({"name", "zones", "rules", "tags"})
+_LIGHT = frozenset({"zones", "rules", "tags"})
+_HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +66,21 @@ class Watcher(Protocol):
 class StreamControl:
     """Streams as the routes see them.
 
-    require_model: raises ModelUnknown for a name that is no action model.
+    check_model: raises ModelUnknown for a name that is no action model (None: the active one), and InvalidRequest for a
+                 window in seconds that is not the model's.
     room: asked at every new stream.
     """
 
     def __init__(
         self, database: Database, log: EventLog, policy: SourcePolicy, dispatcher: StreamDispatcher, watcher: Watcher,
-        require_model: Callable[[str], object], room: Callable[[], Room],
+        check_model: Callable[[str | None, float | None], None], room: Callable[[], Room],
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._policy = policy
         self._dispatcher = dispatcher
         self._watcher = watcher
-        self._require_model = require_model
+        self._check_model = check_model
         self._room = room
 
     def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
@@ -125,33 +129,28 @@ class StreamControl:
         return StreamStatusRead.of(row, self._dispatcher.figures(row.stream_id))
 
     def change(self, stream_id: str, patch: StreamPatch) -> StreamRow:
-        """Change a stream; what concerns its pictures starts it anew. Raises NotFound, SourceForbidden, AtCapacity."""
-        given = patch.model_dump(mode="json", exclude_none=True)
-        row = self.require(stream_id)
-        parts = {name: value for name, value in given.items() if name not in ("name", "enabled")}
-        if "source" in parts:
-            parts["source"] = _keep_credentials(parts["source"], row)
-        config = StreamConfig.model_validate({**row.config, **parts})
-        if "source" in parts or "analysis" in parts:
-            self._check(config)
-        is_enabled = row.is_enabled if patch.enabled is None else patch.enabled
-        is_heavy = bool(set(given) - _LIGHT)
+        """Change a stream; what concerns its pictures starts it anew, what is as it was does not.
+
+        Raises NotFound, InvalidRequest, SourceForbidden, ModelUnknown, AtCapacity.
+        """
         with self._log.transaction() as transaction:
-            row = store.get(transaction.connection, stream_id) or row
-            if is_enabled and not row.is_enabled:
+            row = store.get(transaction.connection, stream_id)
+            if row is None:
+                raise NotFound(f"no stream {stream_id}")
+            changed = self._changed(row, patch)
+            has_new_start = _has_new_start(row, changed, patch)
+            if changed.is_enabled and (_fps(changed) > _fps(row) or not row.is_enabled):
                 others = [one for one in store.all_streams(transaction.connection) if one.stream_id != stream_id]
-                self._require_room(others, config.analysis.fps)
-            changed = replace(row, name=patch.name or row.name, config=config.model_dump(mode="json"))
-            if is_heavy:
-                state: store.StreamState = "connecting" if is_enabled else "disabled"
+                self._require_room(others, _fps(changed))
+            if has_new_start:
                 changed = replace(
-                    changed, is_enabled=is_enabled, state=state, state_since=now(), crashes=0,
+                    changed, state="connecting" if changed.is_enabled else "disabled", state_since=now(), crashes=0,
                     error_code=None, error_message=None,
                 )  # fmt: skip
                 transaction.announce(state_message(changed))
             store.put(transaction.connection, changed)
         self._watcher.changed(changed)
-        if is_heavy:
+        if has_new_start:
             self._dispatcher.restart(stream_id)
         return changed
 
@@ -187,12 +186,29 @@ class StreamControl:
             workers_ready=room.workers_ready,
         )  # fmt: skip
 
+    def _changed(self, row: StreamRow, patch: StreamPatch) -> StreamRow:
+        given = patch.model_dump(mode="json", exclude_none=True, exclude={"name", "enabled"})
+        if "source" in given:
+            given["source"] = _keep_credentials(given["source"], row)
+        try:
+            config = StreamConfig.model_validate({**row.config, **given})
+        except ValidationError as error:
+            # Each part was valid by itself; together they are not.
+            fault = error.errors(include_input=False)[0]
+            raise InvalidRequest(f"body: {fault['msg']}") from None
+        if "source" in given or "analysis" in given:
+            self._check(config)
+        is_enabled = row.is_enabled if patch.enabled is None else patch.enabled
+        return replace(row, name=patch.name or row.name, config=config.model_dump(mode="json"), is_enabled=is_enabled)
+
     def _check(self, config: StreamConfig) -> None:
         uri = config.source.uri
-        if not uri.startswith(_LOCAL):
-            self._policy.require_scheme(uri)
-        if config.analysis.model is not None:
-            self._require_model(config.analysis.model)
+        if not uri.startswith(_LOCAL) and _HIDDEN in uri:
+            raise InvalidRequest(f"source.uri: {_HIDDEN} stands where credentials were hidden; give the whole address")
+        self._policy.require_scheme(uri)
+        if uri.startswith("push:") and uri != "push:":
+            raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
+        self._check_model(config.analysis.model, config.analysis.window_s)
 
     def _replay(self, earlier: StreamRow, wanted: StreamCreate, config: StreamConfig) -> StreamRow:
         if earlier.name != wanted.name or dict(earlier.config) != config.model_dump(mode="json"):
@@ -213,6 +229,16 @@ class StreamControl:
                 f"{fps:g} frames per second asked for, {max(free, 0.0):.1f} of {room.fps_budget:.1f} are free: {fit}",
                 30,
             )
+
+
+def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bool:
+    """Whether the stream must begin anew; enabling one that failed is the wish to try again."""
+    if changed.is_enabled != row.is_enabled:
+        return True
+    heavy = (name for name in changed.config if name not in _LIGHT)
+    if any(changed.config[name] != row.config.get(name) for name in heavy):
+        return True
+    return bool(patch.enabled) and row.state == "failed"
 
 
 def shown_uri(uri: str) -> str:

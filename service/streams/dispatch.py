@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 CRASHES_MAX = 2
 _TICK_S = 1.0
+_PAUSE_S = (1.0, 60.0)
+"""First and longest wait before a stream that failed by itself is placed again."""
 _FORGIVE_S = 600.0
 _STATE: TypeAdapter[StreamState] = TypeAdapter(StreamState)
 
@@ -48,6 +51,10 @@ class Witness(Protocol):
         """End what a stream left open."""
         ...
 
+    def close_all(self) -> None:
+        """End what an earlier server left open, also of streams that were removed."""
+        ...
+
     def removed(self, stream_id: str) -> None:
         """Forget a stream that will not come back."""
         ...
@@ -66,19 +73,23 @@ class StreamDispatcher:
 
     def __init__(
         self, log: EventLog, placer: Placer, publish: Callable[[Message], None], witness: Witness,
-        options: Callable[[StreamRow], dict[str, JsonValue]],
+        options: Callable[[StreamRow], dict[str, JsonValue]], clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._log = log
         self._placer = placer
         self._publish = publish
         self._witness = witness
         self._options = options
+        self._clock = clock
+        # Held while a stream is handed to a worker or called back: a change must not fall between the two.
+        self._moving = threading.Lock()
         self._lock = threading.Lock()
         self._placed: dict[str, int] = {}
         self._leaving: set[str] = set()
         self._figures: dict[str, dict[str, JsonValue]] = {}
         self._tags: dict[str, Mapping[str, str]] = {}
         self._rows: dict[str, StreamRow] = {}
+        self._pauses: dict[str, tuple[float, float]] = {}
         self._wake = threading.Event()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
@@ -88,10 +99,9 @@ class StreamDispatcher:
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
             for row in rows:
-                if row.is_enabled and row.error_code != "source_quarantined":
+                if row.is_enabled and row.error_code not in store.FINAL:
                     self._announce(transaction, row.stream_id, "connecting", None)
-        for row in rows:
-            self._witness.close(row)
+        self._witness.close_all()
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,12 +121,14 @@ class StreamDispatcher:
 
     def restart(self, stream_id: str) -> None:
         """Its settings changed: end it where it runs; it is placed again."""
-        with self._lock:
-            is_placed = stream_id in self._placed
-            if is_placed:
-                self._leaving.add(stream_id)
-        if is_placed and not self._placer.withdraw(stream_id):
-            self._forget(stream_id)
+        with self._moving:
+            with self._lock:
+                self._pauses.pop(stream_id, None)
+                is_placed = stream_id in self._placed
+                if is_placed:
+                    self._leaving.add(stream_id)
+            if is_placed and not self._placer.withdraw(stream_id):
+                self._forget(stream_id)
         self._wake.set()
 
     def figures(self, stream_id: str) -> dict[str, JsonValue]:
@@ -144,14 +156,16 @@ class StreamDispatcher:
     def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
         """Place a stream again whose worker is gone, or quarantine it when that happened twice."""
         assert isinstance(task, StreamTask)
-        last = self._find(task.task_id)
-        self._forget(task.task_id)
-        with self._log.transaction() as transaction:
-            row = store.get(transaction.connection, task.task_id)
-            if row is not None:
-                self._judge_loss(transaction, row, reason, is_suspect)
-        self._close(last, row)
-        self._wake.set()
+        try:
+            with self._log.transaction() as transaction:
+                row = store.get(transaction.connection, task.task_id)
+                if row is not None:
+                    self._judge_loss(transaction, row, reason, is_suspect)
+            self._close(row or self._placed_row(task.task_id), is_gone=row is None)
+        finally:
+            # Nobody tells of a loss twice: whatever the database says, it must be placed again.
+            self._forget(task.task_id)
+            self._wake.set()
 
     def _judge_loss(self, transaction: Transaction, row: StreamRow, reason: LossReason, is_suspect: bool) -> None:
         crashes = store.count_crash(transaction.connection, row.stream_id) if is_suspect else row.crashes
@@ -162,20 +176,20 @@ class StreamDispatcher:
         elif row.is_enabled:
             self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
 
-    def _close(self, last: StreamRow | None, row: StreamRow | None) -> None:
+    def _close(self, row: StreamRow | None, *, is_gone: bool) -> None:
         """End what is left open, also of a stream that was removed meanwhile."""
-        known = row or last
-        if known is not None:
-            self._witness.close(known)
-        if row is None and last is not None:
-            self._witness.removed(last.stream_id)
+        if row is None:
+            return
+        self._witness.close(row)
+        if is_gone:
+            self._witness.removed(row.stream_id)
+            with self._lock:
+                self._pauses.pop(row.stream_id, None)
 
-    def _find(self, stream_id: str) -> StreamRow | None:
-        """The stream as it is stored; one that was removed is remembered until its worker has let go of it."""
-        with self._log.transaction() as transaction:
-            row = store.get(transaction.connection, stream_id)
+    def _placed_row(self, stream_id: str) -> StreamRow | None:
+        """A stream as it was placed; one that was removed is remembered until its worker has let go of it."""
         with self._lock:
-            return row or self._rows.get(stream_id)
+            return self._rows.get(stream_id)
 
     def _run(self) -> None:
         while not self._is_over:
@@ -193,16 +207,18 @@ class StreamDispatcher:
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
         for row in rows:
-            if row.is_enabled and row.error_code != "source_quarantined" and not self._is_over:
-                self._place(row)
+            if row.is_enabled and row.error_code not in store.FINAL and not self._is_over:
+                with self._moving:
+                    self._place(row.stream_id)
 
-    def _place(self, row: StreamRow) -> None:
+    def _place(self, stream_id: str) -> None:
         with self._lock:
-            if row.stream_id in self._placed or row.stream_id in self._leaving:
+            is_paused = self._pauses.get(stream_id, (0.0, 0.0))[1] > self._clock()
+            if is_paused or stream_id in self._placed or stream_id in self._leaving:
                 return
         with self._log.transaction() as transaction:
-            generation = store.next_generation(transaction.connection, row.stream_id)
-        if generation is None:
+            row = store.next_placement(transaction.connection, stream_id)
+        if row is None:
             return
         config = {
             **row.config, **self._options(row), "first_track_id": self._witness.first_track_id(row.stream_id)
@@ -210,11 +226,11 @@ class StreamDispatcher:
         source = row.config["source"]
         assert isinstance(source, dict)
         with self._lock:
-            self._placed[row.stream_id] = generation
+            self._placed[row.stream_id] = row.generation
             self._rows[row.stream_id] = row
             tags = row.config.get("tags")
             self._tags[row.stream_id] = {k: str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
-        if not self._placer.place(StreamTask(row.stream_id, generation, str(source["uri"]), config)):
+        if not self._placer.place(StreamTask(row.stream_id, row.generation, str(source["uri"]), config)):
             self._forget(row.stream_id)
 
     def _take(self, fact: Fact) -> None:
@@ -224,7 +240,7 @@ class StreamDispatcher:
         if fact.name == "stream.state_changed":
             self._take_state(fact)
             return
-        row = self._find(fact.task_id)
+        row = self._placed_row(fact.task_id)
         if row is not None:
             self._witness.take(row, fact)
 
@@ -235,24 +251,36 @@ class StreamDispatcher:
             row = store.get(transaction.connection, fact.task_id)
             if row is None or not row.is_enabled:
                 return
+            if state == "running":
+                with self._lock:
+                    self._pauses.pop(row.stream_id, None)
             if state == "running" and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
                 store.forgive(transaction.connection, row.stream_id)
             self._announce(transaction, row.stream_id, state, fault)
 
     def _end(self, message: TaskEnded) -> None:
-        last = self._find(message.task_id)
-        self._forget(message.task_id)
+        with self._lock:
+            # What was called back ends as it likes; only what ends by itself has something to say.
+            is_own_end = message.task_id not in self._leaving and message.outcome in ("failed", "succeeded")
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, message.task_id)
-            if row is not None and message.outcome == "failed":
-                fault = (message.code or "internal", message.message or message.code)
-                self._announce(transaction, row.stream_id, "failed", fault)
-            elif row is not None and not row.is_enabled:
+            if row is not None and not row.is_enabled:
                 self._announce(transaction, row.stream_id, "disabled", None)
-        self._close(last, row)
-        # A failed stream is not placed again at once: its next try comes with the next tick.
-        if message.outcome != "failed":
-            self._wake.set()
+            elif row is not None and is_own_end:
+                self._announce(transaction, row.stream_id, "failed", _fault(message))
+        if is_own_end:
+            self._pause(message.task_id)
+        self._close(row or self._placed_row(message.task_id), is_gone=row is None)
+        # Last: from here on it may be placed again.
+        self._forget(message.task_id)
+        self._wake.set()
+
+    def _pause(self, stream_id: str) -> None:
+        """What failed by itself is tried again after a wait that grows."""
+        with self._lock:
+            before_s, _ = self._pauses.get(stream_id, (_PAUSE_S[0] / 2, 0.0))
+            wait_s = min(_PAUSE_S[1], 2 * before_s)
+            self._pauses[stream_id] = (wait_s, self._clock() + wait_s)
 
     def _announce(
         self, transaction: Transaction, stream_id: str, state: StreamState, fault: tuple[str, str] | None
@@ -281,6 +309,12 @@ class StreamDispatcher:
             self._figures.pop(stream_id, None)
             self._tags.pop(stream_id, None)
             self._rows.pop(stream_id, None)
+
+
+def _fault(message: TaskEnded) -> tuple[str, str]:
+    if message.outcome == "succeeded":
+        return "ended", "the file was played to its end; enable the stream again to play it once more"
+    return message.code or "internal", message.message or message.code
 
 
 def state_message(row: StreamRow) -> Message:

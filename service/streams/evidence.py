@@ -2,7 +2,9 @@
 
 import json
 import logging
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SEVERITIES = ("info", "warning", "alarm")
 _RING_BYTES = 32 << 20
+_GRACE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,28 @@ class _Moment:
     scores: tuple[JsonValue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """An event to be written down when either time has come.
+
+    end_s: media second up to which it is.  media_s: of the last picture that it needs.  wall_s: monotonic.
+    """
+
+    event: Event
+    end_s: float
+    media_s: float
+    wall_s: float
+
+
 class EvidenceKeeper:
     """Remembers the last seconds of one stream, and writes them down for each event that is severe enough."""
 
-    def __init__(self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter) -> None:
+    def __init__(
+        self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._plan = plan
+        self._clock = clock
         self._contract = contract
         self._reporter = reporter
         recording = plan.recording
@@ -55,12 +75,16 @@ class EvidenceKeeper:
         self._span_s = recording.max_s + recording.pre_roll_s + recording.post_roll_s
         self._moments: deque[_Moment] = deque()
         self._open: dict[str, Event] = {}
-        self._due: list[tuple[float, Event, float]] = []
+        self._cut_short: set[str] = set()
+        self._due: list[_Due] = []
         has_clips = self._is_on and plan.has_pictures
         self._ring = EvidenceBuffer(_RING_BYTES, self._span_s + 10.0) if has_clips else None
         self._writer = ClipWriter(
             self._on_clip, recording.pre_roll_s, recording.post_roll_s, recording.max_s
         ) if has_clips else None  # fmt: skip
+
+    def start(self) -> None:
+        """Begin to write clips."""
         if self._writer is not None:
             self._writer.start()
 
@@ -74,13 +98,20 @@ class EvidenceKeeper:
         if not self._is_on:
             return
         self._remember(result, told.people)
+        self.follow(told)
+
+    def follow(self, told: Told) -> None:
+        """Notice which events begin and end."""
         for name, event in told.actions:
-            if name in ("action.started", "action.updated") and self._is_wanted(event):
-                self._open.setdefault(event.event_id, event)
+            if not self._is_on or not self._is_wanted(event):
+                continue
+            if name == "action.started":
+                self._open[event.event_id] = event
             elif name == "action.ended":
-                begun = self._open.pop(event.event_id, None)
-                if begun is not None or self._is_wanted(event):
+                self._open.pop(event.event_id, None)
+                if event.event_id not in self._cut_short:
                     self._settle(event, event.end_s)
+                self._cut_short.discard(event.event_id)
 
     def tick(self, last_s: float | None) -> None:
         """Settle events that go on for too long, and write down what is complete."""
@@ -88,19 +119,21 @@ class EvidenceKeeper:
             return
         for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
             del self._open[event.event_id]
+            self._cut_short.add(event.event_id)
             self._settle(event, event.start_s + self._plan.recording.max_s)
-        due = [item for item in self._due if item[0] <= last_s]
-        self._due = [item for item in self._due if item[0] > last_s]
-        for _, event, end_s in due:
-            self._write(event, end_s)
+        now_s = self._clock()
+        due = [one for one in self._due if one.media_s <= last_s or one.wall_s <= now_s]
+        self._due = [one for one in self._due if one not in due]
+        for one in due:
+            self._write(one.event, one.end_s)
 
     def close(self) -> None:
         """Write down what is there; nothing waits for seconds that will not come."""
         for event in self._open.values():
             self._settle(event, max(event.end_s, event.start_s))
         self._open.clear()
-        for _, event, end_s in self._due:
-            self._write(event, end_s)
+        for one in self._due:
+            self._write(one.event, one.end_s)
         self._due.clear()
         if self._writer is not None:
             self._writer.stop()
@@ -128,13 +161,9 @@ class EvidenceKeeper:
         }
 
     def _settle(self, event: Event, end_s: float) -> None:
-        self._due.append((end_s + self._plan.recording.post_roll_s, event, end_s))
-        if self._ring is None or self._writer is None:
-            return
-        folder = self._folder(event.event_id)
-        clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, folder / "clip.mp4")
-        if clip.state == "failed":
-            self._on_clip(clip)
+        """Write it down once its last second was seen, or when it will not be: a camera may be gone."""
+        post_roll_s = self._plan.recording.post_roll_s
+        self._due.append(_Due(event, end_s, end_s + post_roll_s, self._clock() + post_roll_s + _GRACE_S))
 
     def _on_clip(self, clip: Clip) -> None:
         asked = [round(clip.start_s, 3), round(clip.end_s, 3)]
@@ -170,9 +199,17 @@ class EvidenceKeeper:
             _write_whole(folder / "evidence.json", json.dumps(reasons))
         except OSError as error:
             logger.warning("evidence of %s was not written: %s", event.event_id, error.strerror)
-        if self._ring is None:
+        self._request_clip(event, end_s, folder / "clip.mp4")
+
+    def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
+        """After the rest is written: who is told of the clip finds everything."""
+        if self._ring is None or self._writer is None:
             no_clip: dict[str, JsonValue] = {"asked_s": None, "covered_s": None, "reason": "no_pictures"}
             self._reporter.clip(event.event_id, no_clip, is_ready=False)
+            return
+        clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
+        if clip.state == "failed":
+            self._on_clip(clip)
 
     def _folder(self, event_id: str) -> Path:
         folder = self._plan.folder / safe_name(event_id)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from pipelines.stream.sources.push import PushFeed
-from service.streams.push import MESSAGE_BYTES_MAX
+from service.streams.push import MESSAGE_BYTES_MAX, reachable
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class PushServer:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self._path))
+        with reachable(self._path) as short:
+            self._listener.bind(short)
         self._listener.listen(_BACKLOG)
         self._listener.settimeout(_ACCEPT_S)
         self._thread.start()

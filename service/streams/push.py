@@ -6,7 +6,10 @@ bytes: one JPEG, or a piece of MPEG-TS with H.264. The socket's own buffer is th
 
 import asyncio
 import logging
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,6 +19,7 @@ logger = logging.getLogger(__name__)
 MESSAGE_BYTES_MAX = 4 * 2**20
 _CONNECT_S = 10.0
 _DRAIN_S = 5.0
+_PATH_BYTES_MAX = 100
 _UNSUPPORTED, _TOO_BIG, _TRY_LATER = 1003, 1009, 1013
 
 
@@ -53,9 +57,26 @@ async def _connect(path: Path) -> asyncio.StreamWriter | None:
     deadline_s = loop.time() + _CONNECT_S
     while loop.time() < deadline_s:
         try:
-            _, writer = await asyncio.open_unix_connection(str(path))
+            with reachable(path) as short:
+                _, writer = await asyncio.open_unix_connection(short)
         except (FileNotFoundError, ConnectionRefusedError):
             await asyncio.sleep(0.1)
             continue
         return writer
     return None
+
+
+@contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name of a socket file that fits into the 108 bytes which the system has for one, however deep it lies.
+
+    Raises FileNotFoundError when its folder is not there.
+    """
+    if len(os.fsencode(path)) <= _PATH_BYTES_MAX:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -14,6 +14,8 @@ from pipelines.types import Event, FrameResult
 from service.workers.messages import Fact, FrameResults, Sample, StreamTask, Values
 from service.workers.process import Channel
 
+Change: TypeAlias = Literal["add", "set", "observe"]
+_Series: TypeAlias = tuple[str, Change, tuple[tuple[str, str], ...]]
 _LATENCIES = 900
 _DECIDE = ("window", "events")
 
@@ -73,6 +75,7 @@ class Reporter:
         self._first_track_id = int(str(task.config.get("first_track_id", 1)))
         self._told: set[str] = set()
         self._epoch_s: float | None = None
+        self._counted: dict[_Series, list[float]] = {}
         self.figures = LiveFigures()
 
     def frame(self, result: FrameResult, began_s: float) -> "Told":
@@ -100,9 +103,8 @@ class Reporter:
         """Tell what the end of the stream closed."""
         for event in events:
             self._action(event, None, {})
-        for track_id in sorted(self.figures.tracks):
-            self._fact("track.ended", {"track_id": track_id, "reason": "lost", "time": _rfc3339(self._wall())})
-        self.figures.tracks.clear()
+        self._lose_tracks()
+        self.flush()
 
     def state(self, state: str, code: str | None, message: str | None) -> None:
         """Tell that the source's state changed."""
@@ -125,9 +127,25 @@ class Reporter:
         """The number that clients see."""
         return self._first_track_id + number - 1
 
-    def measure(self, metric: str, change: Literal["add", "set", "observe"], value: float, **labels: str) -> None:
-        """Count something."""
-        self._channel.measure(Sample(metric, change, (value,), labels))
+    def silence(self, events: tuple[Event, ...]) -> "Told":
+        """Tell what ended because no pictures come any more; the stream goes on."""
+        actions = tuple((self._action(event, None, {}), event) for event in events)
+        self._lose_tracks()
+        return Told(actions, [])
+
+    def measure(self, metric: str, change: Change, value: float, **labels: str) -> None:
+        """Count something; it is told with the next `flush`."""
+        values = self._counted.setdefault((metric, change, tuple(labels.items())), [])
+        if change == "observe":
+            values.append(value)
+        else:
+            values[:] = [value + sum(values) if change == "add" else value]
+
+    def flush(self) -> None:
+        """Pass on what was counted: once a second, because many streams times many stages times frames is much."""
+        counted, self._counted = self._counted, {}
+        for (metric, change, labels), values in counted.items():
+            self._channel.measure(Sample(metric, change, tuple(values), dict(labels)))
 
     def _tracks(self, result: FrameResult) -> None:
         seen = {self.track_id(int(number)) for number in result.poses.track_id}
@@ -141,6 +159,11 @@ class Reporter:
                 self.figures.tracks.discard(track_id)
                 data: Values = {"track_id": track_id, "reason": reason, "time": at}
                 self._fact("track.ended", data, result.frame.time_s)
+
+    def _lose_tracks(self) -> None:
+        for track_id in sorted(self.figures.tracks):
+            self._fact("track.ended", {"track_id": track_id, "reason": "lost", "time": _rfc3339(self._wall())})
+        self.figures.tracks.clear()
 
     def _action(self, event: Event, result: FrameResult | None, latency: dict[str, float]) -> str:
         name = self._name(event)

@@ -105,6 +105,7 @@ async def get_snapshot(stream_id: str, control: ControlDep, pictures: PicturesDe
 async def get_preview(stream_id: str, control: ControlDep, pictures: PicturesDep) -> StreamingResponse:
     """Low-rate MJPEG (multipart/x-mixed-replace)."""
     row = await run_in_threadpool(_require_pictures, control, stream_id)
+    pictures.require_seat()
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
     body = pictures.preview(row.stream_id, _PREVIEW_SILENCE_S)
     return StreamingResponse(body, media_type=media_type, headers={"Cache-Control": "no-store"})
@@ -169,6 +170,8 @@ def _is_push(row: StreamRow) -> bool:
 
 def _require_pictures(control: StreamControl, stream_id: str) -> StreamRow:
     row = control.require(stream_id)
+    if not row.is_enabled:
+        raise NotReady(f"stream {stream_id} is disabled: it has no picture", "no_picture")
     if not StreamConfig.model_validate(dict(row.config)).privacy.pictures:
         raise Forbidden(f"stream {stream_id} shows no pictures: privacy.pictures is false")
     return row

@@ -2,15 +2,19 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 
 from service.database import UtcTime, metadata, now
+from service.live.log import counters
 
 StreamState = Literal["disabled", "connecting", "running", "degraded", "reconnecting", "failed"]
+FINAL = frozenset({"source_quarantined", "ended"})
+"""Errors after which a stream is not tried again until somebody changes or enables it."""
+_COUNTER = "stream_placements"
 
 streams = sa.Table(
     "streams",
@@ -35,7 +39,7 @@ class StreamRow:
     """One stream as it is stored.
 
     config: as the client gave it, with the credentials of its source.
-    generation: grows with every placement.
+    generation: the number of its newest placement; no placement of any stream ever has the same.
     crashes: how often its worker died of it, perhaps, since it last changed.
     """
 
@@ -100,16 +104,22 @@ def set_state(
     return None if row is None else StreamRow(**row)
 
 
-def next_generation(connection: sa.Connection, stream_id: str) -> int | None:
-    """Count a placement; None when the stream is gone or disabled."""
-    changed = (
-        sa.update(streams)
-        .where(streams.c.stream_id == stream_id, streams.c.is_enabled)
-        .values(generation=streams.c.generation + 1)
-        .returning(streams.c.generation)
-    )
-    found = connection.execute(changed).scalar_one_or_none()
-    return None if found is None else int(found)
+def next_placement(connection: sa.Connection, stream_id: str) -> StreamRow | None:
+    """The stream as it is now, with the number of a new placement; None when it is gone, disabled, or not to be tried.
+
+    Numbers come from one counter for all streams: one that is removed and made again under its old id must not meet
+    its predecessor's events.
+    """
+    row = get(connection, stream_id)
+    if row is None or not row.is_enabled or row.error_code in FINAL:
+        return None
+    taken = sa.update(counters).where(counters.c.name == _COUNTER).values(value=counters.c.value + 1)
+    number = connection.execute(taken.returning(counters.c.value)).scalar_one_or_none()
+    if number is None:
+        number = 1
+        connection.execute(sa.insert(counters).values(name=_COUNTER, value=number))
+    connection.execute(sa.update(streams).where(streams.c.stream_id == stream_id).values(generation=int(number)))
+    return replace(row, generation=int(number))
 
 
 def count_crash(connection: sa.Connection, stream_id: str) -> int:

@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -38,6 +39,9 @@ logger = logging.getLogger(__name__)
 LossReason = Literal["crashed", "stalled", "out_of_memory", "ended"]
 """Why a worker went: the first three may be the source's fault, `ended` is somebody's wish."""
 WorkerState = Literal["starting", "ready", "backing_off", "draining", "stopped"]
+
+
+_SETTLED_MAX = 4096
 
 
 class TaskListener(Protocol):
@@ -138,6 +142,7 @@ class Keeper:
         self._state: WorkerState = "starting"
         self._tasks: dict[str, Task] = {}
         self._stalest: str | None = None
+        self._settled: deque[int] = deque(maxlen=_SETTLED_MAX)
         self._restarts = 0
         self._launched_s = self._beat_s = 0.0
         self._rss_bytes = 0
@@ -239,6 +244,7 @@ class Keeper:
             self._state = "starting"
             self._launched_s = self._beat_s = time.monotonic()
             self._stalest = None
+        self._settled.clear()
 
     def _listen(self) -> None:
         assert self._handle is not None
@@ -330,9 +336,12 @@ class Keeper:
                 raise _Lost("stalled", f"task {task_id} without progress for {age_s:.0f} s")
 
     def _take_task_message(self, message: TaskMessage) -> None:
+        if isinstance(message, (Fact, TaskEnded)) and message.delivery_id in self._settled:
+            # Said again because the acknowledgement was late: the task may have been placed anew since.
+            self._acknowledge(message)
+            return
         with self._lock:
             task = self._tasks.get(message.task_id)
-        is_durable = isinstance(message, (Fact, TaskEnded))
         if task is not None:
             try:
                 self._listeners[task.kind].on_message(message)
@@ -342,9 +351,12 @@ class Keeper:
                 return
         if isinstance(message, TaskEnded):
             with self._lock:
-                self._tasks.pop(message.task_id, None)
+                # Its owner may have placed it again the moment it heard of the end.
+                if self._tasks.get(message.task_id) is task:
+                    self._tasks.pop(message.task_id, None)
             self._suspicion.forget(message.task_id)
-        if is_durable:
+        if isinstance(message, (Fact, TaskEnded)):
+            self._settled.append(message.delivery_id)
             self._acknowledge(message)
         if isinstance(message, TaskEnded):
             self._tell_room()

@@ -71,12 +71,34 @@ def test_event_is_stored_and_told_with_its_zone_and_severity(desk: Desk) -> None
     ],
 )
 def test_event_is_told_once_when_the_worker_repeats_itself(desk: Desk, first: ActionFact, again: ActionFact) -> None:
+    desk.control.take(DOOR, "action.provisional", report())
     desk.control.take(DOOR, first, report())
+    told = list(desk.told)
 
     repeated = desk.control.take(DOOR, again, report())
 
     assert repeated is None
-    assert len(desk.told) == 1
+    assert desk.told == told
+
+
+@pytest.mark.parametrize(
+    ("heard", "kinds"),
+    [
+        (["action.updated"], ["action.started"]),
+        (["action.ended"], ["action.started", "action.ended"]),
+        (["action.provisional", "action.ended"], ["action.provisional", "action.started", "action.ended"]),
+        (["action.ended", "action.started"], ["action.started", "action.ended"]),
+        (["action.retracted"], []),
+    ],
+)
+def test_start_is_told_before_all_that_follows_when_it_was_lost(
+    desk: Desk, heard: list[ActionFact], kinds: list[str]
+) -> None:
+    for name in heard:
+        desk.control.take(DOOR, name, report())
+
+    assert desk.kinds == kinds
+    assert [message.data["state"] for message in desk.told if message.type == "action.started"] in ([], ["confirmed"])
 
 
 def test_update_is_told_only_when_it_says_something_new(desk: Desk) -> None:
@@ -124,12 +146,12 @@ def test_open_events_end_when_their_worker_is_lost(desk: Desk) -> None:
     desk.control.take(DOOR, "action.provisional", report(event_id="e2", action="walk"))
     desk.control.take_track("door", "track.started", 7, T0, None)
 
-    closed = desk.control.close_stream(DOOR)
+    closed = desk.control.close_stream("door")
 
     assert closed == 2
     assert desk.kinds[-3:] == ["action.ended", "action.retracted", "track.ended"]
     assert desk.control.require("e1").state == "ended"
-    assert desk.control.close_stream(DOOR) == 0
+    assert desk.control.close_stream("door") == 0
 
 
 def test_events_are_listed_by_filter_and_page(desk: Desk) -> None:
