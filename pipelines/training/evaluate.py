@@ -16,7 +16,7 @@ from pipelines.training.loop import clip_windows, predict
 from pipelines.training.metrics import Scores, score, softmax
 
 HELD = "#held"
-"""Ends the names of clips that are one held pose; they train standing and sitting and are reported apart."""
+"""Ends the names of clips that are one held pose; they train standing and sitting and are not reported on."""
 
 
 @dataclass(frozen=True, slots=True)

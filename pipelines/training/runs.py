@@ -74,9 +74,10 @@ def load_network(path: Path) -> tuple[OnePerson, Checkpoint]:
 def measure_sets(
     network: OnePerson, config: TrainConfig, table: LabelTable, folder: Path, sets: Sequence[str], part: str | None
 ) -> Answers:
-    """The network's answers to one part of some sets, or to all of them."""
+    """The network's answers to one part of some sets, or to all of them; held poses are not measured on."""
     clips = load_clips(folder, sets, table, part, lambda _: None)
-    return answer(network, pack(clips, config.window.window_s), config.window)
+    answers = answer(network, pack(clips, config.window.window_s), config.window)
+    return answers.where(~answers.is_held)
 
 
 def scores_by_set(answers: Answers, temperature: float) -> dict[str, Scores]:
