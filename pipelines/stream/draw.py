@@ -15,6 +15,7 @@ from pipelines.types import ActionState, FrameResult, NotAssessableReason, Perso
 _VISIBLE_SCORE = 0.5
 _SHIFT = 4  # bits of sub-pixel precision in OpenCV's drawing
 _CHIPS_MAX = 256
+_RIM: Colour = (20, 18, 16)
 _SAID: dict[PersonStatus, str] = {"warming_up": "…", "none": "", "unknown": "unknown"}
 _WHY: dict[NotAssessableReason, str] = {
     "occluded": "hidden",
@@ -50,7 +51,7 @@ class Artist:
         visible = keypoints[:, 2] >= _VISIBLE_SCORE
         points = np.round(keypoints[:, :2] * (1 << _SHIFT)).astype(np.int64)
         bones = [(a, b) for a, b in self._layout.edges if visible[a] and visible[b]]
-        for width, ink in ((4.5 * unit, (20, 18, 16)), (2.5 * unit, colour)):
+        for width, ink in ((4.5 * unit, _RIM), (2.5 * unit, colour)):
             for a, b in bones:
                 _line(canvas, points[a], points[b], ink, max(1, round(width)))
         radius = max(1, round(2.4 * unit))
@@ -98,15 +99,15 @@ def _bgr(colour: Colour) -> Colour:
 
 
 def _draw_box(canvas: Image, box: FloatArray, colour: Colour, unit: float) -> None:
-    """A thin frame with strong corners."""
+    """A thin frame with strong corners, over a dark rim that keeps it readable on white."""
     left, top, right, bottom = (round(float(value)) for value in box)
-    thin, bold = max(1, round(unit)), max(2, round(2.5 * unit))
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, thin, cv2.LINE_AA)
     arm = round(min(right - left, bottom - top) * 0.16)
-    for x, along in ((left, arm), (right, -arm)):
-        for y, down in ((top, arm), (bottom, -arm)):
-            cv2.line(canvas, (x, y), (x + along, y), colour, bold, cv2.LINE_AA)
-            cv2.line(canvas, (x, y), (x, y + down), colour, bold, cv2.LINE_AA)
+    for ink, thin, bold in ((_RIM, 2.5 * unit, 4.5 * unit), (colour, unit, 2.5 * unit)):
+        cv2.rectangle(canvas, (left, top), (right, bottom), ink, max(1, round(thin)), cv2.LINE_AA)
+        for x, along in ((left, arm), (right, -arm)):
+            for y, down in ((top, arm), (bottom, -arm)):
+                cv2.line(canvas, (x, y), (x + along, y), ink, max(2, round(bold)), cv2.LINE_AA)
+                cv2.line(canvas, (x, y), (x, y + down), ink, max(2, round(bold)), cv2.LINE_AA)
 
 
 def _line(canvas: Image, start: FloatArray, end: FloatArray, colour: Colour, width: int) -> None:
