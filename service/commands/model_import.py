@@ -1,9 +1,8 @@
 """`actogram models import`: hands a published checkpoint to a process that may load torch."""
 
-import subprocess
-import sys
-
 import click
+
+from service.commands.needs_torch import run_module
 
 
 @click.command(
@@ -14,4 +13,4 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Import a PYSKL or MMAction2 checkpoint; `--help` lists the networks and layouts."""
-    sys.exit(subprocess.run([sys.executable, "-m", "models.importer", *arguments], check=False).returncode)
+    run_module("models.importer", arguments)

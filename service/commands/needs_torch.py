@@ -1,0 +1,15 @@
+"""Runs a module of `models` in a process that may load torch: the service itself never does."""
+
+import importlib.util
+import subprocess
+import sys
+
+import click
+
+
+def run_module(module: str, arguments: tuple[str, ...]) -> None:
+    """`python -m module arguments`; ends with its status, or says that torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        click.echo(f"actogram: torch_missing: {module} needs torch: pip install 'actogram[train]'", err=True)
+        raise SystemExit(1)
+    raise SystemExit(subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode)
