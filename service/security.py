@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import sqlalchemy as sa
-from fastapi import Depends, Security
-from fastapi.security import HTTPBearer
+from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from service.database import Database, UtcTime, metadata, now
@@ -163,7 +162,6 @@ class Authenticator:
 
 
 AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
-_bearer = HTTPBearer(auto_error=False, description="An API key, made with `actogram keys create`.")
 
 
 def authenticate(connection: HTTPConnection, authenticator: AuthenticatorDep) -> Principal:
@@ -185,5 +183,3 @@ def require_role(role: Role) -> Callable[[Principal], Principal]:
 Viewer = Depends(require_role("viewer"))
 Operator = Depends(require_role("operator"))
 Admin = Depends(require_role("admin"))
-Documented = Security(_bearer)
-"""Puts the padlock into the OpenAPI document; the check itself is `authenticate`."""

@@ -284,8 +284,10 @@ class Keeper:
             raise _Lost("ended", f"did not drain within {self._limits.drain_s:.0f} s")
         if self._state == "starting" and now_s - self._launched_s > self._limits.start_s:
             raise _Lost("stalled", f"not ready {self._limits.start_s:.0f} s after its start")
-        if now_s - self._beat_s > self._limits.silence_s:
-            raise _Lost("stalled", f"silent for {self._limits.silence_s:.0f} s")
+        # Loading a large library may hold a starting process still for a while.
+        silence_s = self._limits.silence_s * (4 if self._state == "starting" else 1)
+        if now_s - self._beat_s > silence_s:
+            raise _Lost("stalled", f"silent for {silence_s:.0f} s")
 
     def _autopsy(self, message: str) -> _Lost:
         assert self._handle is not None

@@ -343,6 +343,7 @@ def test_openapi_describes_every_path(service: Running) -> None:
     operations = [op for path in document["paths"].values() for op in path.values()]
     assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/layouts", "/healthz"} <= set(document["paths"])
     assert all(op.get("summary") and op.get("description") for op in operations)
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
 def test_health_and_metrics_speak_of_the_workers(service: Running) -> None:
