@@ -70,4 +70,4 @@ def choose_thresholds(
 def choose_unknown(probabilities: FloatArray, label: IntArray, lost: float) -> float:
     """The highest probability below which a window is `unknown`: at most `lost` of the right answers fall under it."""
     top = probabilities.max(axis=1)[probabilities.argmax(axis=1) == label]
-    return float(np.round(np.quantile(top, lost), 3)) if len(top) else 0.0
+    return round(float(np.quantile(top, lost)), 3) if len(top) else 0.0
