@@ -11,6 +11,8 @@ from models.arrays import FloatArray
 
 _ACCELERATION = 4.0  # body heights per second squared, about a quick start or a fall
 _MEASURE = 0.04  # body heights: how far a detector's or a landmark box trembles
+COAST_S = 0.8
+"""How long an unseen person is thought to walk on: an occlusion by somebody who passes."""
 _MAX_STEP_S = 0.5  # a longer silence says nothing of the speed any more
 
 
@@ -53,9 +55,11 @@ class BoxMotion:
         """(2,) how far the expected centre lies from the one last updated, pixels."""
         return (self._mean[:2, 0] - self._seen).astype(np.float32)
 
-    def rest(self) -> None:
-        """Forget the velocity: a person who is hidden is looked for where they were last seen."""
-        self._mean[:, 1] = 0.0
+    def coast(self, unseen_s: float) -> None:
+        """Go on without a sight: the size stays, and after `COAST_S` seconds the box rests where it has got to."""
+        self._mean[2:, 1] = 0.0
+        if unseen_s > COAST_S:
+            self._mean[:, 1] = 0.0
 
     @property
     def xyxy(self) -> FloatArray:

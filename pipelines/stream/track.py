@@ -126,7 +126,7 @@ class TrackStage:
         track.outcome = sightings.outcome[row]
         track.presence = float(sightings.presence[row])
         if track.is_missing:
-            track.motion.rest()
+            track.motion.coast(sightings.time_s - track.seen_s)
             if track.outcome in ("stranger", "twin"):
                 track.doubt_s = sightings.time_s
             return

@@ -12,7 +12,7 @@ from pipelines.stream.boxes import (
     unite,
 )
 from pipelines.stream.hypotheses import Hypothesis, joint_distance
-from pipelines.stream.motion import BoxMotion
+from pipelines.stream.motion import COAST_S, BoxMotion
 from pipelines.stream.torso import blend, colour_distance, torso_colour
 from tests.people_fakes import Person, World
 
@@ -80,17 +80,20 @@ def test_motion_predicts_a_steady_walk_at_each_rate(rate_hz: float) -> None:
     assert motion.moved_px[0] == pytest.approx(40, abs=4)
 
 
-def test_motion_rests_where_a_hidden_person_was_last_seen() -> None:
+def test_motion_walks_on_behind_somebody_and_then_rests() -> None:
     motion = BoxMotion(np.array([0, 0, 50, 150], np.float32), 0.0)
-    for frame in range(1, 20):
+    for frame in range(1, 21):
         motion.predict(frame / 20)
         motion.update(np.array([5.0 * frame, 0, 50 + 5.0 * frame, 150], np.float32))
-    motion.rest()
-    before = motion.xyxy
 
+    motion.predict(1.4)
+    motion.coast(unseen_s=0.4)
+    walked_on = motion.xyxy
+    motion.coast(unseen_s=COAST_S + 0.1)
     motion.predict(3.0)
 
-    np.testing.assert_allclose(motion.xyxy, before)
+    assert walked_on[0] == pytest.approx(140, abs=4)
+    np.testing.assert_allclose(motion.xyxy, walked_on)
 
 
 def test_motion_ignores_time_that_runs_back() -> None:
