@@ -118,13 +118,15 @@ def random_camera(B: int, config: AugmentConfig, generator: np.random.Generator)
     above = generator.uniform(10, config.elevation_deg, B)
     return Camera(
         azimuth=generator.uniform(0, 2 * np.pi, B),
-        elevation=np.radians(np.where(generator.random(B) < 0.6, level, above)),
+        elevation=np.radians(np.where(generator.random(B) >= config.above_share, level, above)),
         roll=np.radians(generator.normal(0, 3, B)),
         distance_m=generator.uniform(2.2, 8, B),
         offset_m=generator.uniform(-0.8, 0.8, (B, 2)),
     )
 
 
+_SLOW = 5
+"""Frames over which slow noise is averaged: a third of a second."""
 _REAL_FALL_LATE = 4
 """Frames of a real fall's window that may be unseen: its onset is known only roughly."""
 
@@ -180,6 +182,7 @@ class Augment:
         spread = keypoints[..., 5:, :2].std(axis=(1, 2)).mean(axis=-1) * 2
         amount = generator.uniform(0, self.config.noise, B) * spread
         keypoints[..., :2] += generator.normal(0, 1, (B, T, V, 2)) * amount[:, None, None, None]
+        keypoints[..., :2] += self._wobble(keypoints.shape, generator) * spread[:, None, None, None]
         lost = np.zeros((B, T, V), np.bool_)
         for row in np.flatnonzero(generator.random(B) < self.config.lost_joints_share):
             joints = generator.choice(V, generator.integers(1, 5), replace=False)
@@ -191,6 +194,16 @@ class Augment:
             lost[row] |= _beyond(keypoints[row, ..., :2], generator)
         keypoints[..., 2] *= ~lost
         return keypoints
+
+    def _wobble(self, shape: tuple[int, ...], generator: np.random.Generator) -> AnyArray:
+        """(B, T, V, 2) noise of a quarter of the joints of some windows, half of it slow, in body sizes."""
+        B, T, V, _ = shape
+        some = (generator.random((B, 1, V, 1)) < 0.25) & (generator.random((B, 1, 1, 1)) < self.config.wobble_share)
+        amount = generator.uniform(0, self.config.wobble, (B, 1, V, 1)) * some
+        fast = generator.normal(0, 0.7, (B, T, V, 2))
+        steps = np.pad(np.cumsum(generator.normal(0, 1, (B, T, V, 2)), axis=1), ((0, 0), (_SLOW, 0), (0, 0), (0, 0)))
+        slow = (steps[:, _SLOW:] - steps[:, :-_SLOW]) / np.sqrt(2 * _SLOW)
+        return np.asarray((fast + slow) * amount)
 
 
 def _beyond(xy: FloatArray, generator: np.random.Generator) -> BoolArray:

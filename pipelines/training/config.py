@@ -63,6 +63,9 @@ class AugmentConfig(Section):
     speed: float = Field(default=1.35, ge=1, le=3, description="Windows play up to this much faster or slower.")
     low_rate_share: float = Field(default=0.3, ge=0, le=1, description="Share of windows seen by a slower camera.")
     low_rate_hz: float = Field(default=7.0, gt=0, le=15, description="Frames per second of the slowest such camera.")
+    above_share: float = Field(
+        default=0.55, ge=0, le=1, description="Share of virtual cameras that look down by 10 degrees or more."
+    )
     elevation_deg: float = Field(default=50.0, ge=10, le=85, description="Steepest look down of a virtual camera.")
     noise: float = Field(
         default=0.012,
@@ -70,6 +73,14 @@ class AugmentConfig(Section):
         le=0.1,
         description="Most joint noise, share of body size; 0.06 drowned velocity (-11 points).",
     )
+    wobble: float = Field(
+        default=0.04,
+        ge=0,
+        le=0.2,
+        description="Most noise of a badly seen joint, share of body size: below a visibility of 0.9 joints jitter "
+        "two to three times as much, and a hidden arm must not become a wave.",
+    )
+    wobble_share: float = Field(default=0.5, ge=0, le=1, description="Share of windows with badly seen joints.")
     lost_joints_share: float = Field(default=0.25, ge=0, le=1, description="Share of windows that lose some joints.")
     lost_frames_share: float = Field(default=0.2, ge=0, le=1, description="Share of windows that lose some frames.")
     late_share: float = Field(

@@ -20,7 +20,7 @@ from tests.pipelines.training.bodies import body, clip, corpus, waving
 
 TABLE = load_labels()
 STILL = AugmentConfig(
-    speed=1, low_rate_share=0, noise=0, lost_joints_share=0, lost_frames_share=0, edge_share=0
+    speed=1, low_rate_share=0, noise=0, wobble=0, late_share=0, lost_joints_share=0, lost_frames_share=0, edge_share=0
 )  # fmt: skip
 
 
@@ -142,6 +142,33 @@ def test_augment_does_not_write_into_the_corpus() -> None:
     )
 
     np.testing.assert_array_equal(pieces.joints, before)
+
+
+def test_badly_seen_joints_wobble_and_the_others_do_not() -> None:
+    pieces = corpus(clip(TABLE.index("stand"), body(80)))
+    wobbling = STILL.model_copy(update={"wobble": 0.05, "wobble_share": 1.0})
+    augment = Augment(wobbling, TABLE, 30, 15.0)
+
+    keypoints, *_ = augment(pieces, np.zeros(50, np.int64), np.zeros(50, np.bool_), np.random.default_rng(0))
+
+    moved = np.ptp(keypoints[..., 0], axis=1) / np.ptp(keypoints[:, 0, :, 1], axis=1)[:, None]
+    assert (moved < 1e-3).mean() == pytest.approx(0.75, abs=0.1)
+    assert 0.005 < np.median(moved[moved > 1e-3]) < 0.15
+
+
+def test_people_who_come_late_are_unseen_at_first_and_never_through_their_fall() -> None:
+    pieces = corpus(clip(TABLE.index("stand"), body(80)))
+    augment = Augment(STILL.model_copy(update={"late_share": 1.0}), TABLE, 30, 15.0)
+    tipped = np.arange(100) % 2 == 0
+
+    keypoints, valid, label, _ = augment(pieces, np.zeros(100, np.int64), tipped, np.random.default_rng(0))
+
+    assert (valid.sum(axis=1) >= 15).all()
+    assert (~valid[~tipped, 0]).mean() > 0.8
+    for row in np.flatnonzero(label == TABLE.index("fall")):
+        first = int(np.argmax(valid[row]))
+        height = keypoints[row, :, [5, 6], 1].mean(axis=0) - keypoints[row, :, [15, 16], 1].mean(axis=0)
+        assert height[first] == pytest.approx(height[0], rel=0.1), "still upright when first seen"
 
 
 def test_random_cameras_look_from_all_sides() -> None:
