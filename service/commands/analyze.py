@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.results import Summary, TrackTimeline
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
+    from pipelines.stream.sources import FileSource
 
 _FORMATS = ("jsonl", "json", "csv")
 _PATH = click.Path(path_type=Path)
@@ -42,6 +43,13 @@ class _Outputs:
 @click.option("--timeline", type=_PATH, help="File for the picture of who did what when, png.")
 @click.option("--model", help="Action model: a name (`actogram models list`) or a folder; else the default one.")
 @click.option("--device", help="cpu or cuda:0; else ACTOGRAM_DEVICE.")
+@click.option(
+    "--fps",
+    type=click.FloatRange(5, 240),
+    default=30.0,
+    show_default=True,
+    help="Frames analysed per second of video at most; more than 30 says nothing more and costs in proportion.",
+)
 def command(
     video: Path,
     form: str | None,
@@ -50,13 +58,15 @@ def command(
     timeline: Path | None,
     model: str | None,
     device: str | None,
+    fps: float,
 ) -> None:
     """Analyze one file; the table goes to standard error where the results take standard output."""
     outputs = _outputs(video, form, out, video_out, timeline)
     _end_cleanly_when_told()
-    with reported():
-        summary, contract = _analyze(video, outputs, model, device)
-    _show(summary, contract, to_stderr=outputs.out == Path("-"))
+    with reported(), _open(video, fps) as source:
+        networks = load_default_networks(model, device)
+        summary = _analyze(video.name, source, networks, outputs)
+    _show(summary, networks.action.contract, to_stderr=outputs.out == Path("-"))
 
 
 def _outputs(
@@ -72,22 +82,24 @@ def _outputs(
     return _Outputs(form or (ending if ending in _FORMATS else "jsonl"), out, video_out, timeline)
 
 
-def _analyze(video: Path, outputs: _Outputs, model: str | None, device: str | None) -> "tuple[Summary, ActionContract]":
-    """Open the file before the networks, so that a bad one is told at once."""
-    from pipelines.stream.analyze import Run, analyze
-    from pipelines.stream.config import StreamConfig
+def _open(video: Path, fps: float) -> "FileSource":
+    """The file, before the networks, so that a bad one is told at once."""
     from pipelines.stream.sources import FileSource
 
-    with FileSource(video) as source:
-        networks = load_default_networks(model, device)
-        with _bar() as bar:
-            task = bar.add_task(_short(video.name), total=100.0, fps="")
+    return FileSource(video, rate_hz=fps)
 
-            def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
-                bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
 
-            run = Run(video.name, on_progress=show)
-            return analyze(source, networks, StreamConfig(), _sinks(outputs), run), networks.action.contract
+def _analyze(name: str, source: "FileSource", networks: "Networks", outputs: _Outputs) -> "Summary":
+    from pipelines.stream.analyze import Run, analyze
+    from pipelines.stream.config import StreamConfig
+
+    with _bar() as bar:
+        task = bar.add_task(_short(name), total=100.0, fps="")
+
+        def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
+            bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
+
+        return analyze(source, networks, StreamConfig(), _sinks(outputs), Run(name, on_progress=show))
 
 
 def load_default_networks(model: str | None, device: str | None) -> "Networks":

@@ -121,7 +121,7 @@ def run_clip(path: Path, networks: Networks) -> Outcome:
     """Analyse one clip."""
     sink = ConfirmSink()
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    with FileSource(path) as source:
+    with FileSource(path, rate_hz=30.0) as source:  # as the command does
         summary = analyze(source, networks, StreamConfig(), [sink], Run(path.name))
     said: dict[str, float] = defaultdict(float)
     for track in summary.tracks:
