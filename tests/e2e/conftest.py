@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.contract_live import create_live_router
 from tests.e2e.contract_server import Contract, create_contract_app, serving
@@ -28,15 +28,21 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's chromium, driven over its debugging protocol."""
+def chromium_maker() -> Iterator[Playwright]:
+    """What starts browsers; skips where Debian's chromium is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is not installed (apt-get install chromium)")
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_maker: Playwright) -> Iterator[Browser]:
+    """One browser for all tests; each test gets tabs of its own."""
+    browser = chromium_maker.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

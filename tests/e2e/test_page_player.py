@@ -62,6 +62,17 @@ def test_people_in_the_frame_are_named_with_action_or_reason(
     keep_picture(player)
 
 
+def test_picture_shows_the_action_that_the_timeline_has_there(stage: Stage, open_tab: OpenTab) -> None:
+    job = stage.state.add_job("late.mp4", [Act(1, "walk", 0, 1), Act(1, "fall", 1, 3)], 3.0)
+    tab = open_tab(f"{stage.url}/#/videos/{job}")
+    expect(tab.locator(".player[data-frames='45']")).to_be_visible()
+
+    seek(tab, 1.2)
+
+    # The frame itself still says `warming_up` so soon after the action began.
+    expect(tab.locator("canvas.overlay")).to_have_attribute("data-labels", "fall")
+
+
 def test_table_row_seeks_to_its_action(player: Page) -> None:
     player.get_by_role("button", name="lie, person 1, at 0:03.0").click()
 

@@ -14,6 +14,22 @@ export async function loadRows(jobId, catalog, signal) {
   return { rows, durationS: answer.duration_s ?? lastS };
 }
 
+/**
+ * People of a frame with their final labels. A frame holds what was said at that moment, and an action is named only
+ * some time after it began; the timeline knows when it began and ended, so the picture follows the timeline.
+ */
+export function settled(persons, rows, timeS) {
+  return persons.map((person) => {
+    const row = rows.find((one) => one.trackId === person.track_id);
+    const now = row?.segments.filter((one) => one.startS <= timeS && timeS < one.endS) ?? [];
+    if (now.length) {
+      const best = now.reduce((one, other) => (other.score > one.score ? other : one));
+      return { ...person, action: best.action, score: best.score, status: "assessed", reason: null };
+    }
+    return person.status === "assessed" ? { ...person, action: null, score: 0, status: "none" } : person;
+  });
+}
+
 function rowOf(track, catalog) {
   const segments = (track.actions ?? track.segments ?? []).filter((one) => one.state !== "retracted").map((one) => ({
     action: one.action,

@@ -48,6 +48,12 @@ export class FrameStore {
     return { frameIndex: chunk.indices[index], mediaTimeS: chunk.times[index], persons };
   }
 
+  /** The time of the first frame at or after `timeS`; `timeS` itself where none is known. */
+  frameTimeFrom(timeS) {
+    const chunk = this.chunks[lowerBound(this.chunks.length, (index) => this.chunks[index].times.at(-1) >= timeS)];
+    return chunk ? chunk.times[lowerBound(chunk.times.length, (index) => chunk.times[index] >= timeS)] : timeS;
+  }
+
   nearest(timeS) {
     const late = lowerBound(this.chunks.length, (index) => this.chunks[index].times.at(-1) >= timeS);
     const around = [this.chunks[late], late > 0 ? this.chunks[late - 1] : undefined].filter(Boolean);

@@ -5,7 +5,7 @@ import { confirmDialog } from "../dialog.js";
 import { announce, closers, fill, h } from "../dom.js";
 import { bytes, count, duration, moment } from "../format.js";
 import { icon } from "../icons.js";
-import { loadRows } from "../job-data.js";
+import { loadRows, settled } from "../job-data.js";
 import { faultOf, isActive, jobOf, progressed } from "../jobs.js";
 import { openChannel } from "../live.js";
 import { notify, problemBox } from "../notify.js";
@@ -26,7 +26,7 @@ export function open(main, params) {
   const end = closers();
   const abort = new AbortController();
   end.add(() => abort.abort());
-  const self = { id: params.id, end, abort, job: null, store: new FrameStore(), selected: null };
+  const self = { id: params.id, end, abort, job: null, store: new FrameStore(), rows: [], selected: null };
   self.title = h("h1", {}, "Video");
   self.facts = h("p", { class: "faint" });
   self.tools = h("div", { class: "button-row" });
@@ -153,7 +153,7 @@ async function showResult(self, job) {
   const pick = (trackId) => choose(self, trackId);
   self.now = createNowList({ onPick: pick });
   self.timeline = createTimeline({ onSeek: (timeS) => self.stage.seek(timeS) });
-  self.table = createActionTable({ onSeek: (timeS, trackId) => (pick(trackId), self.stage.seek(timeS), self.stage.element.scrollIntoView({ block: "nearest" })) });
+  self.table = createActionTable({ onSeek: (timeS, trackId) => showAction(self, timeS, trackId) });
   self.stage = stageOf(self, job, job.links.source ?? `/v1/jobs/${job.id}/source`, pick);
   self.note = h("div", {});
   self.isAnnotated = false;
@@ -175,21 +175,26 @@ function keyHints() {
 function stageOf(self, job, source, pick) {
   return createStage({
     source,
-    personsAt: (timeS) => (self.isAnnotated ? [] : self.store.at(timeS)?.persons ?? []),
+    personsAt: (timeS) => (self.isAnnotated ? [] : personsAt(self, timeS)),
     onPick: pick,
     onTime(timeS, persons) {
       self.timeline.setTime(timeS);
       self.table.setTime(timeS);
-      self.now.show(self.isAnnotated ? self.store.at(timeS)?.persons ?? [] : persons);
+      self.now.show(self.isAnnotated ? personsAt(self, timeS) : persons);
     },
     onUnplayable: () => useAnnotated(self, job, pick),
   });
+}
+
+function personsAt(self, timeS) {
+  return settled(self.store.at(timeS)?.persons ?? [], self.rows, timeS);
 }
 
 async function fillTimeline(self, legend, catalog, { found, nobody }) {
   try {
     const { rows, durationS } = await loadRows(self.id, catalog, self.abort.signal);
     const length = self.job.durationS ?? durationS;
+    self.rows = rows;
     legend.setRows(rows);
     self.table.setRows(rows);
     self.timeline.setRows(rows, length);
@@ -214,6 +219,13 @@ async function fillFrames(self, catalog) {
   } catch (error) {
     if (error.name !== "AbortError") self.note.append(problemBox(error, { title: "The skeletons cannot be shown" }));
   }
+}
+
+function showAction(self, timeS, trackId) {
+  choose(self, trackId);
+  // A player shows the frame before a time that lies between two: the action's own first frame is meant.
+  self.stage.seek(self.store.frameTimeFrom(timeS) + 0.001);
+  self.stage.element.scrollIntoView({ block: "nearest" });
 }
 
 function choose(self, trackId) {
