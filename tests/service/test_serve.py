@@ -39,64 +39,63 @@ def _state(home: Path, path: str) -> str:
 
 
 class Server:
-    """The server with scripted workers, as a process of its own."""
+    """The server with scripted workers, as a process of its own; gone at the end of the block."""
 
     def __init__(self, home: Path) -> None:
         with (home / "log").open("w") as log:
             command = [sys.executable, "-m", "tests.service.fake_server"]
-            self.process = subprocess.Popen(
-                command, env=_environment(home), text=True, stdout=subprocess.PIPE, stderr=log
-            )
+            environment = _environment(home, ACTOGRAM_WORKERS="0")
+            self.process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout is not None
-        match = _START.search(self.process.stdout.readline())
+        self._output = self.process.stdout
+        match = _START.search(self._output.readline())
         assert match is not None, (home / "log").read_text()
-        self.http = httpx.Client(base_url=match[1], timeout=10)
+        self.http = httpx.Client(base_url=match[1], timeout=60)
+
+    def __enter__(self) -> "Server":
+        self.wait_for("/readyz", "warm")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(30)
+        self.http.close()
+        self._output.close()
 
     def wait_for(self, path: str, text: str) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while text not in self.http.get(path).text:
             assert time.monotonic() < until
             time.sleep(0.05)
 
-    def end(self, timeout_s: float) -> int:
-        status = self.process.wait(timeout_s)
-        self.http.close()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
+    def run(self, script: bytes) -> str:
+        """A job's path, once it runs."""
+        path = self.http.post("/v1/jobs", files={"file": ("a.mp4", script)}).headers["location"]
+        self.wait_for(path, '"running"')
+        return path
 
 
 def test_first_signal_drains_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    server = Server(tmp_path)
-    server.wait_for("/readyz", "warm")
-    script = b"script frames 150 pause 0.02"
-    path = server.http.post("/v1/jobs", files={"file": ("a.mp4", script)}).headers["location"]
-    server.wait_for(path, '"running"')
-
-    server.process.send_signal(signal.SIGTERM)
-    status = server.end(20)
+    with Server(tmp_path) as server:
+        path = server.run(b"script frames 250 pause 0.02")
+        server.process.send_signal(signal.SIGTERM)
+        status = server.process.wait(20)
     state = _state(tmp_path, path)
-    again = Server(tmp_path)
-    again.wait_for(path, '"succeeded"')
-    attempts = again.http.get(path).json()["attempts"]
-    again.process.send_signal(signal.SIGINT)
-    second_status = again.end(20)
+    with Server(tmp_path) as again:
+        again.wait_for(path, '"succeeded"')
+        attempts = again.http.get(path).json()["attempts"]
 
-    assert (status, state) == (0, "queued")
-    assert (attempts, second_status) == (2, 0)
+    assert (status, state, attempts) == (0, "queued", 2)
 
 
 def test_second_signal_ends_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
-    server = Server(tmp_path)
-    server.wait_for("/readyz", "warm")
-    # Deaf to a drain for ten seconds: only the second signal can end it sooner.
-    path = server.http.post("/v1/jobs", files={"file": ("a.mp4", b"script frames 2 pause 5")}).headers["location"]
-    server.wait_for(path, '"running"')
-
-    server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
-    server.process.send_signal(signal.SIGTERM)
-    status = server.end(3)
+    with Server(tmp_path) as server:
+        # Deaf to the drain, which would wait twelve seconds for it.
+        path = server.run(b"script frames 2 pause 60")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        status = server.process.wait(10)
 
     assert status == 128 + signal.SIGTERM
     assert _state(tmp_path, path) == "running"  # queued again by the next start
