@@ -111,7 +111,7 @@ def test_exploration_is_what_is_left_of_the_class_when_its_focus_is_hidden() -> 
 
     left = exploration_loss(model, x, observation, classes)
 
-    assert 0 < float(left) < 1
+    assert 0 < left.item() < 1
 
 
 def test_training_with_every_loss_learns_a_small_task() -> None:
