@@ -24,7 +24,8 @@ class SkipEmptySlots(nn.Module):
         self.num_frames = num_frames
         config = network.config
         self.num_slots = config.num_persons if network.per_slot else 1
-        nobody = torch.zeros(1, self.num_slots, num_frames, len(config.layout), config.in_channels)
+        # Of the network's own kind: half precision or another device as well.
+        nobody = network.fc_cls.weight.new_zeros(1, self.num_slots, num_frames, len(config.layout), config.in_channels)
         self.empty: Tensor
         with torch.no_grad():
             self.register_buffer("empty", self._features(network.normalise(nobody)))
