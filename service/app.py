@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 
+_MJPEG = "multipart/x-mixed-replace"
+
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
 
 Errors are `application/problem+json`; branch on `code`. Times are RFC 3339 in UTC, durations and media times are
@@ -152,7 +154,8 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
-        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
+        # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
     app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
     app.add_middleware(SecurityHeaders)

@@ -1,0 +1,172 @@
+"""A stream's worker whose strings the test pulls, and a dispatcher over a fresh database with a placer that obeys."""
+
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from service.database import Database, migrate
+from service.events.control import EventControl
+from service.live.log import EventLog, Message
+from service.sources import SourcePolicy
+from service.streams.control import Room, StreamControl
+from service.streams.dispatch import StreamDispatcher
+from service.streams.schemas import StreamCreate
+from service.witness import EventWitness
+from service.workers.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
+from service.workers.process import Channel, Ended
+
+CAMERA = "rtsp://viewer:hunter2@192.168.7.9/live?token=hunter2"
+_WAIT_S = 10.0
+
+
+def report(event_id: str = "e1", end_s: float = 2.0, track_id: int = 1, action: str = "fall") -> dict[str, JsonValue]:
+    """What a worker says of an action, two seconds into the stream."""
+    return {
+        "event_id": event_id, "track_id": track_id, "action": action, "score": 0.9, "start_s": 1.0, "end_s": end_s,
+        "start_time": "2026-03-01T12:00:00.000Z", "end_time": "2026-03-01T12:00:01.000Z", "frame_size": [640, 480],
+        "box": [0.1, 0.2, 0.2, 0.8], "model": "m", "latency_ms": {"total": 120.0}, "frame_index": 29,
+    }  # fmt: skip
+
+
+class Puppet:
+    """One stream on the puppet worker."""
+
+    def __init__(self, task: StreamTask, channel: Channel) -> None:
+        self.task = task
+        self.channel = channel
+        self._ending = threading.Event()
+        self._ended = Ended("succeeded", {})
+
+    def play(self) -> Ended:
+        while not self._ending.wait(0.01):
+            self.channel.beat()
+            if self.channel.stop_reason is not None:
+                return Ended("released" if self.channel.stop_reason == "drain" else "cancelled", {})
+        return self._ended
+
+    def say(self, name: str, data: Mapping[str, JsonValue], media_time_s: float | None = 2.0) -> None:
+        task = self.task
+        self.channel.deliver(
+            lambda number: Fact(number, task.task_id, task.generation, name, media_time_s, 1, {**data})
+        )
+
+    def state(self, state: str, code: str | None = None, message: str | None = None) -> None:
+        self.say("stream.state_changed", {"state": state, "code": code, "message": message})
+
+    def frame(self, index: int) -> None:
+        people: Values = {"persons": [], "frame_size": [640, 480], "layout": "coco17"}
+        self.channel.offer(FrameResults(self.task.task_id, self.task.generation, index, index / 15, people))
+
+    def status(self, data: Values) -> None:
+        self.channel.offer(StreamStatus(self.task.task_id, self.task.generation, data))
+
+    def end(self, ended: Ended) -> None:
+        self._ended = ended
+        self._ending.set()
+
+
+class PuppetBench:
+    """A worker's bench for the thread engine; every stream that is placed becomes a puppet."""
+
+    def __init__(self, fps_budget: float = 100.0) -> None:
+        self._placed: queue.Queue[Puppet] = queue.Queue()
+        self._fps_budget = fps_budget
+
+    def warm(self) -> Values:
+        return {"device": "fake", "fps_budget": self._fps_budget}
+
+    def run(self, task: Task, channel: Channel) -> Ended:
+        assert isinstance(task, StreamTask)
+        puppet = Puppet(task, channel)
+        self._placed.put(puppet)
+        return puppet.play()
+
+    def next(self) -> Puppet:
+        """The next stream that is placed."""
+        return self._placed.get(timeout=_WAIT_S)
+
+    def is_idle(self) -> bool:
+        return self._placed.empty()
+
+
+@dataclass
+class FakePlacer:
+    """Takes every stream and does nothing with it; `refuses` has no room."""
+
+    tasks: list[StreamTask] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    withdrawn: list[str] = field(default_factory=list)
+    refuses: bool = False
+
+    def place(self, task: StreamTask) -> bool:
+        assert task.task_id not in self.running, "placed twice"
+        if self.refuses:
+            return False
+        self.tasks.append(task)
+        self.running.add(task.task_id)
+        return True
+
+    def withdraw(self, task_id: str) -> bool:
+        self.withdrawn.append(task_id)
+        return task_id in self.running
+
+    def room(self, kind: str) -> int:
+        return 0 if self.refuses or kind != "stream" else 16
+
+
+class Desk:
+    """Control, dispatcher and events over one database; `tick` does what the dispatcher's thread does once a second."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told: list[Message] = []
+        self.now_s = 0.0
+        self.placer = FakePlacer()
+        self.database = Database(f"sqlite:///{folder / 'streams.sqlite3'}")
+        migrate(self.database)
+        self.log = EventLog(self.database, self.told.append)
+        self.events = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        self.forgotten: list[str] = []
+        self.witness = EventWitness(self.events, self.forgotten.append, self.forgotten.append)
+        self.dispatcher = StreamDispatcher(
+            self.log, self.placer, self.told.append, self.witness, lambda _: {}, lambda: self.now_s
+        )
+        policy = SourcePolicy(frozenset({"rtsp", "push"}), (), frozenset({"public", "private"}))
+        self.control = StreamControl(
+            self.database, self.log, policy, self.dispatcher, self.witness, lambda _, __: None, lambda: Room(8, None)
+        )
+        self._numbers = iter(range(1, 10_000))
+
+    def add(self, name: str = "dock", **config: object) -> None:
+        wanted = {"name": name, "source": {"uri": CAMERA}, **config}
+        self.control.create(StreamCreate.model_validate(wanted), None)
+
+    def tick(self) -> None:
+        self.dispatcher._place_all()
+
+    def task(self) -> StreamTask:
+        return self.placer.tasks[-1]
+
+    def say(self, name: str, data: Mapping[str, JsonValue], task: StreamTask | None = None) -> None:
+        one = task or self.task()
+        self._hear(Fact(next(self._numbers), one.task_id, one.generation, name, 2.0, 1, {**data}))
+
+    def end(self, ended: Ended) -> None:
+        """The worker lets go of the newest task."""
+        task = self.task()
+        self.placer.running.discard(task.task_id)
+        self._hear(TaskEnded(next(self._numbers), task.task_id, ended.outcome, ended.code, ended.message, ended.facts))
+
+    def lose(self, is_suspect: bool = True) -> None:
+        task = self.task()
+        self.placer.running.discard(task.task_id)
+        self.dispatcher.on_lost(task, "crashed", is_suspect)
+
+    def kinds(self, family: str = "action") -> list[str]:
+        return [message.type for message in self.told if message.type.startswith(family)]
+
+    def _hear(self, message: TaskMessage) -> None:
+        self.dispatcher.on_message(message)
