@@ -103,7 +103,8 @@ def main() -> None:
     """Run the clips, then write the page."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
-    clips = sorted(path for path in (options.data / "video").glob("*.mp4") if options.only in path.name)
+    every = sorted((options.data / "video").glob("*.mp4"))
+    clips = [path for path in every if options.only in path.name]
     if options.kept:
         clips = [path for path in clips if (options.work / f"{path.stem}.json").is_file()]
     networks = _networks(options.model)
@@ -114,7 +115,7 @@ def main() -> None:
             kept.write_text(json.dumps(asdict(run_clip(path, networks))))
         outcomes.append(Outcome(**json.loads(kept.read_text())))
         print(outcomes[-1].clip, {name: round(s, 1) for name, s in outcomes[-1].said.items()}, file=sys.stderr)
-    options.out.write_text("\n".join(page(outcomes, load_truth(clips), networks)) + "\n")
+    options.out.write_text("\n".join(page(outcomes, load_truth(clips), networks, len(every))) + "\n")
 
 
 def run_clip(path: Path, networks: Networks) -> Outcome:
@@ -202,11 +203,11 @@ def match_falls(outcome: Outcome, truth: Truth) -> list[Fall]:
     return falls + [Fall(outcome.clip, None, None, event) for event in free]
 
 
-def page(outcomes: Sequence[Outcome], truths: Mapping[str, Truth], networks: Networks) -> Iterator[str]:
+def page(outcomes: Sequence[Outcome], truths: Mapping[str, Truth], networks: Networks, num_every: int) -> Iterator[str]:
     """The measurement as Markdown."""
     falls = [fall for outcome in outcomes for fall in match_falls(outcome, truths[outcome.clip])]
     verdicts = {outcome.clip: judge(outcome, truths[outcome.clip]) for outcome in outcomes}
-    yield from _head(outcomes, networks.action.contract.name)
+    yield from _head(outcomes, networks.action.contract.name, num_every)
     yield from _totals(verdicts.values(), falls)
     yield from _table(outcomes, verdicts, falls)
     yield from _fall_table(falls)
@@ -214,12 +215,13 @@ def page(outcomes: Sequence[Outcome], truths: Mapping[str, Truth], networks: Net
     yield from _pace(networks)
 
 
-def _head(outcomes: Sequence[Outcome], model: str) -> Iterator[str]:
+def _head(outcomes: Sequence[Outcome], model: str, num_every: int) -> Iterator[str]:
     yield "# The first whole path: what `actogram analyze` says of real clips"
     yield ""
     yield f"Made by `tests/bench/first_path.py` at commit `{_commit()}` with the action model `{model}`,"
     yield f"on {_machine()}."
-    yield f"{len(outcomes)} clips, {sum(o.frames for o in outcomes)} frames, {sum(o.media_s for o in outcomes):.0f} s."
+    frames, seconds = sum(outcome.frames for outcome in outcomes), sum(outcome.media_s for outcome in outcomes)
+    yield f"{len(outcomes)} of the {num_every} clips, {frames} frames, {seconds:.0f} s."
     yield ""
     yield (
         "What is seen in a clip comes from its manifest and from looking at it (`tests/bench/first_path.toml`). A "
@@ -291,6 +293,8 @@ def _costs(outcomes: Sequence[Outcome]) -> Iterator[str]:
         "Milliseconds are wall time per frame in the thread that computes; decoding runs beside it. Processor seconds "
         "per second of video count all threads, decoding included: below 1, one core keeps up."
     )
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        yield "**The machine was overloaded by other work: compare stages with each other, not with other machines.**"
     yield ""
     yield f"| size | clips | {' | '.join(stages)} | frames per second | processor s per s of video |"
     yield f"|---|---|{'---|' * (len(stages) + 2)}"
