@@ -258,7 +258,7 @@ def _continual_line(row: ContinualRow) -> str:
 @click.option("--continual/--no-continual", default=True, help="Also steps against windows.")
 @click.option("--json", "as_json", is_flag=True, help="Numbers instead of tables.")
 def main(networks: str, threads: int, seconds: float, continual: bool, as_json: bool) -> None:
-    """Measure networks; progress goes to stderr, tables or JSON to stdout."""
+    """Measure networks; each row goes to stderr as it is found, tables or JSON to stdout."""
     names = [name for name in networks.split(",") if name]
     unknown = [name for name in names if name not in NETWORKS]
     if unknown:
@@ -270,12 +270,12 @@ def main(networks: str, threads: int, seconds: float, continual: bool, as_json: 
         setting = Setting(threads, seconds, Path(folder))
         rows, steps = [], []
         for name in names:
-            click.echo(f"{name} ...", err=True)
             rows.append(measure_network(name, setting))
+            click.echo(_network_line(rows[-1]), err=True)
         for name in names if continual else ():
             if name in _CONTINUAL:
-                click.echo(f"{name}, continual ...", err=True)
                 steps.append(measure_continual(name, setting))
+                click.echo(_continual_line(steps[-1]), err=True)
     if as_json:
         click.echo(json.dumps({"networks": [*map(asdict, rows)], "continual": [*map(asdict, steps)]}, indent=2))
         return
