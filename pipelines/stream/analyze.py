@@ -18,6 +18,8 @@ from pipelines.stream.stats import peak_rss_bytes
 from pipelines.stream.timeline import Timeline
 from pipelines.types import Event, Frame, FrameResult
 
+FILE_RATE_HZ = 30.0
+"""Frames per second at which files are analysed unless somebody asks for another rate; more adds nothing."""
 _AHEAD_FRAMES = 8
 _PROGRESS_S = 0.25
 

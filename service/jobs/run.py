@@ -9,7 +9,7 @@ from models.registry import load_registry
 from models.weights import WeightStore
 from pipelines.errors import AnalysisCancelled, SourceError
 from pipelines.results import Summary, summary_object
-from pipelines.stream.analyze import Run, Sink, analyze
+from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, Networks, load_action
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
@@ -65,7 +65,7 @@ class JobRunner:
             name if isinstance(name, str) else path.name, task.task_id, tell, lambda: channel.stop_reason is not None
         )
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
-        with FileSource(path) as source:
+        with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
             return analyze(source, networks, StreamConfig(), sinks, run)
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
