@@ -86,6 +86,7 @@ def keep_picture(request: pytest.FixtureRequest) -> Callable[[Page], None]:
 
     def keep(tab: Page) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
+        tab.evaluate("scrollTo(0, 0)")  # the bar sticks to where the page was scrolled
         tab.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
     return keep

@@ -51,6 +51,7 @@ class Contract:
         self.feedback: list[Json] = []
         self.pushed: list[bytes] = []
         self.pictures_asked = 0
+        self.key: str | None = None
         self.frame_now = 0
 
     def add_job(self, name: str, acts: list[Act], duration_s: float = 6.0, **changes: object) -> str:
@@ -174,6 +175,14 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
     def session() -> Json:
         return {"name": "anyone on this machine", "role": "admin", "access": "open"}
 
+    @app.post("/v1/session")
+    def sign_in(request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {state.key}":
+            return problem(401, "unauthorized", "the API key is not known")
+        response = JSONResponse({"name": "tester", "role": "admin", "access": "key"})
+        response.set_cookie("actogram_key", str(state.key), httponly=True, samesite="strict")
+        return response
+
     @app.get("/v1/actions")
     def actions() -> Json:
         items = [{"action": a, "quality": q, "severity": s, "threshold": 0.5} for a, (q, s) in ACTIONS.items()]
@@ -198,7 +207,10 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
             state.sockets.discard(socket)
 
     @app.middleware("http")
-    async def no_cache(request: Request, call_next):  # type: ignore[no-untyped-def]
+    async def guard(request: Request, call_next):  # type: ignore[no-untyped-def]
+        is_known = state.key is None or request.cookies.get("actogram_key") == state.key
+        if request.url.path.startswith("/v1/") and request.method != "POST" and not is_known:
+            return problem(401, "unauthorized", "no API key")
         response = await call_next(request)
         response.headers["Cache-Control"] = "no-cache"
         return response

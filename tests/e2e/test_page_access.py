@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Stage
+from tests.e2e.contract_live import add_event, add_stream
 from tests.e2e.stick_figures import Act
 
 pytestmark = pytest.mark.e2e
@@ -46,19 +47,19 @@ FAINT = """() => {
 }"""
 
 
-def populate(stage: Stage) -> dict[str, str]:
-    """One video in every state; gives the pages to look at."""
+def populate(stage: Stage) -> list[str]:
+    """One video in every state, cameras, events; gives the pages to look at."""
     acts = [Act(1, "walk", 0, 2), Act(2, "wave", 0.5, 2), Act(3, "too_small", 0, 2)]
     error = {"code": "unsupported_media", "detail": "broken.mp4 holds no video stream"}
     done = stage.state.add_job("dock.mp4", acts, 2.0)
     running = stage.state.add_job("a" * 80 + ".mp4", [], 0.2, state="running", progress={"percent": 30.0, "fps": 21.0})
     failed = stage.state.add_job("broken.mp4", [], 0.2, state="failed", error=error)
-    return {
-        "list": "/#/",
-        "done": f"/#/videos/{done}",
-        "running": f"/#/videos/{running}",
-        "failed": f"/#/videos/{failed}",
-    }
+    fault = {"code": "connection_failed", "message": "10.0.0.17:554 refused the connection"}
+    add_stream(stage.state, "Dock", acts)
+    add_stream(stage.state, "Gate", [], state="reconnecting", last_error=fault)
+    add_event(stage.state, "dock", "fall", 30, zones=["Yard"])
+    videos = [f"/#/videos/{job}" for job in (done, running, failed)]
+    return ["/#/", *videos, "/#/live", "/#/live/dock", "/#/live/gate", "/#/events", "/#/setup"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -69,10 +70,11 @@ def test_every_page_is_named_readable_and_fits(
     pages = populate(stage)
     tab = open_tab(stage.url, width=width, scheme=scheme)
 
-    for path in pages.values():
+    for path in pages:
         tab.goto(stage.url + path)
         expect(tab.get_by_role("heading", level=1)).to_have_count(1)
-        tab.wait_for_load_state("networkidle")
+        expect(tab.locator("main[data-path]")).to_have_attribute("data-path", path.removeprefix("/#"))
+        tab.wait_for_timeout(300)
 
         assert tab.evaluate(NAMELESS) == []
         assert tab.evaluate(FAINT) == []

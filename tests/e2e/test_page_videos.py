@@ -70,6 +70,21 @@ def test_file_name_with_markup_stays_text(stage: Stage, open_tab: OpenTab) -> No
     assert tab.locator("main img").count() == 0
 
 
+def test_key_is_asked_for_once_and_sent_as_a_bearer(stage: Stage, open_tab: OpenTab) -> None:
+    stage.state.key = "ak_secret"
+    stage.state.add_job("guarded.mp4", [], 0.2)
+    tab = open_tab(stage.url)
+
+    tab.get_by_label("API key").fill("ak_wrong")
+    tab.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+    expect(tab.get_by_role("dialog").get_by_role("alert")).to_contain_text("not known")
+    tab.get_by_label("API key").fill("ak_secret")
+    tab.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+
+    expect(tab.get_by_role("link", name="guarded.mp4")).to_be_visible()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+
+
 def test_delete_asks_first_and_then_removes(stage: Stage, open_tab: OpenTab) -> None:
     job = stage.state.add_job("old.mp4", [], 0.2)
     tab = open_tab(stage.url)

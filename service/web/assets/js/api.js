@@ -37,17 +37,26 @@ export async function send(method, path, { json, signal, headers = {} } = {}) {
   if (json !== undefined) all["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers: all, signal, body: json === undefined ? undefined : JSON.stringify(json) });
+    response = await fetch(path, {
+      method,
+      headers: all,
+      signal,
+      body: json === undefined ? undefined : JSON.stringify(json),
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer. Is it still running?", { code: "unreachable", title: "No connection" });
+    throw new ApiError("The server does not answer. Is it still running?", {
+      code: "unreachable",
+      title: "No connection",
+    });
   }
   if (!response.ok) throw problem(response.status, await response.text(), response.headers.get("Retry-After"));
   return response;
 }
 
 export const get = (path, options) => call("GET", path, options);
-export const post = (path, json, options) => call("POST", path, { json, headers: { "Idempotency-Key": unique() }, ...options });
+export const post = (path, json, options) =>
+  call("POST", path, { json, headers: { "Idempotency-Key": unique() }, ...options });
 export const patch = (path, json) => call("PATCH", path, { json });
 export const put = (path, json) => call("PUT", path, { json });
 export const remove = (path) => call("DELETE", path);
@@ -68,7 +77,7 @@ export function problem(status, body, retryAfter = null) {
     // A proxy's HTML page: the status has to do.
   }
   if (status === 401) dispatchEvent(new Event("keyneeded"));
-  const text = typeof parsed.detail === "string" ? parsed.detail : parsed.title ?? `The server answered ${status}.`;
+  const text = typeof parsed.detail === "string" ? parsed.detail : (parsed.title ?? `The server answered ${status}.`);
   return new ApiError(text, { status, code: parsed.code ?? `http_${status}`, title: parsed.title ?? null, retryAfter });
 }
 

@@ -10,7 +10,9 @@ export function openDialog({ title, body, foot = [], size = "normal", onClose = 
   const element = h(
     "dialog",
     { "aria-labelledby": heading, dataset: { size } },
-    h("div", { class: "dialog-head" },
+    h(
+      "div",
+      { class: "dialog-head" },
       h("h2", { id: heading }, title),
       h("button", { class: "button plain icon", type: "button", "aria-label": "Close", onclick: close }, icon("close")),
     ),
@@ -32,7 +34,12 @@ export function confirmDialog({ title, text, yes, danger = true }) {
     let answer = false;
     const agree = h("button", { class: danger ? "button danger" : "button primary", type: "button" }, yes);
     const refuse = h("button", { class: "button", type: "button" }, "Keep");
-    const dialog = openDialog({ title, body: [h("p", {}, text)], foot: [refuse, agree], onClose: () => resolve(answer) });
+    const dialog = openDialog({
+      title,
+      body: [h("p", {}, text)],
+      foot: [refuse, agree],
+      onClose: () => resolve(answer),
+    });
     agree.addEventListener("click", () => {
       answer = true;
       dialog.close();

@@ -40,6 +40,20 @@ export function oncePerFrame(work) {
   };
 }
 
+/** Run `work` soon, at most every `waitMs`, never missing the last call; returns the function to call. */
+export function atMostEvery(waitMs, work) {
+  let timer = 0;
+  let ranAt = -Infinity;
+  const run = () => {
+    timer = 0;
+    ranAt = performance.now();
+    work();
+  };
+  return () => {
+    if (!timer) timer = setTimeout(run, Math.max(0, ranAt + waitMs - performance.now()));
+  };
+}
+
 /** Collects clean-up functions and runs them once, last first. */
 export function closers() {
   const held = [];

@@ -17,7 +17,10 @@ export function openFeed(path, { onPicture, onState }) {
 async function run(path, abort, { onPicture, onState }) {
   while (!abort.signal.aborted) {
     try {
-      const response = await send("GET", path, { signal: abort.signal, headers: { Accept: "multipart/x-mixed-replace" } });
+      const response = await send("GET", path, {
+        signal: abort.signal,
+        headers: { Accept: "multipart/x-mixed-replace" },
+      });
       onState("open");
       for await (const bytes of parts(response.body.getReader())) {
         const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
@@ -79,7 +82,9 @@ export function frameOf(bytes) {
   while (at + 4 < bytes.length && bytes[at] === 0xff && bytes[at + 1] !== 0xda) {
     const length = bytes[at + 2] * 256 + bytes[at + 3];
     if (bytes[at + 1] === 0xfe) {
-      const found = /frame_index=(\d+);media_time_s=([\d.]+)/.exec(new TextDecoder().decode(bytes.subarray(at + 4, at + 2 + length)));
+      const found = /frame_index=(\d+);media_time_s=([\d.]+)/.exec(
+        new TextDecoder().decode(bytes.subarray(at + 4, at + 2 + length)),
+      );
       if (found) return { frameIndex: Number(found[1]), mediaTimeS: Number(found[2]) };
     }
     at += 2 + length;

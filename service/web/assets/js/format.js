@@ -64,5 +64,7 @@ export function statusWords(status, reason) {
     identity_uncertain: "identity unsure",
   };
   if (status === "not_assessable") return reasons[reason] ?? words(reason || "cannot be judged");
-  return { warming_up: "watching", none: "nothing named", unknown: "unknown action", assessed: "" }[status] ?? words(status);
+  return (
+    { warming_up: "watching", none: "nothing named", unknown: "unknown action", assessed: "" }[status] ?? words(status)
+  );
 }

@@ -9,7 +9,9 @@ import { qualityOf } from "./catalog.js";
 export async function loadRows(jobId, catalog, signal) {
   const answer = await get(`/v1/jobs/${jobId}/timeline`, { signal });
   const tracks = answer.tracks ?? answer.items ?? [];
-  const rows = tracks.map((track) => rowOf(track, catalog)).sort((one, other) => one.startS - other.startS || one.trackId - other.trackId);
+  const rows = tracks
+    .map((track) => rowOf(track, catalog))
+    .sort((one, other) => one.startS - other.startS || one.trackId - other.trackId);
   const lastS = Math.max(0, ...rows.map((row) => row.endS));
   return { rows, durationS: answer.duration_s ?? lastS };
 }
@@ -31,13 +33,15 @@ export function settled(persons, rows, timeS) {
 }
 
 function rowOf(track, catalog) {
-  const segments = (track.actions ?? track.segments ?? []).filter((one) => one.state !== "retracted").map((one) => ({
-    action: one.action,
-    startS: one.start_s,
-    endS: one.end_s,
-    score: one.score,
-    state: one.state,
-    quality: one.quality ?? qualityOf(catalog, one.action),
-  }));
+  const segments = (track.actions ?? track.segments ?? [])
+    .filter((one) => one.state !== "retracted")
+    .map((one) => ({
+      action: one.action,
+      startS: one.start_s,
+      endS: one.end_s,
+      score: one.score,
+      state: one.state,
+      quality: one.quality ?? qualityOf(catalog, one.action),
+    }));
   return { trackId: track.track_id, startS: track.start_s, endS: track.end_s, segments };
 }

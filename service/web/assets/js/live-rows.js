@@ -27,21 +27,34 @@ export class LiveRows {
     person.startS = Math.min(person.startS, startS);
     person.endS = Math.max(person.endS, endS);
     if (event.state === "retracted") person.events.delete(event.event_id);
-    else person.events.set(event.event_id, { action: event.action, startS, endS, score: event.score, state: event.state, quality: qualityOf(this.catalog, event.action) });
+    else
+      person.events.set(event.event_id, {
+        action: event.action,
+        startS,
+        endS,
+        score: event.score,
+        state: event.state,
+        quality: qualityOf(this.catalog, event.action),
+      });
   }
 
   /** Rows for the timeline at `nowS`, the newest person last; what is older than the window is forgotten. */
   rows(nowS) {
     const oldest = nowS - this.windowS;
     for (const [trackId, person] of this.people) {
-      for (const [id, event] of person.events) if (event.state === "ended" && event.endS < oldest) person.events.delete(id);
+      for (const [id, event] of person.events)
+        if (event.state === "ended" && event.endS < oldest) person.events.delete(id);
       if (person.endS < oldest) this.people.delete(trackId);
     }
     const kept = [...this.people].sort(([, one], [, other]) => one.startS - other.startS).slice(-MOST_ROWS);
     return kept.map(([trackId, { startS, endS, events }]) => ({
-      trackId, startS, endS,
+      trackId,
+      startS,
+      endS,
       // An action that goes on has its end only at its next update: until then it lasts as long as the person is seen.
-      segments: [...events.values()].map((event) => (event.state === "ended" ? event : { ...event, endS: Math.max(event.endS, endS) })),
+      segments: [...events.values()].map((event) =>
+        event.state === "ended" ? event : { ...event, endS: Math.max(event.endS, endS) },
+      ),
     }));
   }
 

@@ -27,7 +27,9 @@ export function openChannel(interest, { onMessage, onState = () => {}, onReset =
     const socket = new WebSocket(socketUrl(path));
     self.socket = socket;
     socket.onopen = () => {
-      socket.send(JSON.stringify({ type: "subscribe", ...interest, ...(self.seq === null ? {} : { since_seq: self.seq }) }));
+      socket.send(
+        JSON.stringify({ type: "subscribe", ...interest, ...(self.seq === null ? {} : { since_seq: self.seq }) }),
+      );
     };
     socket.onmessage = (event) => receive(JSON.parse(event.data));
     socket.onclose = retry;

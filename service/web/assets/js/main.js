@@ -35,6 +35,7 @@ showWho();
 
 function markSection() {
   const path = current();
+  document.getElementById("main").dataset.path = path;
   SECTIONS.forEach(([, , prefixes], index) => {
     const isHere = prefixes.some((prefix) => path === prefix || (prefix !== "/" && path.startsWith(`${prefix}/`)));
     if (isHere) links[index].setAttribute("aria-current", "page");
@@ -50,7 +51,15 @@ async function showWho() {
     location.reload();
   };
   const label = `Sign out ${who.name}, ${who.role}`;
-  document.getElementById("tools").append(h("button", { class: "button plain icon", type: "button", title: label, "aria-label": label, onclick: leave }, icon("leave")));
+  document
+    .getElementById("tools")
+    .append(
+      h(
+        "button",
+        { class: "button plain icon", type: "button", title: label, "aria-label": label, onclick: leave },
+        icon("leave"),
+      ),
+    );
 }
 
 let isAsking = false;
@@ -59,8 +68,15 @@ async function askForKey() {
   if (isAsking) return;
   isAsking = true;
   const input = h("input", { name: "key", type: "password", autocomplete: "current-password", required: true });
-  const fields = [field("API key", input, "This server asks for one. The browser keeps it for thirty days, out of reach of scripts.")];
-  const answer = await formDialog({ title: "Sign in", fields, yes: "Sign in", submit: (data) => signIn(data.get("key").trim()) });
+  const fields = [
+    field("API key", input, "This server asks for one. The browser keeps it for thirty days, out of reach of scripts."),
+  ];
+  const answer = await formDialog({
+    title: "Sign in",
+    fields,
+    yes: "Sign in",
+    submit: (data) => signIn(data.get("key").trim()),
+  });
   isAsking = false;
   if (answer) location.reload();
 }

@@ -6,10 +6,23 @@ const SHOWN_MS = 6000;
 
 /** Show a notice; an error stays until it is closed. Returns a function that removes it. */
 export function notify(text, { kind = "info", action = null } = {}) {
-  const box = h("div", { class: "notice", dataset: { kind }, role: kind === "error" ? "alert" : null }, h("div", {}, text));
+  const box = h(
+    "div",
+    { class: "notice", dataset: { kind }, role: kind === "error" ? "alert" : null },
+    h("div", {}, text),
+  );
   const remove = () => box.remove();
-  if (action) box.append(h("button", { class: "button small", type: "button", onclick: () => (action.run(), remove()) }, action.label));
-  box.append(h("button", { class: "button plain small icon", type: "button", "aria-label": "Close notice", onclick: remove }, icon("close", 16)));
+  if (action)
+    box.append(
+      h("button", { class: "button small", type: "button", onclick: () => (action.run(), remove()) }, action.label),
+    );
+  box.append(
+    h(
+      "button",
+      { class: "button plain small icon", type: "button", "aria-label": "Close notice", onclick: remove },
+      icon("close", 16),
+    ),
+  );
   const shown = document.getElementById("notices");
   while (shown.children.length >= 4) shown.firstElementChild.remove();
   shown.append(box);

@@ -41,7 +41,10 @@ export function createOverlay(picture, naturalSize) {
 
 /** What the chip over a person says. */
 export function labelOf(person) {
-  const said = person.status === "assessed" && person.action ? `${words(person.action)} ${percent(person.score)}` : statusWords(person.status, person.reason);
+  const said =
+    person.status === "assessed" && person.action
+      ? `${words(person.action)} ${percent(person.score)}`
+      : statusWords(person.status, person.reason);
   return { id: String(person.track_id), said };
 }
 
@@ -84,7 +87,9 @@ function paint(canvas, area, persons, options) {
 }
 
 function paintSkeleton(context, area, person, edges) {
-  const points = (person.keypoints ?? []).map(([x, y, score]) => (score >= SEEN ? [x * area.width, y * area.height] : null));
+  const points = (person.keypoints ?? []).map(([x, y, score]) =>
+    score >= SEEN ? [x * area.width, y * area.height] : null,
+  );
   const line = new Path2D();
   for (const [from, to] of edges) {
     if (!points[from] || !points[to]) continue;
@@ -110,7 +115,10 @@ function paintSkeleton(context, area, person, edges) {
 function paintBox(context, area, person) {
   const [x1, y1, x2, y2] = pixels(person.box, area);
   context.setLineDash(person.status === "not_assessable" ? [5, 5] : person.status === "warming_up" ? [1, 5] : []);
-  for (const [width, colour] of [[3.5, "rgb(10 11 12 / 45%)"], [1.5, colourOfPerson(person)]]) {
+  for (const [width, colour] of [
+    [3.5, "rgb(10 11 12 / 45%)"],
+    [1.5, colourOfPerson(person)],
+  ]) {
     context.lineWidth = width;
     context.strokeStyle = colour;
     context.strokeRect(x1, y1, x2 - x1, y2 - y1);
@@ -129,7 +137,16 @@ function paintLabels(context, area, persons) {
     const idWidth = context.measureText(id).width + 12;
     context.font = `520 ${size}px ${FONT}`;
     const saidWidth = said ? context.measureText(said).width + 14 : 0;
-    const place = free(taken, { x: Math.max(0, Math.min(x1, area.width - idWidth - saidWidth)), y: Math.max(0, y1 - height - 3), width: idWidth + saidWidth, height }, area);
+    const place = free(
+      taken,
+      {
+        x: Math.max(0, Math.min(x1, area.width - idWidth - saidWidth)),
+        y: Math.max(0, y1 - height - 3),
+        width: idWidth + saidWidth,
+        height,
+      },
+      area,
+    );
     taken.push(place);
     paintChip(context, place, { id, said, idWidth, size, colour: colourOfPerson(person) });
   }
@@ -158,7 +175,13 @@ function free(taken, place, area) {
   // People who stand close would cover each other's label: step down until it is free.
   let found = place;
   for (let step = 0; step < 12; step += 1) {
-    const other = taken.find((one) => found.x < one.x + one.width && one.x < found.x + found.width && found.y < one.y + one.height && one.y < found.y + found.height);
+    const other = taken.find(
+      (one) =>
+        found.x < one.x + one.width &&
+        one.x < found.x + found.width &&
+        found.y < one.y + one.height &&
+        one.y < found.y + found.height,
+    );
     if (!other || found.y + 2 * found.height > area.height) return found;
     found = { ...found, y: other.y + other.height + 2 };
   }

@@ -1,11 +1,23 @@
 // One colour per action: blues move, greens change posture, yellows gesture, violets strike, reds are alarms.
 
 const NAMED = {
-  walk: "#4c8df6", run: "#2457d6", jump: "#29a3e0", squat: "#6f7df2",
-  stand: "#93a4b5", sitting: "#7388a0", sit_down: "#3fb5a3", stand_up: "#2f9e6e", pick_up: "#86b93b",
-  lie: "#e8833a", fall: "#e5484d",
-  wave: "#f0b90b", clap: "#cf9a3c",
-  punch: "#d6409f", kick: "#a855f7", throw: "#8468d8", push: "#b8478f",
+  walk: "#4c8df6",
+  run: "#2457d6",
+  jump: "#29a3e0",
+  squat: "#6f7df2",
+  stand: "#93a4b5",
+  sitting: "#7388a0",
+  sit_down: "#3fb5a3",
+  stand_up: "#2f9e6e",
+  pick_up: "#86b93b",
+  lie: "#e8833a",
+  fall: "#e5484d",
+  wave: "#f0b90b",
+  clap: "#cf9a3c",
+  punch: "#d6409f",
+  kick: "#a855f7",
+  throw: "#8468d8",
+  push: "#b8478f",
   unknown: "#9a9a96",
 };
 
@@ -35,7 +47,9 @@ function hslToHex(hue, saturation, lightness) {
   const part = (offset) => {
     const turn = (offset + hue / 30) % 12;
     const value = lightness - swing * Math.max(-1, Math.min(turn - 3, 9 - turn, 1));
-    return Math.round(value * 255).toString(16).padStart(2, "0");
+    return Math.round(value * 255)
+      .toString(16)
+      .padStart(2, "0");
   };
   return `#${part(0)}${part(8)}${part(4)}`;
 }

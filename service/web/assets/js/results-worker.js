@@ -20,7 +20,11 @@ onmessage = async (event) => {
 
 async function read({ url }) {
   const response = await fetch(url, { headers: { Accept: "application/x-ndjson" } });
-  if (!response.ok) throw Object.assign(new Error(`The server answered ${response.status}.`), { status: response.status, body: await response.text() });
+  if (!response.ok)
+    throw Object.assign(new Error(`The server answered ${response.status}.`), {
+      status: response.status,
+      body: await response.text(),
+    });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -57,14 +61,19 @@ function flush() {
   if (!frames.length) return;
   const known = labels.length;
   const chunk = pack();
-  const moved = Object.values(chunk).filter((part) => ArrayBuffer.isView(part)).map((part) => part.buffer);
+  const moved = Object.values(chunk)
+    .filter((part) => ArrayBuffer.isView(part))
+    .map((part) => part.buffer);
   postMessage({ type: "chunk", chunk, labels: labels.slice(known) }, moved);
   frames = [];
   numPersons = 0;
 }
 
 function pack() {
-  const joints = Math.max(0, ...frames.flatMap((frame) => (frame.persons ?? []).map((person) => person.keypoints?.length ?? 0)));
+  const joints = Math.max(
+    0,
+    ...frames.flatMap((frame) => (frame.persons ?? []).map((person) => person.keypoints?.length ?? 0)),
+  );
   const chunk = {
     joints,
     times: new Float64Array(frames.length),

@@ -103,7 +103,11 @@ export function readResults(url, store, { onLine, onFrames, signal }) {
         onFrames();
       } else if (data.type === "line") onLine(data.item);
       else if (data.type === "done") finish(resolve, data.bad);
-      else finish(reject, data.status ? problem(data.status, data.body) : new Error(`The results broke off: ${data.text}`));
+      else
+        finish(
+          reject,
+          data.status ? problem(data.status, data.body) : new Error(`The results broke off: ${data.text}`),
+        );
     };
     worker.onerror = (event) => finish(reject, new Error(event.message || "The results could not be read."));
     signal.addEventListener("abort", () => finish(reject, new DOMException("left the page", "AbortError")));

@@ -25,7 +25,10 @@ export async function allStreams(signal) {
   const found = [];
   let cursor = null;
   do {
-    const { items, next } = await page(`/v1/streams?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, signal);
+    const { items, next } = await page(
+      `/v1/streams?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+      signal,
+    );
     found.push(...items);
     cursor = next;
   } while (cursor);

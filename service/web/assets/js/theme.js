@@ -17,7 +17,11 @@ export function onThemeChange(changed) {
 
 /** The button in the bar that switches the palette. */
 export function themeButton() {
-  const button = h("button", { class: "button plain icon", type: "button", onclick: () => choose(isDark() ? "light" : "dark") });
+  const button = h("button", {
+    class: "button plain icon",
+    type: "button",
+    onclick: () => choose(isDark() ? "light" : "dark"),
+  });
   const describe = () => {
     button.replaceChildren(icon(isDark() ? "sun" : "moon"));
     button.setAttribute("aria-label", isDark() ? "Use the light theme" : "Use the dark theme");

@@ -14,12 +14,14 @@ export function layoutRows(rows) {
   let y = AXIS_PX + 4;
   const laid = rows.map((row) => {
     const ends = [];
-    const segments = [...row.segments].sort((one, other) => one.startS - other.startS).map((segment) => {
-      const open = ends.findIndex((end) => end <= segment.startS + 1e-3);
-      const lane = open < 0 ? ends.length : open;
-      ends[lane] = segment.endS;
-      return { ...segment, lane };
-    });
+    const segments = [...row.segments]
+      .sort((one, other) => one.startS - other.startS)
+      .map((segment) => {
+        const open = ends.findIndex((end) => end <= segment.startS + 1e-3);
+        const lane = open < 0 ? ends.length : open;
+        ends[lane] = segment.endS;
+        return { ...segment, lane };
+      });
     const placed = { ...row, segments, yPx: y, lanes: Math.max(1, ends.length) };
     y += placed.lanes * LANE_PX + GAP_PX;
     return placed;
@@ -33,7 +35,9 @@ export function segmentAt(state, timeS, y) {
   if (!row) return null;
   const lane = Math.floor((y - row.yPx) / LANE_PX);
   const slack = (state.to - state.from) / 400;
-  const segment = row.segments.find((one) => one.lane === lane && timeS >= one.startS - slack && timeS <= one.endS + slack);
+  const segment = row.segments.find(
+    (one) => one.lane === lane && timeS >= one.startS - slack && timeS <= one.endS + slack,
+  );
   return segment ? { row, segment } : null;
 }
 
@@ -52,7 +56,9 @@ export function paintTimeline(canvas, slider, state) {
     line: style.getPropertyValue("--line"),
     base: style.getPropertyValue("--track"),
     ground: style.getPropertyValue("--surface"),
-    x: (timeS) => state.laid.gutterPx + ((timeS - state.from) / (state.to - state.from)) * (slider.clientWidth - state.laid.gutterPx - END_PX),
+    x: (timeS) =>
+      state.laid.gutterPx +
+      ((timeS - state.from) / (state.to - state.from)) * (slider.clientWidth - state.laid.gutterPx - END_PX),
   };
   size(canvas, pen);
   for (const row of state.laid) {

@@ -1,11 +1,12 @@
 // The actogram: a row per person, a bar per action, a cursor that seeks; drawn on one canvas, worked like a slider.
 import { clock, duration, percent, words } from "./format.js";
-import { fill, h, oncePerFrame } from "./dom.js";
+import { atMostEvery, fill, h, oncePerFrame } from "./dom.js";
 import { icon } from "./icons.js";
 import { layoutRows, paintTimeline, segmentAt } from "./timeline-paint.js";
 import { onThemeChange } from "./theme.js";
 
 const SHORTEST_VIEW_S = 2;
+const SPEAK_MS = 200;
 
 /**
  * Make a timeline. `onSeek(timeS)` is called when the person points or types. Returns {element, setRows(rows, durationS),
@@ -16,8 +17,22 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
   const canvas = h("canvas", { class: "timeline-canvas", "aria-hidden": "true" });
   const spacer = h("div", { class: "timeline-spacer" }, canvas);
   const tip = h("div", { class: "timeline-tip", hidden: true, "aria-hidden": "true" });
-  const slider = h("div", { class: "timeline", role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "0" }, spacer);
-  const state = { rows: [], laid: [], durationS: 0, from: 0, to: 1, timeS: 0, hidden: new Set(), selected: null, followS: null };
+  const slider = h(
+    "div",
+    { class: "timeline", role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "0" },
+    spacer,
+  );
+  const state = {
+    rows: [],
+    laid: [],
+    durationS: 0,
+    from: 0,
+    to: 1,
+    timeS: 0,
+    hidden: new Set(),
+    selected: null,
+    followS: null,
+  };
   const redraw = oncePerFrame(() => paintTimeline(canvas, slider, state));
   const zoomButtons = zoomRow(state, redraw);
   const element = h("div", { class: "timeline-block" }, slider, tip, zoomButtons);
@@ -30,11 +45,20 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
   pointing({ slider, canvas, state, tip, onSeek });
 
   function layOut() {
-    const shown = state.rows.map((row) => ({ ...row, segments: row.segments.filter((one) => !state.hidden.has(one.action)) }));
+    const shown = state.rows.map((row) => ({
+      ...row,
+      segments: row.segments.filter((one) => !state.hidden.has(one.action)),
+    }));
     state.laid = layoutRows(shown);
     spacer.style.blockSize = `${state.laid.heightPx}px`;
     redraw();
   }
+
+  // What a reader hears changes a few times a second at most, however fast frames come.
+  const speak = atMostEvery(SPEAK_MS, () => {
+    slider.setAttribute("aria-valuenow", state.timeS.toFixed(2));
+    slider.setAttribute("aria-valuetext", spoken(state));
+  });
 
   return {
     element,
@@ -42,7 +66,7 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
       const wasWhole = state.to - state.from >= state.durationS || !state.durationS;
       Object.assign(state, { rows, durationS });
       if (state.followS === null && wasWhole) Object.assign(state, { from: 0, to: Math.max(durationS, 0.1) });
-      slider.setAttribute("aria-valuemax", durationS.toFixed(2));
+      if (state.followS === null) slider.setAttribute("aria-valuemax", durationS.toFixed(2));
       zoomButtons.hidden = durationS < 2 * SHORTEST_VIEW_S || state.followS !== null;
       layOut();
     },
@@ -50,9 +74,8 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
       state.timeS = timeS;
       if (state.followS !== null) Object.assign(state, { from: timeS - state.followS, to: timeS, durationS: timeS });
       else keepInView(state);
-      slider.setAttribute("aria-valuenow", timeS.toFixed(2));
-      slider.setAttribute("aria-valuetext", spoken(state));
       redraw();
+      if (state.followS === null) speak();
     },
     setHidden(actions) {
       state.hidden = actions;
@@ -64,6 +87,9 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
     },
     follow(windowS) {
       state.followS = windowS;
+      // What moves by itself cannot be set: for a reader it is a picture.
+      slider.setAttribute("role", "img");
+      for (const name of ["tabindex", "aria-valuemin", "aria-valuemax"]) slider.removeAttribute(name);
     },
     close() {
       observer.disconnect();
@@ -74,21 +100,31 @@ export function createTimeline({ onSeek, label = "Timeline" }) {
 
 function spoken(state) {
   const acting = state.rows.flatMap((row) =>
-    row.segments.filter((one) => one.startS <= state.timeS && state.timeS < one.endS).map((one) => `person ${row.trackId} ${words(one.action)}`),
+    row.segments
+      .filter((one) => one.startS <= state.timeS && state.timeS < one.endS)
+      .map((one) => `person ${row.trackId} ${words(one.action)}`),
   );
   return [clock(state.timeS, 1), ...acting].join(", ");
 }
 
 function onKey(event, state, onSeek) {
   const step = event.shiftKey ? 10 : 1;
-  const targets = { ArrowLeft: state.timeS - step, ArrowRight: state.timeS + step, Home: 0, End: state.durationS, PageUp: state.timeS + 30, PageDown: state.timeS - 30 };
+  const targets = {
+    ArrowLeft: state.timeS - step,
+    ArrowRight: state.timeS + step,
+    Home: 0,
+    End: state.durationS,
+    PageUp: state.timeS + 30,
+    PageDown: state.timeS - 30,
+  };
   if (!(event.key in targets) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   onSeek(clamp(targets[event.key], 0, state.durationS));
 }
 
 function onWheel(event, state, canvas, redraw) {
-  if (state.followS !== null || !(event.ctrlKey || event.metaKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))) return;
+  if (state.followS !== null || !(event.ctrlKey || event.metaKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)))
+    return;
   event.preventDefault();
   const span = state.to - state.from;
   if (event.ctrlKey || event.metaKey) {
@@ -104,9 +140,20 @@ function onWheel(event, state, canvas, redraw) {
 
 function zoomRow(state, redraw) {
   const at = (factor) => () => (zoom(state, factor, clamp(state.timeS, state.from, state.to)), redraw());
-  const button = (name, label, run) => h("button", { class: "button plain small icon", type: "button", "aria-label": label, title: label, onclick: run }, icon(name, 16));
+  const button = (name, label, run) =>
+    h(
+      "button",
+      { class: "button plain small icon", type: "button", "aria-label": label, title: label, onclick: run },
+      icon(name, 16),
+    );
   const whole = () => (Object.assign(state, { from: 0, to: state.durationS }), redraw());
-  return h("div", { class: "timeline-zoom", hidden: true }, button("minus", "Zoom out", at(2)), button("plus", "Zoom in", at(0.5)), button("fit", "Show the whole video", whole));
+  return h(
+    "div",
+    { class: "timeline-zoom", hidden: true },
+    button("minus", "Zoom out", at(2)),
+    button("plus", "Zoom in", at(0.5)),
+    button("fit", "Show the whole video", whole),
+  );
 }
 
 function zoom(state, factor, aroundS) {
@@ -127,8 +174,13 @@ function keepInView(state) {
 function pointing({ slider, canvas, state, tip, onSeek }) {
   const place = (event) => {
     const frame = canvas.getBoundingClientRect();
-    const share = (event.clientX - frame.left - state.laid.gutterPx) / (frame.width - state.laid.gutterPx - state.laid.endPx);
-    return { timeS: clamp(state.from + share * (state.to - state.from), 0, state.durationS), y: event.clientY - frame.top + slider.scrollTop, frame };
+    const share =
+      (event.clientX - frame.left - state.laid.gutterPx) / (frame.width - state.laid.gutterPx - state.laid.endPx);
+    return {
+      timeS: clamp(state.from + share * (state.to - state.from), 0, state.durationS),
+      y: event.clientY - frame.top + slider.scrollTop,
+      frame,
+    };
   };
   let isDown = false;
   slider.addEventListener("pointerdown", (event) => {
@@ -143,7 +195,13 @@ function pointing({ slider, canvas, state, tip, onSeek }) {
     const hit = segmentAt(state, timeS, y);
     tip.hidden = !hit;
     if (!hit) return;
-    fill(tip, h("strong", {}, words(hit.segment.action)), ` ${percent(hit.segment.score)}`, h("br"), `Person ${hit.row.trackId}, ${clock(hit.segment.startS, 1)} – ${clock(hit.segment.endS, 1)}, ${duration(hit.segment.endS - hit.segment.startS)}`);
+    fill(
+      tip,
+      h("strong", {}, words(hit.segment.action)),
+      ` ${percent(hit.segment.score)}`,
+      h("br"),
+      `Person ${hit.row.trackId}, ${clock(hit.segment.startS, 1)} – ${clock(hit.segment.endS, 1)}, ${duration(hit.segment.endS - hit.segment.startS)}`,
+    );
     const left = clamp(event.clientX - frame.left, 70, frame.width - 110);
     tip.style.insetInlineStart = `${left}px`;
     tip.style.insetBlockStart = `${event.clientY - frame.top}px`;

@@ -19,7 +19,13 @@ export function uploadVideo(file, { wantsVideo, onProgress, signal }) {
       if (request.status < 300) resolve(JSON.parse(request.responseText));
       else reject(problem(request.status, request.responseText, request.getResponseHeader("Retry-After")));
     };
-    request.onerror = () => reject(new ApiError("The upload broke off: the server closed the connection or cannot be reached.", { code: "unreachable", title: "Upload failed" }));
+    request.onerror = () =>
+      reject(
+        new ApiError("The upload broke off: the server closed the connection or cannot be reached.", {
+          code: "unreachable",
+          title: "Upload failed",
+        }),
+      );
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);

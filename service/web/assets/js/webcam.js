@@ -20,7 +20,10 @@ export function hasWebcam() {
 
 /** Ask the person for the camera; raises DOMException when refused. */
 export function askForCamera() {
-  return navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDTH_PX }, frameRate: { ideal: 15 } }, audio: false });
+  return navigator.mediaDevices.getUserMedia({
+    video: { width: { ideal: WIDTH_PX }, frameRate: { ideal: 15 } },
+    audio: false,
+  });
 }
 
 /** Send a camera's pictures to a stream of `push:` until stopped; one camera at a time. */
@@ -28,7 +31,19 @@ export async function startWebcam(streamId, media, fps = 12) {
   active?.stop();
   const video = Object.assign(document.createElement("video"), { srcObject: media, muted: true, playsInline: true });
   await video.play();
-  const self = { streamId, media, video, fps, sent: 0, skipped: 0, wait: 400, socket: null, timer: 0, isOver: false, isBusy: false };
+  const self = {
+    streamId,
+    media,
+    video,
+    fps,
+    sent: 0,
+    skipped: 0,
+    wait: 400,
+    socket: null,
+    timer: 0,
+    isOver: false,
+    isBusy: false,
+  };
   self.stop = () => stop(self);
   media.getVideoTracks()[0].addEventListener("ended", self.stop);
   active = self;

@@ -8,9 +8,22 @@ import { createEventList } from "../parts/event-list.js";
 import { query } from "../router.js";
 import { allStreams } from "../streams.js";
 
-const STATES = [["", "Any"], ["confirmed", "Going on"], ["ended", "Over"]];
-const SEVERITIES = [["", "Any"], ["alarm", "Alarm"], ["warning", "Warning"], ["info", "Info"]];
-const SEEN = [["", "All"], ["false", "Not seen"], ["true", "Seen"]];
+const STATES = [
+  ["", "Any"],
+  ["confirmed", "Going on"],
+  ["ended", "Over"],
+];
+const SEVERITIES = [
+  ["", "Any"],
+  ["alarm", "Alarm"],
+  ["warning", "Warning"],
+  ["info", "Info"],
+];
+const SEEN = [
+  ["", "All"],
+  ["false", "Not seen"],
+  ["true", "Seen"],
+];
 
 /** Fill `main` with the page; returns its clean-up. */
 export function open(main) {
@@ -34,12 +47,22 @@ function build(host, end, catalog, streams) {
     accepts: (event) => filters.accepts(event),
     nameOf: (id) => names.get(id) ?? id ?? "a video",
     catalog,
-    empty: [h("h2", {}, "No events"), h("p", {}, "An event is one action of one person, from its beginning to its end. They appear here while cameras run; loosen the filter if you expected some.")],
+    empty: [
+      h("h2", {}, "No events"),
+      h(
+        "p",
+        {},
+        "An event is one action of one person, from its beginning to its end. They appear here while cameras run; loosen the filter if you expected some.",
+      ),
+    ],
   });
-  const channel = openChannel({ jobs: [], messages: ["action", "clip"] }, {
-    onMessage: (message) => take(list, message),
-    onReset: () => list.load(),
-  });
+  const channel = openChannel(
+    { jobs: [], messages: ["action", "clip"] },
+    {
+      onMessage: (message) => take(list, message),
+      onReset: () => list.load(),
+    },
+  );
   end.add(channel.close);
   fill(host, filters.element, list.element);
   list.load();
@@ -48,22 +71,49 @@ function build(host, end, catalog, streams) {
 /** A live message as the list's event. */
 export function take(list, message) {
   if (message.type.startsWith("action.")) list.upsert({ stream_id: message.stream_id, ...message.data });
-  else if (message.data.event_id) list.upsert({ event_id: message.data.event_id, clip_state: message.type === "clip.ready" ? "ready" : "failed" });
+  else if (message.data.event_id)
+    list.upsert({ event_id: message.data.event_id, clip_state: message.type === "clip.ready" ? "ready" : "failed" });
 }
 
 function filterBar(catalog, streams, changed) {
   const held = query();
-  const select = (name, options) => h("select", { name, onchange: apply }, options.map(([value, label]) => h("option", { value, selected: held.get(name) === value }, label)));
+  const select = (name, options) =>
+    h(
+      "select",
+      { name, onchange: apply },
+      options.map(([value, label]) => h("option", { value, selected: held.get(name) === value }, label)),
+    );
   const controls = {
     stream: select("stream", [["", "All"], ...streams.map((stream) => [stream.stream_id, stream.name])]),
     action: select("action", [["", "All"], ...[...catalog.actions.keys()].map((action) => [action, words(action)])]),
     state: select("state", STATES),
     severity: select("severity", SEVERITIES),
     acknowledged: select("acknowledged", SEEN),
-    min_score: h("input", { name: "min_score", type: "number", min: "0", max: "100", step: "5", placeholder: "0", inputmode: "numeric", onchange: apply, value: held.has("min_score") ? String(Number(held.get("min_score")) * 100) : "" }),
+    min_score: h("input", {
+      name: "min_score",
+      type: "number",
+      min: "0",
+      max: "100",
+      step: "5",
+      placeholder: "0",
+      inputmode: "numeric",
+      onchange: apply,
+      value: held.has("min_score") ? String(Number(held.get("min_score")) * 100) : "",
+    }),
   };
-  const labels = { stream: "Camera", action: "Action", state: "State", severity: "Severity", acknowledged: "Seen", min_score: "Score from, %" };
-  const element = h("form", { class: "filters", "aria-label": "Filter", onsubmit: (event) => event.preventDefault() }, Object.entries(controls).map(([name, control]) => field(labels[name], control)));
+  const labels = {
+    stream: "Camera",
+    action: "Action",
+    state: "State",
+    severity: "Severity",
+    acknowledged: "Seen",
+    min_score: "Score from, %",
+  };
+  const element = h(
+    "form",
+    { class: "filters", "aria-label": "Filter", onsubmit: (event) => event.preventDefault() },
+    Object.entries(controls).map(([name, control]) => field(labels[name], control)),
+  );
   return { element, params, accepts };
 
   function params() {
@@ -77,12 +127,14 @@ function filterBar(catalog, streams, changed) {
   function accepts(event) {
     const wanted = params();
     const isSeen = String(Boolean(event.acknowledged_at));
-    return (!wanted.has("stream") || wanted.get("stream") === event.stream_id)
-      && (!wanted.has("action") || wanted.get("action") === event.action)
-      && (!wanted.has("state") || wanted.get("state") === event.state)
-      && (!wanted.has("severity") || wanted.get("severity") === event.severity)
-      && (!wanted.has("acknowledged") || wanted.get("acknowledged") === isSeen)
-      && (!wanted.has("min_score") || Number(wanted.get("min_score")) <= event.score);
+    return (
+      (!wanted.has("stream") || wanted.get("stream") === event.stream_id) &&
+      (!wanted.has("action") || wanted.get("action") === event.action) &&
+      (!wanted.has("state") || wanted.get("state") === event.state) &&
+      (!wanted.has("severity") || wanted.get("severity") === event.severity) &&
+      (!wanted.has("acknowledged") || wanted.get("acknowledged") === isSeen) &&
+      (!wanted.has("min_score") || Number(wanted.get("min_score")) <= event.score)
+    );
   }
 
   function apply() {

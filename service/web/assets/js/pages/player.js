@@ -6,19 +6,18 @@ import { announce, closers, fill, h } from "../dom.js";
 import { bytes, count, duration, moment } from "../format.js";
 import { icon } from "../icons.js";
 import { loadRows, settled } from "../job-data.js";
-import { faultOf, isActive, jobOf, progressed } from "../jobs.js";
-import { openChannel } from "../live.js";
+import { faultOf, isActive, jobOf } from "../jobs.js";
 import { notify, problemBox } from "../notify.js";
 import { createActionTable } from "../parts/action-table.js";
-import { downloadMenu } from "../parts/downloads.js";
+import { downloadMenu, downloadsOf } from "../parts/downloads.js";
+import { createWaiting } from "../parts/job-waiting.js";
+import { keyHints } from "../parts/key-hints.js";
 import { createLegend } from "../parts/legend.js";
 import { createNowList } from "../parts/now-list.js";
 import { createStage } from "../parts/stage.js";
 import { FrameStore, readResults } from "../results.js";
 import { go } from "../router.js";
 import { createTimeline } from "../timeline.js";
-
-const POLL_MS = 1500;
 
 /** Fill `main` with the page of job `params.id`; returns its clean-up. */
 export function open(main, params) {
@@ -32,9 +31,15 @@ export function open(main, params) {
   self.tools = h("div", { class: "button-row" });
   self.body = h("div", {});
   main.append(
-    h("div", { class: "page-head item" }, h("div", {}, h("a", { class: "crumb", href: "#/" }, icon("back", 16), "Videos"), self.title, self.facts), self.tools),
+    h(
+      "div",
+      { class: "page-head item" },
+      h("div", {}, h("a", { class: "crumb", href: "#/" }, icon("back", 16), "Videos"), self.title, self.facts),
+      self.tools,
+    ),
     self.body,
   );
+  end.add(() => stopWaiting(self));
   start(self);
   return end.close;
 }
@@ -55,12 +60,12 @@ function show(self, job) {
   document.title = `${job.name} – Actogram`;
   fill(self.title, job.name);
   fill(self.facts, factsOf(job).join(" · "));
-  if (job.state === before) return updateProgress(self, job);
+  if (isActive(job)) showWaiting(self, job);
+  else stopWaiting(self);
+  if (job.state === before) return;
   fill(self.tools, toolsOf(self, job));
-  if (isActive(job)) return showWaiting(self, job);
-  self.stopWaiting?.();
-  if (job.state === "succeeded") return showResult(self, job);
-  showFailure(self, job);
+  if (job.state === "succeeded") showResult(self, job);
+  else if (!isActive(job)) showFailure(self, job);
 }
 
 function factsOf(job) {
@@ -75,24 +80,22 @@ function factsOf(job) {
 }
 
 function toolsOf(self, job) {
-  const stem = job.name.replace(/\.[^.]+$/, "");
-  const discard = h("button", { class: "button", type: "button", onclick: () => leave(self, job) }, icon(isActive(job) ? "close" : "trash"), isActive(job) ? "Cancel" : "Delete");
+  const discard = h(
+    "button",
+    { class: "button", type: "button", onclick: () => leave(self, job) },
+    icon(isActive(job) ? "close" : "trash"),
+    isActive(job) ? "Cancel" : "Delete",
+  );
   if (job.state !== "succeeded") return [discard];
-  const path = (format) => `/v1/jobs/${job.id}/results?format=${format}`;
-  const items = [
-    { label: "JSON lines", hint: "Every frame: boxes, joints, actions", path: path("jsonl"), fileName: `${stem}.jsonl` },
-    { label: "JSON", hint: "Tracks and their actions", path: path("json"), fileName: `${stem}.json` },
-    { label: "CSV", hint: "One line per action, for a spreadsheet", path: path("csv"), fileName: `${stem}.csv` },
-  ];
-  if (job.links.video) items.push({ label: "Annotated video", hint: "MP4 with the drawing burnt in", path: job.links.video, fileName: `${stem}-actogram.mp4` });
-  const menu = downloadMenu(items);
+  const menu = downloadMenu(downloadsOf(job));
   self.end.add(menu.close);
   return [discard, menu.element];
 }
 
 async function leave(self, job) {
   const { name } = job;
-  if (!isActive(job) && !(await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }))) return;
+  const text = `${name} and everything found in it will be removed.`;
+  if (!isActive(job) && !(await confirmDialog({ title: "Delete this video?", text, yes: "Delete" }))) return;
   try {
     await remove(`/v1/jobs/${job.id}`);
     notify(`${name} ${isActive(job) ? "cancelled" : "deleted"}.`);
@@ -103,53 +106,36 @@ async function leave(self, job) {
 }
 
 function showWaiting(self, job) {
-  self.said = h("p", { class: "waiting-said", role: "status" });
-  self.meter = h("div", { class: "meter", role: "progressbar", "aria-label": "Analysis", "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", {}));
-  fill(self.body, h("div", { class: "waiting card" }, self.said, self.meter, h("p", { class: "faint" }, "You may close this page: the analysis goes on without it.")));
-  updateProgress(self, job);
-  const again = async () => {
-    try {
-      show(self, jobOf(await get(`/v1/jobs/${self.id}`, { signal: self.abort.signal })));
-    } catch (error) {
-      if (error.status === 404) fill(self.body, problemBox(error, { title: "This video was removed" }));
-    }
-  };
-  const channel = openChannel({ streams: [], jobs: [self.id], messages: ["job"], max_rate_hz: 5 }, { onMessage: (message) => onMessage(self, message, again), onReset: again });
-  const timer = setInterval(again, POLL_MS);
-  self.stopWaiting = () => {
-    channel.close();
-    clearInterval(timer);
-    self.stopWaiting = null;
-  };
-  self.end.add(() => self.stopWaiting?.());
+  if (!self.waiting) {
+    self.waiting = createWaiting(self.id, {
+      onJob: (next) => show(self, next),
+      onGone: (error) => (stopWaiting(self), fill(self.body, problemBox(error, { title: "This video was removed" }))),
+    });
+    fill(self.body, self.waiting.element);
+  }
+  self.waiting.show(job);
 }
 
-function onMessage(self, message, again) {
-  if (message.type !== "job.progress") again();
-  else updateProgress(self, progressed(self.job, message.data));
-}
-
-function updateProgress(self, job) {
-  if (!isActive(job)) return;
-  const { percent, fps, eta_s: left, frames } = job.progress ?? {};
-  const parts = [
-    Number.isFinite(percent) ? `${Math.round(percent)} %` : Number.isFinite(frames) && frames ? count(frames, "frame") : null,
-    fps > 0 ? `${fps.toFixed(fps < 10 ? 1 : 0)} frames a second` : null,
-    Number.isFinite(left) ? `${duration(left)} left` : null,
-  ].filter(Boolean);
-  fill(self.said, job.state === "queued" ? "Waiting for its turn" : ["Analysing", ...parts].join(", "));
-  self.meter.dataset.unknown = !Number.isFinite(percent);
-  self.meter.style.setProperty("--share", `${percent ?? 0}%`);
-  if (Number.isFinite(percent)) self.meter.setAttribute("aria-valuenow", Math.round(percent));
+function stopWaiting(self) {
+  self.waiting?.close();
+  self.waiting = null;
 }
 
 function showFailure(self, job) {
   const text = job.state === "cancelled" ? "It was cancelled before it was done." : faultOf(job);
-  fill(self.body, problemBox({ message: text, code: job.error?.code }, { title: job.state === "cancelled" ? "Cancelled" : "The analysis failed" }));
+  fill(
+    self.body,
+    problemBox(
+      { message: text, code: job.error?.code },
+      { title: job.state === "cancelled" ? "Cancelled" : "The analysis failed" },
+    ),
+  );
 }
 
 async function showResult(self, job) {
-  const legend = createLegend({ onHidden: (actions) => (self.timeline.setHidden(actions), self.table.setHidden(actions)) });
+  const legend = createLegend({
+    onHidden: (actions) => (self.timeline.setHidden(actions), self.table.setHidden(actions)),
+  });
   const pick = (trackId) => choose(self, trackId);
   self.now = createNowList({ onPick: pick });
   self.timeline = createTimeline({ onSeek: (timeS) => self.stage.seek(timeS) });
@@ -157,19 +143,42 @@ async function showResult(self, job) {
   self.stage = stageOf(self, job, job.links.source ?? `/v1/jobs/${job.id}/source`, pick);
   self.note = h("div", {});
   self.isAnnotated = false;
-  const found = h("section", { "aria-label": "Actions" }, h("div", { class: "section-head" }, h("h2", {}, "Actions")), self.table.element);
-  const nobody = h("div", { class: "empty slim", hidden: true }, h("h2", {}, "Nobody is in this video"), h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."));
-  self.frame = h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element, keyHints()));
-  fill(self.body, self.note, nobody, self.frame, h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element), found);
+  const found = h(
+    "section",
+    { "aria-label": "Actions" },
+    h("div", { class: "section-head" }, h("h2", {}, "Actions")),
+    self.table.element,
+  );
+  const nobody = h(
+    "div",
+    { class: "empty slim", hidden: true },
+    h("h2", {}, "Nobody is in this video"),
+    h("p", {}, "It was read to its end and no person was found. That is an answer too: the downloads hold it."),
+  );
+  self.frame = h(
+    "div",
+    { class: "player" },
+    self.stage.element,
+    h(
+      "aside",
+      { class: "side card", "aria-label": "In the picture now" },
+      h("h2", {}, "Now"),
+      self.now.element,
+      keyHints(),
+    ),
+  );
+  fill(
+    self.body,
+    self.note,
+    nobody,
+    self.frame,
+    h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element),
+    found,
+  );
   self.end.add(self.timeline.close);
   self.end.add(() => self.stage.close());
   const catalog = await loadCatalog();
   await Promise.all([fillTimeline(self, legend, catalog, { found, nobody }), fillFrames(self, catalog)]);
-}
-
-function keyHints() {
-  const hint = (keys, text) => h("div", {}, h("dt", {}, keys.map((key) => h("kbd", {}, key))), h("dd", {}, text));
-  return h("dl", { class: "hints", "aria-label": "Keys" }, hint(["space"], "play, pause"), hint([",", "."], "one frame"), hint(["←", "→"], "a second, on the timeline"));
 }
 
 function stageOf(self, job, source, pick) {
@@ -213,7 +222,11 @@ async function fillFrames(self, catalog) {
   };
   self.stage.overlay.setOptions({ edges: catalog.layouts.get("coco17")?.edges ?? [] });
   try {
-    const bad = await readResults(`/v1/jobs/${self.id}/results`, self.store, { onLine, onFrames: () => self.stage.refresh(), signal: self.abort.signal });
+    const bad = await readResults(`/v1/jobs/${self.id}/results`, self.store, {
+      onLine,
+      onFrames: () => self.stage.refresh(),
+      signal: self.abort.signal,
+    });
     if (bad) notify(`${count(bad, "line")} of the results could not be read.`, { kind: "error" });
     self.frame.dataset.frames = self.store.numFrames;
   } catch (error) {
@@ -238,9 +251,13 @@ function choose(self, trackId) {
 
 function useAnnotated(self, job, pick) {
   // The file was analysed, so it is sound: it is the browser that lacks its codec. The service's own MP4 always plays.
-  if (self.isAnnotated || !job.links.video) return fill(self.note, problemBox({ message: noPicture(self) }, { title: "This browser cannot play the file" }));
+  if (self.isAnnotated || !job.links.video)
+    return fill(self.note, problemBox({ message: noPicture(self) }, { title: "This browser cannot play the file" }));
   self.isAnnotated = true;
-  fill(self.note, h("p", { class: "faint note" }, "This browser cannot play the original file, so the annotated copy is shown."));
+  fill(
+    self.note,
+    h("p", { class: "faint note" }, "This browser cannot play the original file, so the annotated copy is shown."),
+  );
   const old = self.stage;
   self.stage = stageOf(self, job, job.links.video, pick);
   old.element.replaceWith(self.stage.element);
@@ -249,6 +266,8 @@ function useAnnotated(self, job, pick) {
 }
 
 function noPicture(self) {
-  const copy = self.isAnnotated ? "Its annotated copy does not play either." : "An annotated MP4 would play: ask for one when you upload it.";
+  const copy = self.isAnnotated
+    ? "Its annotated copy does not play either."
+    : "An annotated MP4 would play: ask for one when you upload it.";
   return `${copy} The timeline and the downloads hold everything that was found.`;
 }

@@ -7,6 +7,7 @@ import { icon } from "../icons.js";
 import { LiveRows } from "../live-rows.js";
 import { openChannel } from "../live.js";
 import { notify, problemBox } from "../notify.js";
+import { editSettings } from "../parts/camera-settings.js";
 import { createEventList } from "../parts/event-list.js";
 import { createLiveStage } from "../parts/live-stage.js";
 import { createNowList } from "../parts/now-list.js";
@@ -31,7 +32,12 @@ export function open(main, params) {
   self.tools = h("div", { class: "button-row" });
   self.body = h("div", {});
   main.append(
-    h("div", { class: "page-head item" }, h("div", {}, h("a", { class: "crumb", href: "#/live" }, icon("back", 16), "Live"), self.title, self.state), self.tools),
+    h(
+      "div",
+      { class: "page-head item" },
+      h("div", {}, h("a", { class: "crumb", href: "#/live" }, icon("back", 16), "Live"), self.title, self.state),
+      self.tools,
+    ),
     self.body,
   );
   start(self);
@@ -60,22 +66,65 @@ function build(self, stream) {
   self.rows = new LiveRows(self.catalog, WINDOW_S);
   self.now = createNowList({ onPick: pick, empty: "Nobody is in the picture." });
   self.status = createStatusPanel(self.id);
-  self.stage = createLiveStage({ path: `${self.path}/preview`, hasPictures: stream.privacy?.pictures !== false, onShown: (persons) => self.now.show(persons), onPick: pick });
+  self.stage = createLiveStage({
+    path: `${self.path}/preview`,
+    hasPictures: stream.privacy?.pictures !== false,
+    onShown: (persons) => self.now.show(persons),
+    onPick: pick,
+  });
   self.stage.overlay.setOptions({ edges: self.catalog.layouts.get("coco17")?.edges ?? [] });
   self.timeline = createTimeline({ label: "The last two minutes", onSeek: () => {} });
   self.timeline.follow(WINDOW_S);
-  self.list = createEventList({ params: () => new URLSearchParams({ stream: self.id }), accepts: (event) => event.stream_id === self.id, nameOf: () => self.stream.name, catalog: self.catalog, empty: [h("h3", {}, "No events yet"), h("p", {}, "What people do here will be listed as it happens.")] });
-  self.fault = h("div", {});
-  fill(self.body, self.fault,
-    h("div", { class: "player" }, self.stage.element, h("aside", { class: "side card", "aria-label": "In the picture now" }, h("h2", {}, "Now"), self.now.element, self.status.element)),
-    h("section", { "aria-label": "The last two minutes" }, h("div", { class: "section-head" }, h("h2", {}, "The last two minutes")), self.timeline.element),
-    h("section", { "aria-label": "Events" }, h("div", { class: "section-head" }, h("h2", {}, "Events"), h("a", { href: `#/events?stream=${encodeURIComponent(self.id)}` }, "All of this camera")), self.list.element));
-  for (const part of [self.stage, self.timeline, self.status]) self.end.add(part.close);
-  const channel = openChannel({ streams: [self.id], jobs: [], messages: ["action", "track", "stream", "clip", "frame"], max_rate_hz: 15 }, {
-    onMessage: (message) => onMessage(self, message),
-    onState: (state) => onLink(self, state),
-    onReset: () => prefill(self),
+  self.list = createEventList({
+    params: () => new URLSearchParams({ stream: self.id }),
+    accepts: (event) => event.stream_id === self.id,
+    nameOf: () => self.stream.name,
+    catalog: self.catalog,
+    empty: [h("h3", {}, "No events yet"), h("p", {}, "What people do here will be listed as it happens.")],
   });
+  self.fault = h("div", {});
+  fill(
+    self.body,
+    self.fault,
+    h(
+      "div",
+      { class: "player" },
+      self.stage.element,
+      h(
+        "aside",
+        { class: "side card", "aria-label": "In the picture now" },
+        h("h2", {}, "Now"),
+        self.now.element,
+        self.status.element,
+      ),
+    ),
+    h(
+      "section",
+      { "aria-label": "The last two minutes" },
+      h("div", { class: "section-head" }, h("h2", {}, "The last two minutes")),
+      self.timeline.element,
+    ),
+    h(
+      "section",
+      { "aria-label": "Events" },
+      h(
+        "div",
+        { class: "section-head" },
+        h("h2", {}, "Events"),
+        h("a", { href: `#/events?stream=${encodeURIComponent(self.id)}` }, "All events of this camera"),
+      ),
+      self.list.element,
+    ),
+  );
+  for (const part of [self.stage, self.timeline, self.status]) self.end.add(part.close);
+  const channel = openChannel(
+    { streams: [self.id], jobs: [], messages: ["action", "track", "stream", "clip", "frame"], max_rate_hz: 15 },
+    {
+      onMessage: (message) => onMessage(self, message),
+      onState: (state) => onLink(self, state),
+      onReset: () => prefill(self),
+    },
+  );
   self.end.add(channel.close);
   const timer = setInterval(() => drawRows(self), 500);
   self.end.add(() => clearInterval(timer));
@@ -94,7 +143,9 @@ async function prefill(self) {
   self.list.load();
   const since = new Date(Date.now() - WINDOW_S * 1000).toISOString();
   try {
-    const { items } = await page(`/v1/events?stream=${encodeURIComponent(self.id)}&since=${encodeURIComponent(since)}&limit=200`);
+    const { items } = await page(
+      `/v1/events?stream=${encodeURIComponent(self.id)}&since=${encodeURIComponent(since)}&limit=200`,
+    );
     items.forEach((event) => self.rows.addEvent(event));
   } catch {
     // The list beside it shows the fault.
@@ -103,7 +154,8 @@ async function prefill(self) {
 
 function onMessage(self, message) {
   if (message.type === "frame") {
-    if (message.data.layout) self.stage.overlay.setOptions({ edges: self.catalog.layouts.get(message.data.layout)?.edges ?? [] });
+    if (message.data.layout)
+      self.stage.overlay.setOptions({ edges: self.catalog.layouts.get(message.data.layout)?.edges ?? [] });
     self.stage.takeFrame(message);
     self.rows.addFrame(message);
     self.clockOffsetS = Date.parse(message.time) / 1000 - Date.now() / 1000;
@@ -152,14 +204,24 @@ function showState(self) {
 function showTools(self) {
   const { stream } = self;
   if (!stream) return;
-  const button = (name, label, run, kind = "") => h("button", { class: `button ${kind}`, type: "button", onclick: run }, icon(name), label);
+  const button = (name, label, run, kind = "") =>
+    h("button", { class: `button ${kind}`, type: "button", onclick: run }, icon(name), label);
   const webcam = activeWebcam();
-  fill(self.tools,
+  // Only when something in it changes: a button that has the focus must not be replaced under the finger.
+  const key = JSON.stringify([stream, webcam?.streamId]);
+  if (key === self.toolsKey) return;
+  self.toolsKey = key;
+  fill(
+    self.tools,
     webcam?.streamId === self.id ? button("close", "Stop this device’s camera", webcam.stop) : null,
-    button(stream.enabled ? "pause" : "play", stream.enabled ? "Pause" : "Resume", () => change(self, { enabled: !stream.enabled })),
+    button(stream.enabled ? "pause" : "play", stream.enabled ? "Pause" : "Resume", () =>
+      change(self, { enabled: !stream.enabled }),
+    ),
     button("fit", counted("Zones", stream.zones), async () => change(self, await editZones(stream))),
     button("bell", counted("Rules", stream.rules), async () => change(self, await editRules(stream, self.catalog))),
-    button("trash", "Remove", () => leave(self)));
+    button("edit", "Settings", async () => change(self, await editSettings(stream))),
+    button("trash", "Remove", () => leave(self)),
+  );
 }
 
 function counted(label, items) {
@@ -168,7 +230,12 @@ function counted(label, items) {
 
 async function change(self, changes) {
   if (!changes) return;
-  if (changes.stream_id) return adopt(self, changes);
+  if (changes.stream_id) {
+    const isOther = changes.privacy?.pictures !== self.stream.privacy?.pictures;
+    adopt(self, changes);
+    if (isOther) dispatchEvent(new HashChangeEvent("hashchange")); // Another kind of picture: the page opens anew.
+    return;
+  }
   try {
     adopt(self, await changeStream(self.id, changes));
   } catch (error) {
@@ -178,7 +245,14 @@ async function change(self, changes) {
 
 async function leave(self) {
   const { name } = self.stream;
-  if (!(await confirmDialog({ title: "Remove this camera?", text: `${name} will no longer be watched. Its events stay.`, yes: "Remove" }))) return;
+  if (
+    !(await confirmDialog({
+      title: "Remove this camera?",
+      text: `${name} will no longer be watched. Its events stay.`,
+      yes: "Remove",
+    }))
+  )
+    return;
   try {
     if (activeWebcam()?.streamId === self.id) activeWebcam().stop();
     await remove(self.path);

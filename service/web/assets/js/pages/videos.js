@@ -27,17 +27,41 @@ export function open(main) {
   self.drop = drop;
   end.add(drop.close);
   main.append(
-    h("div", { class: "page-head" }, h("div", {}, h("h1", {}, "Who does what, when."), h("p", { class: "lede" }, "Drop a video. Every person gets a skeleton, and every action a name, a start and an end."))),
+    h(
+      "div",
+      { class: "page-head" },
+      h(
+        "div",
+        {},
+        h("h1", {}, "Who does what, when."),
+        h(
+          "p",
+          { class: "lede" },
+          "Drop a video. Every person gets a skeleton, and every action a name, a start and an end.",
+        ),
+      ),
+    ),
     drop.element,
     linkForm({ onJob: add }),
-    h("section", { "aria-label": "Videos" }, h("div", { class: "section-head" }, h("h2", {}, "Videos")), fault, list, teach, h("div", { class: "button-row" }, more)),
+    h(
+      "section",
+      { "aria-label": "Videos" },
+      h("div", { class: "section-head" }, h("h2", {}, "Videos")),
+      fault,
+      list,
+      teach,
+      h("div", { class: "button-row" }, more),
+    ),
   );
   more.addEventListener("click", () => load(self, self.next));
-  const channel = openChannel({ streams: [], messages: ["job"], max_rate_hz: 4 }, {
-    onMessage: (message) => onMessage(self, message),
-    onState: (state) => (self.isLive = state === "open"),
-    onReset: () => load(self),
-  });
+  const channel = openChannel(
+    { streams: [], messages: ["job"], max_rate_hz: 4 },
+    {
+      onMessage: (message) => onMessage(self, message),
+      onState: (state) => (self.isLive = state === "open"),
+      onReset: () => load(self),
+    },
+  );
   end.add(channel.close);
   const timer = setInterval(() => poll(self), POLL_MS);
   end.add(() => clearInterval(timer));
@@ -107,9 +131,17 @@ function render(self) {
 }
 
 function newRow(self, job) {
-  return h("li", { class: "job", dataset: { id: job.id } },
+  return h(
+    "li",
+    { class: "job", dataset: { id: job.id } },
     h("div", { class: "job-name" }, h("a", { href: `#/videos/${job.id}` }), h("p", { class: "faint" })),
-    h("div", { class: "job-state" }, h("span", { class: "state" }), h("div", { class: "meter", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", {})), h("p", { class: "faint" })),
+    h(
+      "div",
+      { class: "job-state" },
+      h("span", { class: "state" }),
+      h("div", { class: "meter", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", {})),
+      h("p", { class: "faint" }),
+    ),
     h("button", { class: "button plain icon", type: "button", onclick: () => discard(self, self.jobs.get(job.id)) }),
   );
 }
@@ -142,25 +174,45 @@ function factsOf(job) {
     moment(job.createdAt),
     Number.isFinite(job.sizeBytes) ? bytes(job.sizeBytes) : null,
     Number.isFinite(job.durationS) ? duration(job.durationS) : null,
-    job.state === "succeeded" && Number.isFinite(job.numTracks) ? (job.numTracks ? count(job.numTracks, "person", "people") : "nobody in the picture") : null,
+    job.state === "succeeded" && Number.isFinite(job.numTracks)
+      ? job.numTracks
+        ? count(job.numTracks, "person", "people")
+        : "nobody in the picture"
+      : null,
   ].filter(Boolean);
 }
 
 function stateWords(job) {
-  if (job.state === "running" && Number.isFinite(job.progress?.percent)) return `Analysing, ${Math.round(job.progress.percent)} %`;
-  return { queued: "Waiting", running: "Analysing", succeeded: "Ready", failed: "Failed", cancelled: "Cancelled" }[job.state] ?? job.state;
+  if (job.state === "running" && Number.isFinite(job.progress?.percent))
+    return `Analysing, ${Math.round(job.progress.percent)} %`;
+  return (
+    { queued: "Waiting", running: "Analysing", succeeded: "Ready", failed: "Failed", cancelled: "Cancelled" }[
+      job.state
+    ] ?? job.state
+  );
 }
 
 function detailOf(job) {
   if (job.state === "failed") return faultOf(job);
   if (job.state !== "running") return "";
   const { fps, eta_s: left } = job.progress ?? {};
-  return [Number.isFinite(fps) && fps > 0 ? `${fps.toFixed(fps < 10 ? 1 : 0)} frames/s` : null, Number.isFinite(left) ? `${duration(left)} left` : null].filter(Boolean).join(", ");
+  return [
+    Number.isFinite(fps) && fps > 0 ? `${fps.toFixed(fps < 10 ? 1 : 0)} frames/s` : null,
+    Number.isFinite(left) ? `${duration(left)} left` : null,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 async function discard(self, job) {
   const { name } = job;
-  const sure = isActive(job) || (await confirmDialog({ title: "Delete this video?", text: `${name} and everything found in it will be removed.`, yes: "Delete" }));
+  const sure =
+    isActive(job) ||
+    (await confirmDialog({
+      title: "Delete this video?",
+      text: `${name} and everything found in it will be removed.`,
+      yes: "Delete",
+    }));
   if (!sure) return;
   try {
     await remove(`/v1/jobs/${job.id}`);
@@ -174,12 +226,25 @@ async function discard(self, job) {
 
 function emptyState() {
   const step = (title, text) => h("li", {}, h("h3", {}, title), h("p", {}, text));
-  return h("div", { class: "teach", hidden: true },
+  return h(
+    "div",
+    { class: "teach", hidden: true },
     h("p", { class: "quiet" }, "Nothing here yet. This is what happens to a video:"),
-    h("ol", {},
-      step("People are followed", "Each person is found, keeps one number from entering to leaving, and gets seventeen joints."),
-      step("Actions are named", "Two seconds of a skeleton at a time: walking, sitting down, falling. What cannot be judged says why."),
-      step("You get a timeline", "A row per person, a bar per action. Click a bar to see it; download the numbers as JSONL, JSON or CSV."),
+    h(
+      "ol",
+      {},
+      step(
+        "People are followed",
+        "Each person is found, keeps one number from entering to leaving, and gets seventeen joints.",
+      ),
+      step(
+        "Actions are named",
+        "Two seconds of a skeleton at a time: walking, sitting down, falling. What cannot be judged says why.",
+      ),
+      step(
+        "You get a timeline",
+        "A row per person, a bar per action. Click a bar to see it; download the numbers as JSONL, JSON or CSV.",
+      ),
     ),
     h("p", { class: "faint" }, "The same from a terminal: ", h("code", {}, "actogram analyze video.mp4")),
   );

@@ -24,15 +24,33 @@ export function open(main) {
   self.summary = h("p", { class: "faint", role: "status" });
   self.link = h("span", { class: "state", hidden: true, dataset: { tone: "warning" } });
   self.teach = emptyState(self);
-  const add = h("button", { class: "button primary", type: "button", onclick: () => begin() }, icon("plus"), "Add a camera");
-  main.append(h("div", { class: "page-head item" }, h("div", {}, h("h1", {}, "Live"), self.summary, self.link), h("div", { class: "button-row" }, add)), self.fault, self.grid, self.teach);
+  const add = h(
+    "button",
+    { class: "button primary", type: "button", onclick: () => begin() },
+    icon("plus"),
+    "Add a camera",
+  );
+  main.append(
+    h(
+      "div",
+      { class: "page-head item" },
+      h("div", {}, h("h1", {}, "Live"), self.summary, self.link),
+      h("div", { class: "button-row" }, add),
+    ),
+    self.fault,
+    self.grid,
+    self.teach,
+  );
   self.pictures = snapshotQueue();
   end.add(self.pictures.close);
-  const channel = openChannel({ messages: ["stream", "action", "track", "frame"], jobs: [], max_rate_hz: 1 }, {
-    onMessage: (message) => onMessage(self, message),
-    onState: (state) => showLink(self, state),
-    onReset: () => load(self),
-  });
+  const channel = openChannel(
+    { messages: ["stream", "action", "track", "frame"], jobs: [], max_rate_hz: 1 },
+    {
+      onMessage: (message) => onMessage(self, message),
+      onState: (state) => showLink(self, state),
+      onReset: () => load(self),
+    },
+  );
   end.add(channel.close);
   const timers = [setInterval(() => load(self), RELOAD_MS), setInterval(() => forget(self), 1000)];
   end.add(() => timers.forEach(clearInterval));
@@ -100,7 +118,8 @@ function render(self) {
     if (!self.tiles.has(stream.stream_id)) self.tiles.set(stream.stream_id, newTile(self, stream));
     const tile = self.tiles.get(stream.stream_id);
     tile.update(stream);
-    if (self.grid.children[index] !== tile.element) self.grid.insertBefore(tile.element, self.grid.children[index] ?? null);
+    if (self.grid.children[index] !== tile.element)
+      self.grid.insertBefore(tile.element, self.grid.children[index] ?? null);
   });
 }
 
@@ -112,7 +131,12 @@ function newTile(self, stream) {
   const people = h("p", { class: "tile-people" });
   const last = h("p", { class: "faint clip-text" });
   const frame = h("div", { class: "tile-picture" }, picture, absent);
-  const element = h("li", { class: "tile card" }, frame, h("div", { class: "tile-text" }, h("div", { class: "tile-head" }, link, badge), people, last));
+  const element = h(
+    "li",
+    { class: "tile card" },
+    frame,
+    h("div", { class: "tile-text" }, h("div", { class: "tile-head" }, link, badge), people, last),
+  );
   const held = { atMs: 0 };
   // Without pictures the tile shows the people as skeletons alone.
   const overlay = stream.privacy?.pictures === false ? createOverlay(frame, () => held.size ?? [16, 9]) : null;
@@ -120,11 +144,18 @@ function newTile(self, stream) {
     overlay.setOptions({ showLabels: false, edges: self.edges });
     frame.append(overlay.canvas);
   }
-  const showing = self.pictures.add(element, () => (isFlowing(tile.stream) && tile.stream.privacy?.pictures !== false ? `/v1/streams/${stream.stream_id}/snapshot` : null), (url) => {
-    picture.src = url;
-    picture.hidden = false;
-    absent.hidden = true;
-  });
+  const showing = self.pictures.add(
+    element,
+    () =>
+      isFlowing(tile.stream) && tile.stream.privacy?.pictures !== false
+        ? `/v1/streams/${stream.stream_id}/snapshot`
+        : null,
+    (url) => {
+      picture.src = url;
+      picture.hidden = false;
+      absent.hidden = true;
+    },
+  );
   const tile = {
     element,
     stream,
@@ -136,7 +167,7 @@ function newTile(self, stream) {
       badge.dataset.tone = tone;
       element.dataset.state = next.state;
       picture.dataset.stale = !isFlowing(next);
-      absent.textContent = isFlowing(next) ? "" : next.last_error?.message ?? said;
+      absent.textContent = isFlowing(next) ? "" : (next.last_error?.message ?? said);
       absent.hidden = absent.textContent === "" || (!picture.hidden && isFlowing(next));
     },
     showPersons({ persons = [], frame_size: size }) {
@@ -148,7 +179,7 @@ function newTile(self, stream) {
     showEvent(message) {
       const { action, track_id: track } = message.data;
       last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${words(action)}, person ${track}`;
-      element.dataset.severity = message.type === "action.started" ? message.data.severity ?? "info" : "info";
+      element.dataset.severity = message.type === "action.started" ? (message.data.severity ?? "info") : "info";
     },
     forget() {
       if (!held.atMs || performance.now() - held.atMs < STALE_MS) return;
@@ -171,13 +202,31 @@ function doing(persons) {
     counts.set(action, (counts.get(action) ?? 0) + 1);
   }
   return [...counts].map(([action, number]) =>
-    h("span", { class: "doing" }, swatch(action || null, null), action ? words(action) : "not named", number > 1 ? ` × ${number}` : null));
+    h(
+      "span",
+      { class: "doing" },
+      swatch(action || null, null),
+      action ? words(action) : "not named",
+      number > 1 ? ` × ${number}` : null,
+    ),
+  );
 }
 
 function emptyState(self) {
   const open = () => begin(self);
-  return h("div", { class: "empty", hidden: true },
+  return h(
+    "div",
+    { class: "empty", hidden: true },
     h("h2", {}, "No camera yet"),
-    h("p", {}, "Give the address of a camera (RTSP, RTMP, HLS or HTTP), or use the one in this device. It may even be off: the service waits for it and says so here."),
-    h("div", { class: "button-row" }, h("button", { class: "button primary", type: "button", onclick: open }, icon("plus"), "Add a camera")));
+    h(
+      "p",
+      {},
+      "Give the address of a camera (RTSP, RTMP, HLS or HTTP), or use the one in this device. It may even be off: the service waits for it and says so here.",
+    ),
+    h(
+      "div",
+      { class: "button-row" },
+      h("button", { class: "button primary", type: "button", onclick: open }, icon("plus"), "Add a camera"),
+    ),
+  );
 }

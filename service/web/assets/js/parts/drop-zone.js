@@ -13,9 +13,17 @@ const queue = { waiting: [], current: null, onJob: () => {} };
 export function dropZone({ onJob }) {
   const end = closers();
   queue.onJob = onJob;
-  const input = h("input", { type: "file", accept: "video/*,.mkv,.avi,.ts,.m4v", multiple: true, id: nextId("file"), class: "unseen" });
+  const input = h("input", {
+    type: "file",
+    accept: "video/*,.mkv,.avi,.ts,.m4v",
+    multiple: true,
+    id: nextId("file"),
+    class: "unseen",
+  });
   const annotated = h("input", { type: "checkbox" });
-  const zone = h("div", { class: "drop" },
+  const zone = h(
+    "div",
+    { class: "drop" },
     h("div", { class: "drop-art", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {}), h("i", {}), h("i", {})),
     h("p", { class: "drop-title" }, "Drop a video anywhere on this page"),
     h("p", { class: "faint" }, "MP4, MOV, MKV, WebM, AVI. It stays on this server."),
@@ -78,9 +86,28 @@ function canPlay(file) {
 function uploadRow(file, wantsVideo) {
   const abort = new AbortController();
   const share = h("span", {});
-  const meter = h("div", { class: "meter", role: "progressbar", "aria-label": `Upload of ${file.name}`, "aria-valuemin": "0", "aria-valuemax": "100" }, share);
+  const meter = h(
+    "div",
+    {
+      class: "meter",
+      role: "progressbar",
+      "aria-label": `Upload of ${file.name}`,
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+    },
+    share,
+  );
   const said = h("span", { class: "faint figure" }, "waiting");
-  const stop = h("button", { class: "button plain small icon", type: "button", "aria-label": `Stop the upload of ${file.name}`, onclick: () => row.stop() }, icon("close", 16));
+  const stop = h(
+    "button",
+    {
+      class: "button plain small icon",
+      type: "button",
+      "aria-label": `Stop the upload of ${file.name}`,
+      onclick: () => row.stop(),
+    },
+    icon("close", 16),
+  );
   const body = h("div", { class: "sending-row" }, h("span", { class: "clip-text" }, file.name), said, stop, meter);
   const item = h("li", {}, body);
   sending.append(item);

@@ -7,7 +7,11 @@ import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
 import { swatch } from "./legend.js";
 
-const VERDICTS = [["correct", "Right"], ["wrong", "Wrong"], ["unsure", "Unsure"]];
+const VERDICTS = [
+  ["correct", "Right"],
+  ["wrong", "Wrong"],
+  ["unsure", "Unsure"],
+];
 
 /** Show an event; resolves to the event as it was changed, or null. */
 export function openEvent(event, { nameOf, catalog }) {
@@ -19,12 +23,23 @@ export function openEvent(event, { nameOf, catalog }) {
     self.seen = h("button", { class: "button primary", type: "button", onclick: () => acknowledge(self) });
     const path = `/v1/events/${encodeURIComponent(event.event_id)}`;
     self.path = path;
-    const evidence = h("a", { class: "button", href: `${path}/evidence`, download: `${event.event_id}.zip` }, icon("down"), "Evidence");
+    const evidence = h(
+      "a",
+      { class: "button", href: `${path}/evidence`, download: `${event.event_id}.zip` },
+      icon("down"),
+      "Evidence",
+    );
     showClip(self);
     showFacts(self, nameOf);
     describeSeen(self);
     const title = `${words(event.action)}, person ${event.track_id}`;
-    openDialog({ title, size: "wide", body: [self.fault, self.clip, self.facts, feedbackForm(self), commentForm(self)], foot: event.clip_state === "ready" ? [evidence, self.seen] : [self.seen], onClose: () => resolve(self.changed) });
+    openDialog({
+      title,
+      size: "wide",
+      body: [self.fault, self.clip, self.facts, feedbackForm(self), commentForm(self)],
+      foot: event.clip_state === "ready" ? [evidence, self.seen] : [self.seen],
+      onClose: () => resolve(self.changed),
+    });
     refresh(self, nameOf);
   });
 }
@@ -49,11 +64,28 @@ function take(self, event) {
 function showClip(self) {
   const { clip_state: state } = self.event;
   if (state === "ready") {
-    const video = h("video", { src: `${self.path}/clip`, controls: true, playsinline: true, muted: true, loop: true, preload: "metadata", "aria-label": "Clip of the event" });
-    video.addEventListener("error", () => fill(self.clip, h("p", { class: "quiet" }, "This browser cannot play the camera’s codec. The evidence holds the clip.")));
+    const video = h("video", {
+      src: `${self.path}/clip`,
+      controls: true,
+      playsinline: true,
+      muted: true,
+      loop: true,
+      preload: "metadata",
+      "aria-label": "Clip of the event",
+    });
+    video.addEventListener("error", () =>
+      fill(
+        self.clip,
+        h("p", { class: "quiet" }, "This browser cannot play the camera’s codec. The evidence holds the clip."),
+      ),
+    );
     return fill(self.clip, video);
   }
-  const said = { pending: "The clip is being cut.", failed: "There is no clip: the pictures around this event were lost.", none: "No clip was recorded." };
+  const said = {
+    pending: "The clip is being cut.",
+    failed: "There is no clip: the pictures around this event were lost.",
+    none: "No clip was recorded.",
+  };
   return fill(self.clip, h("p", { class: "quiet" }, said[state] ?? said.none));
 }
 
@@ -61,7 +93,16 @@ function showFacts(self, nameOf) {
   const { event } = self;
   const quality = self.catalog.actions.get(event.action)?.quality;
   const rows = [
-    ["Action", h("span", { class: "with-swatch" }, swatch(event.action, quality), words(event.action), quality ? ` (${quality})` : "")],
+    [
+      "Action",
+      h(
+        "span",
+        { class: "with-swatch" },
+        swatch(event.action, quality),
+        words(event.action),
+        quality ? ` (${quality})` : "",
+      ),
+    ],
     ["Camera", nameOf(event.stream_id)],
     ["Began", moment(event.start_time)],
     ["Lasted", duration(event.duration_s)],
@@ -72,7 +113,10 @@ function showFacts(self, nameOf) {
     event.rules?.length ? ["Rules", event.rules.join(", ")] : null,
     ["Model", event.model],
   ];
-  fill(self.facts, rows.filter((row) => row?.[1]).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  fill(
+    self.facts,
+    rows.filter((row) => row?.[1]).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 function describeSeen(self) {
@@ -90,7 +134,12 @@ async function acknowledge(self) {
 
 function feedbackForm(self) {
   const group = nextId("verdict");
-  const was = h("select", { "aria-label": "What it was" }, h("option", { value: "" }, "It was…"), [...self.catalog.actions.keys()].map((action) => h("option", { value: action }, words(action))));
+  const was = h(
+    "select",
+    { "aria-label": "What it was" },
+    h("option", { value: "" }, "It was…"),
+    [...self.catalog.actions.keys()].map((action) => h("option", { value: action }, words(action))),
+  );
   was.hidden = true;
   const said = h("span", { class: "faint", role: "status" });
   const send = async (verdict) => {
@@ -102,12 +151,30 @@ function feedbackForm(self) {
     });
   };
   was.addEventListener("change", () => send("wrong"));
-  const options = VERDICTS.map(([verdict, label]) => h("label", { class: "check" }, h("input", { type: "radio", name: group, value: verdict, onchange: () => send(verdict) }), label));
-  return h("fieldset", { class: "verdict" }, h("legend", {}, "Was this right?"), h("div", { class: "button-row" }, options, was, said));
+  const options = VERDICTS.map(([verdict, label]) =>
+    h(
+      "label",
+      { class: "check" },
+      h("input", { type: "radio", name: group, value: verdict, onchange: () => send(verdict) }),
+      label,
+    ),
+  );
+  return h(
+    "fieldset",
+    { class: "verdict" },
+    h("legend", {}, "Was this right?"),
+    h("div", { class: "button-row" }, options, was, said),
+  );
 }
 
 function commentForm(self) {
-  const input = h("input", { name: "comment", maxlength: "4000", value: self.event.comment ?? "", placeholder: "Add a note", "aria-label": "Note" });
+  const input = h("input", {
+    name: "comment",
+    maxlength: "4000",
+    value: self.event.comment ?? "",
+    placeholder: "Add a note",
+    "aria-label": "Note",
+  });
   const said = h("span", { class: "faint", role: "status" });
   const save = (event) => {
     event.preventDefault();
@@ -116,7 +183,13 @@ function commentForm(self) {
       fill(said, "Saved.");
     });
   };
-  return h("form", { class: "comment", onsubmit: save }, input, h("button", { class: "button", type: "submit" }, "Save"), said);
+  return h(
+    "form",
+    { class: "comment", onsubmit: save },
+    input,
+    h("button", { class: "button", type: "submit" }, "Save"),
+    said,
+  );
 }
 
 async function attempt(self, work) {

@@ -17,7 +17,11 @@ export function createEventList({ params, accepts, nameOf, catalog, empty }) {
   const list = h("ol", { class: "events", "aria-label": "Events" });
   const fault = h("div", {});
   const none = h("div", { class: "empty", hidden: true }, empty);
-  const more = h("button", { class: "button", type: "button", hidden: true, onclick: () => load(self.next) }, "Show older");
+  const more = h(
+    "button",
+    { class: "button", type: "button", hidden: true, onclick: () => load(self.next) },
+    "Show older",
+  );
   const self = { events: new Map(), next: null, turn: 0 };
   return { element: h("div", {}, fault, list, none, h("div", { class: "button-row" }, more)), load, upsert };
 
@@ -36,7 +40,8 @@ export function createEventList({ params, accepts, nameOf, catalog, empty }) {
       self.isLoaded = true;
       render();
     } catch (error) {
-      if (mine === self.turn) fill(fault, problemBox(error, { title: "The events cannot be listed", retry: () => load() }));
+      if (mine === self.turn)
+        fill(fault, problemBox(error, { title: "The events cannot be listed", retry: () => load() }));
     }
   }
 
@@ -51,7 +56,9 @@ export function createEventList({ params, accepts, nameOf, catalog, empty }) {
   }
 
   function render() {
-    const events = [...self.events.values()].sort((one, other) => Date.parse(other.start_time) - Date.parse(one.start_time));
+    const events = [...self.events.values()].sort(
+      (one, other) => Date.parse(other.start_time) - Date.parse(one.start_time),
+    );
     more.hidden = !self.next;
     none.hidden = events.length > 0 || !self.isLoaded;
     const rows = new Map([...list.children].map((row) => [row.dataset.id, row]));
@@ -80,13 +87,26 @@ function updateRow(row, event, { nameOf, catalog }) {
   row.dataset.severity = event.severity ?? "info";
   row.dataset.done = Boolean(event.acknowledged_at);
   const quality = catalog.actions.get(event.action)?.quality;
-  fill(row.firstElementChild,
-    h("span", { class: "event-what" }, swatch(event.action, quality), h("strong", {}, words(event.action)), severityTag(event),
+  fill(
+    row.firstElementChild,
+    h(
+      "span",
+      { class: "event-what" },
+      swatch(event.action, quality),
+      h("strong", {}, words(event.action)),
+      severityTag(event),
       STATES[event.state] ? h("span", { class: "tag" }, STATES[event.state]) : null,
-      event.acknowledged_at ? h("span", { class: "tag" }, "seen") : null),
-    h("span", { class: "event-where clip-text" }, `${nameOf(event.stream_id)}, person ${event.track_id}`, event.zones?.length ? `, ${event.zones.join(", ")}` : ""),
+      event.acknowledged_at ? h("span", { class: "tag" }, "seen") : null,
+    ),
+    h(
+      "span",
+      { class: "event-where clip-text" },
+      `${nameOf(event.stream_id)}, person ${event.track_id}`,
+      event.zones?.length ? `, ${event.zones.join(", ")}` : "",
+    ),
     h("span", { class: "event-when figure" }, h("time", { datetime: event.start_time }, moment(event.start_time))),
-    h("span", { class: "event-long figure faint" }, `${duration(lasted(event))}, ${percent(event.score)}`));
+    h("span", { class: "event-long figure faint" }, `${duration(lasted(event))}, ${percent(event.score)}`),
+  );
 }
 
 /** How severe, when it is more than nothing. */
@@ -101,5 +121,7 @@ export function lasted(event) {
 }
 
 function oldest(events) {
-  return [...events.values()].reduce((one, other) => (Date.parse(one.start_time) < Date.parse(other.start_time) ? one : other)).event_id;
+  return [...events.values()].reduce((one, other) =>
+    Date.parse(one.start_time) < Date.parse(other.start_time) ? one : other,
+  ).event_id;
 }

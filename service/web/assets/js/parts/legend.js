@@ -10,14 +10,22 @@ export function createLegend({ onHidden }) {
   return {
     element,
     setRows(rows) {
-      fill(element, totals(rows).map(([action, { seconds, quality }]) => chip(action, seconds, quality, hidden, onHidden)));
+      fill(
+        element,
+        totals(rows).map(([action, { seconds, quality }]) => chip(action, seconds, quality, hidden, onHidden)),
+      );
     },
   };
 }
 
 /** A swatch in an action's colour, hatched when the action is experimental. */
 export function swatch(action, quality) {
-  return h("span", { class: "swatch", "aria-hidden": "true", dataset: { quality: quality ?? "" }, style: { "--action": colourOf(action) } });
+  return h("span", {
+    class: "swatch",
+    "aria-hidden": "true",
+    dataset: { quality: quality ?? "" },
+    style: { "--action": colourOf(action) },
+  });
 }
 
 function totals(rows) {
@@ -31,8 +39,13 @@ function totals(rows) {
 }
 
 function chip(action, seconds, quality, hidden, onHidden) {
-  const button = h("button", { type: "button", class: "chip", "aria-pressed": String(!hidden.has(action)), onclick },
-    swatch(action, quality), h("span", {}, words(action)), h("span", { class: "faint figure" }, duration(seconds)));
+  const button = h(
+    "button",
+    { type: "button", class: "chip", "aria-pressed": String(!hidden.has(action)), onclick },
+    swatch(action, quality),
+    h("span", {}, words(action)),
+    h("span", { class: "faint figure" }, duration(seconds)),
+  );
   return h("li", {}, button);
   function onclick() {
     if (!hidden.delete(action)) hidden.add(action);

@@ -6,7 +6,15 @@ import { problemBox } from "../notify.js";
 
 /** A folded form; `onJob(job)` gets the accepted job. */
 export function linkForm({ onJob }) {
-  const input = h("input", { type: "url", name: "uri", required: true, placeholder: "https://…/video.mp4", inputmode: "url", autocomplete: "off", spellcheck: "false" });
+  const input = h("input", {
+    type: "url",
+    name: "uri",
+    required: true,
+    placeholder: "https://…/video.mp4",
+    inputmode: "url",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const fault = h("div", {});
   const send = h("button", { class: "button", type: "submit" }, "Analyse");
   const form = h("form", { class: "link-form", onsubmit: submit }, field("Address of a video", input), send);

@@ -19,7 +19,12 @@ export function createLiveStage({ path, hasPictures, onShown, onPick }) {
   const note = h("p", { class: "feed-note" });
   const picture = h("div", { class: "picture" }, canvas, overlay.canvas, note);
   const self = { canvas, overlay, onShown, pictures: [], messages: [], isLive: false, hasPictures };
-  const element = h("div", { class: "stage live", role: "group", "aria-label": "Live picture" }, picture, bar(overlay, () => element));
+  const element = h(
+    "div",
+    { class: "stage live", role: "group", "aria-label": "Live picture" },
+    picture,
+    bar(overlay, () => element),
+  );
   end.add(overlay.close);
   end.listen(picture, "click", (event) => onPick(overlay.pick(event)));
   if (hasPictures) {
@@ -62,7 +67,12 @@ function takePicture(self, item) {
 }
 
 function takeMessage(self, message) {
-  self.messages.push({ frameIndex: message.frame_index, persons: message.data.persons ?? [], size: message.data.frame_size, atMs: performance.now() });
+  self.messages.push({
+    frameIndex: message.frame_index,
+    persons: message.data.persons ?? [],
+    size: message.data.frame_size,
+    atMs: performance.now(),
+  });
   if (self.messages.length > MESSAGES_KEPT) self.messages.shift();
   if (!self.hasPictures && !self.isAway) showWithoutPicture(self);
 }
@@ -84,7 +94,8 @@ function show(self) {
 
 function paintPicture(self, { bitmap, frameIndex }) {
   const { canvas } = self;
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height)
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();
   const said = messageOf(self, frameIndex);
@@ -122,16 +133,37 @@ function paintPersons(self, persons) {
 
 function bar(overlay, element) {
   const toggle = (option, label) => {
-    const button = h("button", { type: "button", "aria-pressed": "true", onclick: () => {
-      const isOn = button.getAttribute("aria-pressed") !== "true";
-      button.setAttribute("aria-pressed", String(isOn));
-      overlay.setOptions({ [option]: isOn });
-    } }, label);
+    const button = h(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": "true",
+        onclick: () => {
+          const isOn = button.getAttribute("aria-pressed") !== "true";
+          button.setAttribute("aria-pressed", String(isOn));
+          overlay.setOptions({ [option]: isOn });
+        },
+      },
+      label,
+    );
     return button;
   };
   const full = () => (document.fullscreenElement ? document.exitFullscreen() : element().requestFullscreen?.());
-  return h("div", { class: "stage-bar" },
-    h("div", { class: "switches", role: "group", "aria-label": "What is drawn" }, toggle("showBoxes", "Boxes"), toggle("showSkeletons", "Skeletons"), toggle("showLabels", "Labels")),
+  return h(
+    "div",
+    { class: "stage-bar" },
+    h(
+      "div",
+      { class: "switches", role: "group", "aria-label": "What is drawn" },
+      toggle("showBoxes", "Boxes"),
+      toggle("showSkeletons", "Skeletons"),
+      toggle("showLabels", "Labels"),
+    ),
     h("span", { class: "stage-time" }),
-    h("button", { class: "button plain icon", type: "button", "aria-label": "Full screen", onclick: full }, icon("full")));
+    h(
+      "button",
+      { class: "button plain icon", type: "button", "aria-label": "Full screen", onclick: full },
+      icon("full"),
+    ),
+  );
 }

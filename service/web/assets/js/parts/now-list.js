@@ -16,7 +16,17 @@ export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
     self.at = performance.now();
     self.timer = 0;
     none.hidden = self.persons.length > 0;
-    const text = self.selected + JSON.stringify(self.persons.map(({ track_id: id, action, score, status, reason }) => [id, action, percent(score), status, reason]));
+    const text =
+      self.selected +
+      JSON.stringify(
+        self.persons.map(({ track_id: id, action, score, status, reason }) => [
+          id,
+          action,
+          percent(score),
+          status,
+          reason,
+        ]),
+      );
     if (text === self.shown) return;
     self.shown = text;
     render(list, self, onPick);
@@ -37,16 +47,40 @@ export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
 function render(list, self, onPick) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.track : null;
   const persons = [...self.persons].sort((one, other) => one.track_id - other.track_id);
-  fill(list, persons.map((person) => row(person, self.selected, onPick)));
+  fill(
+    list,
+    persons.map((person) => row(person, self.selected, onPick)),
+  );
   if (focused) list.querySelector(`[data-track="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function row(person, selected, onPick) {
   const isNamed = person.status === "assessed" && person.action;
   const colour = colourOfPerson(person);
-  return h("li", {},
-    h("button", { type: "button", class: "now-row", dataset: { track: person.track_id }, "aria-pressed": String(selected === person.track_id), onclick: () => onPick(selected === person.track_id ? null : person.track_id) },
-      h("span", { class: "now-id figure", style: { "--action": colour, "--on-action": inkOn(colour) } }, h("span", { class: "unseen" }, "Person "), String(person.track_id)),
-      h("span", { class: isNamed ? "now-said" : "now-said quiet" }, isNamed ? words(person.action) : statusWords(person.status, person.reason)),
-      h("span", { class: "faint figure" }, isNamed ? percent(person.score) : "")));
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      {
+        type: "button",
+        class: "now-row",
+        dataset: { track: person.track_id },
+        "aria-pressed": String(selected === person.track_id),
+        onclick: () => onPick(selected === person.track_id ? null : person.track_id),
+      },
+      h(
+        "span",
+        { class: "now-id figure", style: { "--action": colour, "--on-action": inkOn(colour) } },
+        h("span", { class: "unseen" }, "Person "),
+        String(person.track_id),
+      ),
+      h(
+        "span",
+        { class: isNamed ? "now-said" : "now-said quiet" },
+        isNamed ? words(person.action) : statusWords(person.status, person.reason),
+      ),
+      h("span", { class: "faint figure" }, isNamed ? percent(person.score) : ""),
+    ),
+  );
 }

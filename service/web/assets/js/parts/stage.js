@@ -78,14 +78,38 @@ function controls(self, end) {
   for (const name of ["play", "pause", "ended"]) end.listen(video, name, describe);
   for (const name of ["timeupdate", "durationchange", "seeked"]) end.listen(video, name, tick);
   describe();
-  const speed = h("select", { "aria-label": "Speed", class: "speed", onchange: () => (video.playbackRate = Number(speed.value)) },
-    SPEEDS.map((rate) => h("option", { value: rate, selected: rate === 1 }, `${rate}×`)));
-  const full = h("button", { class: "button plain icon", type: "button", "aria-label": "Full screen", onclick: () => fullScreen(self.element) }, icon("full"));
-  return h("div", { class: "stage-bar" }, play,
-    stepButton(video, -1), stepButton(video, 1), time,
-    h("div", { class: "switches", role: "group", "aria-label": "What is drawn" },
-      drawSwitch(overlay, "showBoxes", "Boxes"), drawSwitch(overlay, "showSkeletons", "Skeletons"), drawSwitch(overlay, "showLabels", "Labels")),
-    speed, full);
+  const speed = h(
+    "select",
+    { "aria-label": "Speed", class: "speed", onchange: () => (video.playbackRate = Number(speed.value)) },
+    SPEEDS.map((rate) => h("option", { value: rate, selected: rate === 1 }, `${rate}×`)),
+  );
+  const full = h(
+    "button",
+    {
+      class: "button plain icon",
+      type: "button",
+      "aria-label": "Full screen",
+      onclick: () => fullScreen(self.element),
+    },
+    icon("full"),
+  );
+  return h(
+    "div",
+    { class: "stage-bar" },
+    play,
+    stepButton(video, -1),
+    stepButton(video, 1),
+    time,
+    h(
+      "div",
+      { class: "switches", role: "group", "aria-label": "What is drawn" },
+      drawSwitch(overlay, "showBoxes", "Boxes"),
+      drawSwitch(overlay, "showSkeletons", "Skeletons"),
+      drawSwitch(overlay, "showLabels", "Labels"),
+    ),
+    speed,
+    full,
+  );
 }
 
 function drawSwitch(overlay, option, label) {
@@ -100,7 +124,17 @@ function drawSwitch(overlay, option, label) {
 
 function stepButton(video, way) {
   const label = way < 0 ? "One frame back" : "One frame on";
-  return h("button", { class: "button plain icon step", type: "button", "aria-label": label, title: `${label} (${way < 0 ? "," : "."})`, onclick: () => step(video, way) }, icon(way < 0 ? "back" : "next"));
+  return h(
+    "button",
+    {
+      class: "button plain icon step",
+      type: "button",
+      "aria-label": label,
+      title: `${label} (${way < 0 ? "," : "."})`,
+      onclick: () => step(video, way),
+    },
+    icon(way < 0 ? "back" : "next"),
+  );
 }
 
 function step(video, way) {
@@ -115,7 +149,8 @@ function seek(video, timeS) {
 }
 
 function toggle(video) {
-  if (video.paused) video.play().catch(() => {}); // A refused play shows as the play button staying.
+  if (video.paused)
+    video.play().catch(() => {}); // A refused play shows as the play button staying.
   else video.pause();
 }
 

@@ -33,8 +33,16 @@ function facts(status) {
   const lost = Object.entries(dropped).filter(([, number]) => number > 0);
   return [
     ["Pictures a second", `${figure(status.fps_in)} in, ${figure(status.fps_analysed)} analysed`],
-    ["Label after", Number.isFinite(latency.p50) ? `${Math.round(latency.p50)} ms, p95 ${Math.round(latency.p95)} ms` : "–"],
-    ["Skipped", lost.length ? lost.map(([reason, number]) => `${number.toLocaleString("en")} ${words(reason)}`).join(", ") : "none"],
+    [
+      "Label after",
+      Number.isFinite(latency.p50) ? `${Math.round(latency.p50)} ms, p95 ${Math.round(latency.p95)} ms` : "–",
+    ],
+    [
+      "Skipped",
+      lost.length
+        ? lost.map(([reason, number]) => `${number.toLocaleString("en")} ${words(reason)}`).join(", ")
+        : "none",
+    ],
     ["Reconnected", status.reconnects ? count(status.reconnects, "time") : "never"],
   ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { class: "figure" }, value)));
 }

@@ -12,9 +12,17 @@ export function createZoneCanvas({ picture, onChange, onDrawn }) {
   const svg = shape("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", class: "zone-svg" });
   const handles = h("div", { class: "zone-handles" });
   const image = picture ? h("img", { src: picture, alt: "", draggable: "false" }) : null;
-  const element = h("div", { class: "zone-canvas", role: "group", "aria-label": "Picture with zones" }, image, svg, handles);
+  const element = h(
+    "div",
+    { class: "zone-canvas", role: "group", "aria-label": "Picture with zones" },
+    image,
+    svg,
+    handles,
+  );
   const self = { zones: [], chosen: null, drawn: null, pointer: null };
-  image?.addEventListener("load", () => element.style.setProperty("--aspect", String(image.naturalWidth / image.naturalHeight)));
+  image?.addEventListener("load", () =>
+    element.style.setProperty("--aspect", String(image.naturalWidth / image.naturalHeight)),
+  );
   image?.addEventListener("error", () => image.remove());
   const at = (event) => {
     const frame = element.getBoundingClientRect();
@@ -54,15 +62,30 @@ export function createZoneCanvas({ picture, onChange, onDrawn }) {
   }
 
   function paint() {
-    const shapes = self.zones.map((zone, index) => shape("polygon", { points: text(zone.polygon), class: `zone ${zone.kind}${index === self.chosen ? " chosen" : ""}` }));
-    if (self.drawn) shapes.push(shape("polyline", { points: text([...self.drawn, ...(self.pointer ? [self.pointer] : [])]), class: "zone drawing" }));
+    const shapes = self.zones.map((zone, index) =>
+      shape("polygon", {
+        points: text(zone.polygon),
+        class: `zone ${zone.kind}${index === self.chosen ? " chosen" : ""}`,
+      }),
+    );
+    if (self.drawn)
+      shapes.push(
+        shape("polyline", {
+          points: text([...self.drawn, ...(self.pointer ? [self.pointer] : [])]),
+          class: "zone drawing",
+        }),
+      );
     svg.replaceChildren(...shapes);
     const labels = self.zones.map((zone) => label(zone));
     const zone = self.drawn ? null : self.zones[self.chosen];
     // Corners are kept while only their places change, so that a focused or dragged one stays it.
     const corners = [...handles.querySelectorAll(".corner")];
     if (!zone || corners.length !== zone.polygon.length || handles.dataset.zone !== String(self.chosen)) {
-      fill(handles, labels, zone?.polygon.map((_, index) => corner(index)));
+      fill(
+        handles,
+        labels,
+        zone?.polygon.map((_, index) => corner(index)),
+      );
       handles.dataset.zone = String(self.chosen);
     } else {
       handles.querySelectorAll(".zone-name").forEach((old) => old.remove());
@@ -87,7 +110,12 @@ export function createZoneCanvas({ picture, onChange, onDrawn }) {
     button.addEventListener("keydown", (event) => {
       const [x, y] = self.zones[self.chosen].polygon[index];
       const step = event.shiftKey ? 5 * STEP : STEP;
-      const moved = { ArrowLeft: [x - step, y], ArrowRight: [x + step, y], ArrowUp: [x, y - step], ArrowDown: [x, y + step] }[event.key];
+      const moved = {
+        ArrowLeft: [x - step, y],
+        ArrowRight: [x + step, y],
+        ArrowUp: [x, y - step],
+        ArrowDown: [x, y + step],
+      }[event.key];
       if (moved) move(moved);
       else if ((event.key === "Delete" || event.key === "Backspace") && self.zones[self.chosen].polygon.length > 3) {
         self.zones[self.chosen].polygon.splice(index, 1);

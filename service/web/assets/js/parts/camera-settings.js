@@ -1,0 +1,83 @@
+// What else can be set of a camera: its name, address, rates, recording and privacy.
+import { field, formDialog } from "../dialog.js";
+import { h } from "../dom.js";
+import { changeStream } from "../streams.js";
+
+/** Edit a stream's settings; resolves to the changed stream, or null when the person closed the dialog. */
+export function editSettings(stream) {
+  const isPush = stream.source.uri === "push:";
+  const name = h("input", { value: stream.name, required: true, maxlength: "64", autocomplete: "off" });
+  const uri = h("input", {
+    placeholder: stream.source.uri,
+    autocomplete: "off",
+    spellcheck: "false",
+    inputmode: "url",
+  });
+  const transport = choice(stream.source.transport, [
+    ["tcp", "TCP"],
+    ["udp", "UDP"],
+  ]);
+  const fps = number(stream.analysis.fps, 1, 60);
+  const persons = number(stream.analysis.max_persons ?? 10, 1, 100);
+  const recording = stream.recording ?? {};
+  const records = box(recording.enabled ?? true);
+  const before = number(recording.pre_roll_s ?? 5, 0, 30);
+  const after = number(recording.post_roll_s ?? 3, 0, 30);
+  const pictures = box(stream.privacy?.pictures ?? true);
+  const address = [
+    field("New address", uri, "Left empty, it stays. The one in use is shown without its password."),
+    field("RTSP transport", transport, "Changes together with the address."),
+  ];
+  return formDialog({
+    title: `Settings of ${stream.name}`,
+    yes: "Save",
+    fields: [
+      field("Name", name),
+      isPush ? null : address,
+      h("div", { class: "fields two" }, field("Pictures a second", fps), field("People followed at once", persons)),
+      check(records, "Keep a clip of severe events"),
+      h("div", { class: "fields two" }, field("Seconds before", before), field("Seconds after", after)),
+      check(pictures, "Pictures may be shown and kept; without, there are skeletons alone"),
+    ],
+    submit: () =>
+      changeStream(stream.stream_id, {
+        name: name.value.trim(),
+        ...(uri.value.trim() ? { source: { uri: uri.value.trim(), transport: transport.value } } : {}),
+        analysis: { ...stream.analysis, fps: Number(fps.value), max_persons: Number(persons.value) },
+        recording: {
+          ...recording,
+          enabled: records.checked,
+          pre_roll_s: Number(before.value),
+          post_roll_s: Number(after.value),
+        },
+        privacy: { ...stream.privacy, pictures: pictures.checked },
+      }),
+  });
+}
+
+function number(value, min, max) {
+  return h("input", {
+    type: "number",
+    value: String(value),
+    min: String(min),
+    max: String(max),
+    step: "any",
+    required: true,
+  });
+}
+
+function box(isOn) {
+  return h("input", { type: "checkbox", checked: isOn });
+}
+
+function check(input, label) {
+  return h("label", { class: "check" }, input, label);
+}
+
+function choice(chosen, options) {
+  return h(
+    "select",
+    {},
+    options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)),
+  );
+}
