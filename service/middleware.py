@@ -44,6 +44,9 @@ class SecurityHeaders:
                     headers.setdefault(name, value)
                 if scope["path"].startswith(("/v1/", "/metrics", "/healthz", "/readyz")):
                     headers.setdefault("Cache-Control", "no-store")
+                elif scope["path"].startswith("/assets/"):
+                    # Asked again each time (and answered 304): half of an old page with half of a new one breaks.
+                    headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         await self._app(scope, receive, guarded if scope["type"] == "http" else send)
