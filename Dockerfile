@@ -10,7 +10,7 @@ RUN python3 -m venv /opt/actogram
 WORKDIR /src
 # Dependencies first: a change of our code then rebuilds in seconds.
 COPY pyproject.toml constraints.txt docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml cpu > requirements.txt \
+RUN python3 requirements.py pyproject.toml cpu postgres > requirements.txt \
  && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
 COPY README.md LICENSE ./
 COPY models models
@@ -21,11 +21,14 @@ RUN /opt/actogram/bin/pip install --no-compile --no-deps .
 # ---- the default weights; --build-arg BAKE_WEIGHTS=0 leaves them out, and the first start fetches them
 FROM env-cpu AS weights
 ARG BAKE_WEIGHTS=1
-# A folder `weights/` beside this file is looked into before anything is fetched.
-COPY pyproject.toml weight[s] /weights/
+# A folder `weights/` beside this file is looked into before anything is fetched. What was converted needs its
+# source no more.
+COPY pyproject.toml weight[s] /given/
 RUN mkdir -p /home-of-weights/weights \
  && if [ "$BAKE_WEIGHTS" = 1 ]; then \
-      ACTOGRAM_HOME=/home-of-weights ACTOGRAM_WEIGHTS=/weights /opt/actogram/bin/actogram models pull; \
+      find /given -name '*.onnx' -exec cp {} /home-of-weights/weights/ ';' \
+      && ACTOGRAM_HOME=/home-of-weights ACTOGRAM_WEIGHTS=/home-of-weights/weights /opt/actogram/bin/actogram models pull \
+      && find /home-of-weights \( -name '*.lock' -o -name '*.tflite' \) -delete; \
     fi
 
 # ---- the same environment without what only a build needs
@@ -78,7 +81,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 python3
  && python3 -m venv /opt/actogram
 WORKDIR /src
 COPY pyproject.toml constraints.txt docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml gpu > requirements.txt \
+RUN python3 requirements.py pyproject.toml gpu postgres > requirements.txt \
  && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
 COPY README.md LICENSE ./
 COPY models models

@@ -88,8 +88,7 @@ class WeightStore:
         """Whether a file is at hand; asks no source. A file that is not what it must be counts as not at hand."""
         file = spec.require_file(role)
         if file.made_from:
-            made = self._made_path(spec, file)
-            return "cached" if _is_made(made) else self._state_of_source(spec, file)
+            return "cached" if self._made_at_hand(spec, file) else self._state_of_source(spec, file)
         with contextlib.suppress(WeightsCorrupt):
             if self._at_hand(file) is not None:
                 return "cached"
@@ -115,11 +114,17 @@ class WeightStore:
             path = self._local(source)
             if path is not None and source.kind == "folder":
                 return self._verified(path, file)
-        return None
+        copy = self._extra_copy(file)
+        return None if copy is None else self._verified(copy, file)
 
     def _local(self, source: Source) -> Path | None:
         folder = {"repository": self._zoo, "folder": self.extra}.get(source.kind)
         path = None if folder is None else folder / source.path
+        return path if path is not None and path.is_file() else None
+
+    def _extra_copy(self, file: FileSpec) -> Path | None:
+        """The file in the user's folder under the name that a cache gives it: that folder may be another's cache."""
+        path = None if self.extra is None else self.extra / file.path
         return path if path is not None and path.is_file() else None
 
     def _fetch(self, spec: ModelSpec, file: FileSpec, progress: Progress) -> Path:
@@ -176,10 +181,17 @@ class WeightStore:
         name = Path(file.path)
         return self.cache / f"{name.stem}-{source.sha256[:8]}-{file.converter_version}{name.suffix}"
 
-    def _require_made(self, spec: ModelSpec, file: FileSpec, progress: Progress) -> Path:
+    def _made_at_hand(self, spec: ModelSpec, file: FileSpec) -> Path | None:
+        """The converted file in the cache, or in a user's folder that was the cache of another."""
         made = self._made_path(spec, file)
-        if _is_made(made):
-            return made
+        paths = [made] if self.extra is None else [made, self.extra / made.name]
+        return next((path for path in paths if _is_made(path)), None)
+
+    def _require_made(self, spec: ModelSpec, file: FileSpec, progress: Progress) -> Path:
+        at_hand = self._made_at_hand(spec, file)
+        if at_hand is not None:
+            return at_hand
+        made = self._made_path(spec, file)
         source = self.require(spec, file.made_from, progress)
         with _locked(self.cache / f"{made.name}.lock"):
             if not _is_made(made):

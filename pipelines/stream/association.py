@@ -8,8 +8,8 @@ over. The pieces into which a detector tears a lying body count together.
 
 from dataclasses import dataclass
 
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from models.arrays import BoolArray, FloatArray
 from pipelines.stream.boxes import areas, cover_matrix, intersections, iou_matrix, overlap, unite
@@ -17,6 +17,7 @@ from pipelines.types import Boxes
 
 _JOINTS_WEIGHT = 0.5  # of the similarity, where joints are known
 _SCORE_WEIGHT = 0.1  # breaks ties
+_FORBIDDEN_COST = 10.0  # more than all that a forbidden pair could free for others
 _PIECE_COVER = 0.6  # share of a piece inside the expected body
 _MISSING_COVER = 0.6  # a missing person may have changed shape: a box that holds what was expected counts this much
 
@@ -51,7 +52,7 @@ def associate(expected: Expected, boxes: Boxes, high_score: float, min_match: fl
             free_rows, free_columns = group.copy(), kind.copy()
             free_rows[list(pairs)] = False
             free_columns[list(pairs.values())] = False
-            pairs |= _assign(similarity, is_allowed & free_rows[:, None] & free_columns[None])
+            pairs |= assign(similarity, is_allowed & free_rows[:, None] & free_columns[None])
     return pairs
 
 
@@ -93,9 +94,10 @@ def _sides(xyxy: FloatArray) -> FloatArray:
     return np.asarray((xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0), np.float32)
 
 
-def _assign(similarity: FloatArray, is_allowed: BoolArray) -> dict[int, int]:
+def assign(similarity: FloatArray, is_allowed: BoolArray) -> dict[int, int]:
     """The pairs of highest total similarity among the allowed ones."""
     if not is_allowed.any():
         return {}
-    rows, columns = linear_sum_assignment(np.where(is_allowed, similarity, -10.0), maximize=True)
-    return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if is_allowed[row, column]}
+    cost = np.where(is_allowed, -similarity.astype(np.float64), _FORBIDDEN_COST)
+    columns, _ = lap.lapjv(cost, extend_cost=True, return_cost=False)  # a row without a partner has column -1
+    return {row: int(column) for row, column in enumerate(columns) if column >= 0 and is_allowed[row, column]}

@@ -292,3 +292,13 @@ def test_fetch_package_says_what_pip_says_when_there_is_no_such_package(tmp_path
 
     with pytest.raises(FetchFailed, match="ERROR"):
         fetch_package(source, FileSpec("net.onnx"), tmp_path, lambda what, done, total: None)
+
+
+def test_require_takes_a_folder_that_was_another_cache(tmp_path: Path) -> None:
+    fetcher = FakeFetcher(_DATA)
+    store = _store(tmp_path, fetcher, fetcher)
+    (tmp_path / "extra" / "net.onnx").write_bytes(_DATA)
+
+    path = store.require(_spec(_FOLDER, _PACKAGE))
+
+    assert (path, fetcher.calls) == (tmp_path / "extra" / "net.onnx", 0)
