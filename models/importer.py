@@ -18,7 +18,7 @@ from models.checkpoints import load_strictly, read_state
 from models.errors import CheckpointMismatch, ModelError
 from models.export import Exported, export_onnx
 from models.nets.build import NETWORKS, NetworkEntry, NetworkRequest, require_network
-from models.servable import Servable, wrap
+from models.servable import Servable, from_keypoints, wrap
 from models.skeleton import LAYOUTS, require_layout
 
 # PYSKL's and MMAction2's names of our layouts.
@@ -26,12 +26,17 @@ _THEIR_LAYOUTS = MappingProxyType(
     {"coco": "coco17", "nturgb+d": "nturgbd25", "openpose": "openpose18", "handmp": "hand21"}
 )
 
+_INPUTS = MappingProxyType(
+    {"keypoint": ("keypoint",), "persons": ("keypoint",), "heatmap": ("heatmap", "keypoint"), "rgbpose": ("heatmap",)}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
     """What to import and as what.
 
-    num_frames: window for which the export is tuned; 0 takes the paper's. Other lengths work too.
+    num_frames: window for which the export is tuned; 0 takes the paper's. Graph networks take other lengths too.
+    has_keypoints: a network over heatmaps is exported with its heatmaps made inside, from keypoints.
     """
 
     checkpoint: Path
@@ -42,6 +47,7 @@ class ImportRequest:
     labels: Path | None = None
     num_persons: int = 2
     num_frames: int = 0
+    has_keypoints: bool = False
 
 
 def import_checkpoint(request: ImportRequest) -> Path:
@@ -49,12 +55,18 @@ def import_checkpoint(request: ImportRequest) -> Path:
     entry = require_network(request.network)
     labels = read_labels(request.labels, request.num_classes)
     network = load_network(entry, request)
-    servable = wrap(entry, network, request.num_frames)
+    servable = _servable(entry, network, request)
     exported = export_onnx(servable.module, servable.inputs, entry.outputs, request.folder / "model.onnx")
     torch.save(network.state_dict(), request.folder / "model.pth")
     contract = _contract(request, entry, servable, exported, labels)
     (request.folder / "model.json").write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
     return request.folder
+
+
+def _servable(entry: NetworkEntry, network: nn.Module, request: ImportRequest) -> Servable:
+    if request.has_keypoints and entry.input == "heatmap":
+        return from_keypoints(network, request.num_frames or entry.num_frames)
+    return wrap(entry, network, request.num_frames)
 
 
 def load_network(entry: NetworkEntry, request: ImportRequest) -> nn.Module:
@@ -121,11 +133,11 @@ def _sha256(path: Path) -> str:
 @click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
 def main(input_kind: str | None, **options: object) -> None:
     """Import a checkpoint; on failure one `actogram: code: text` on stderr and status 2."""
-    request = ImportRequest(**options)  # type: ignore[arg-type]
+    request = ImportRequest(**options, has_keypoints=input_kind == "keypoint")  # type: ignore[arg-type]
     try:
-        expected = require_network(request.network).input
-        if input_kind not in {None, expected}:
-            raise CheckpointMismatch(f"network {request.network} takes {expected}, not {input_kind}")
+        taken = _INPUTS[require_network(request.network).input]
+        if input_kind not in {None, *taken}:
+            raise CheckpointMismatch(f"network {request.network} takes {' or '.join(taken)}, not {input_kind}")
         folder = import_checkpoint(request)
     except ModelError as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)

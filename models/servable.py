@@ -9,8 +9,15 @@ from torch import nn
 
 from models.export import Port
 from models.nets.build import Input, NetworkEntry
-from models.nets.layers import GraphNetwork
+from models.nets.heatmap_input import FromKeypoints
+from models.nets.layers import GraphConfig, GraphNetwork
+from models.nets.potion import PoTion
+from models.nets.rgbposec3d import RGBPoseC3D
+from models.nets.slnl import SLnLConfig
 from models.nets.slots import SkipEmptySlots
+
+HEATMAP_SIDE = 56
+"""Pixels of a heatmap's side, as the papers train; the networks take other sizes, an exported file this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +41,40 @@ def _keypoint(network: nn.Module, num_frames: int) -> Servable:
     return Servable(SkipEmptySlots(graph, num_frames), (port,))
 
 
-_WRAPPERS: Mapping[Input, Callable[[nn.Module, int], Servable]] = MappingProxyType({"keypoint": _keypoint})
+def _persons(network: nn.Module, num_frames: int) -> Servable:
+    config = network.config
+    assert isinstance(config, (GraphConfig, SLnLConfig))
+    joints = config.num_joints if isinstance(config, SLnLConfig) else len(config.layout)
+    # These sum over people in ways of their own: the slots stay as they are, and so does the window where it counts.
+    persons: int | str = config.num_persons if isinstance(config, GraphConfig) else "persons"
+    port = Port("keypoint", ("batch", persons, num_frames, joints, config.in_channels))
+    return Servable(network, (port,))
+
+
+def _heatmap(network: nn.Module, num_frames: int) -> Servable:
+    return Servable(network, (Port("heatmap", ("batch", num_maps(network), num_frames, HEATMAP_SIDE, HEATMAP_SIDE)),))
+
+
+def from_keypoints(network: nn.Module, num_frames: int) -> Servable:
+    """A heatmap network that takes keypoints in picture pixels, (batch, persons, frames, V, 3): maps inside."""
+    port = Port("keypoint", ("batch", "persons", num_frames, num_maps(network), 3))
+    return Servable(FromKeypoints(network, HEATMAP_SIDE), (port,))
+
+
+def _rgbpose(network: nn.Module, num_frames: int) -> Servable:
+    pictures = Port("imgs", ("batch", 3, num_frames // 4, 4 * HEATMAP_SIDE, 4 * HEATMAP_SIDE))
+    return Servable(network, (pictures, _heatmap(network, num_frames).inputs[0]))
+
+
+def num_maps(network: nn.Module) -> int:
+    """Heatmaps per frame that a network takes: those of its first convolution over heatmaps."""
+    if isinstance(network, PoTion):
+        return network.num_maps
+    path = network.pose_path if isinstance(network, RGBPoseC3D) else network
+    first = next(module for module in path.modules() if isinstance(module, nn.Conv3d))
+    return int(first.in_channels)
+
+
+_WRAPPERS: Mapping[Input, Callable[[nn.Module, int], Servable]] = MappingProxyType(
+    {"keypoint": _keypoint, "persons": _persons, "heatmap": _heatmap, "rgbpose": _rgbpose}
+)

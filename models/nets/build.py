@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -10,16 +11,24 @@ from torch import nn
 from models.errors import CheckpointMismatch, ModelUnknown
 from models.graph import Partition
 from models.nets.aagcn import AAGCN
+from models.nets.c3d import C3DLight
 from models.nets.ctrgcn import CTRGCN
 from models.nets.dgstgcn import DGSTGCN
 from models.nets.layers import GraphConfig
 from models.nets.msg3d import MSG3D
+from models.nets.posec3d import PoseC3D, PoseC3DConfig
+from models.nets.potion import PoTion
+from models.nets.rgbposec3d import Lateral, RGBPoseC3D, RGBPoseConfig
+from models.nets.slnl import SLnLConfig, SLnLrFA
+from models.nets.stf import STFMSG3D, STFSTGCNPP
 from models.nets.stgcn import STGCN, STGCNOptions
 from models.nets.stgcnpp import STGCNPP
+from models.nets.x3d import X3DShallow
 from models.skeleton import Layout
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose"]
+Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose", "persons"]
+"""What goes in: joints of people whose empty slots are skipped, heatmaps, pictures and heatmaps, or plain joints."""
 _PARTITION_OF: Mapping[int, Partition] = {1: "uniform", 2: "distance", 3: "stgcn_spatial"}
 
 
@@ -135,6 +144,56 @@ def _msg3d(request: NetworkRequest) -> nn.Module:
     return MSG3D(GraphConfig(request.layout, request.num_classes, channels, request.num_persons, width))
 
 
+def _posec3d(request: NetworkRequest, stage_blocks: tuple[int, int, int] = (4, 6, 3)) -> nn.Module:
+    width, channels = _stem(request, "conv1.conv.weight", 32)
+    return PoseC3D(PoseC3DConfig(request.num_classes, channels, width, stage_blocks))
+
+
+def _c3d(request: NetworkRequest) -> nn.Module:
+    width, channels = _stem(request, "conv1a.conv.weight", 32)
+    return C3DLight(request.num_classes, channels, width)
+
+
+def _x3d(request: NetworkRequest) -> nn.Module:
+    width, channels = _stem(request, "conv1_s.conv.weight", 24)
+    return X3DShallow(request.num_classes, channels, width)
+
+
+def _rgbpose(request: NetworkRequest) -> nn.Module:
+    width, channels = _stem(request, "pose_path.conv1.conv.weight", 32)
+    rgb_width = _require(request.shapes, "rgb_path.conv1.conv.weight")[0] if request.shapes else 64
+    sees_pose = not request.shapes or "rgb_path.layer2_lateral.conv.weight" in request.shapes
+    sees_rgb = not request.shapes or "pose_path.layer1_lateral.conv.weight" in request.shapes
+    laterals: Mapping[tuple[bool, bool], Lateral] = {
+        (False, False): "none", (True, False): "to_rgb", (False, True): "to_pose", (True, True): "both",
+    }  # fmt: skip
+    return RGBPoseC3D(RGBPoseConfig(request.num_classes, channels, rgb_width, width, laterals[sees_pose, sees_rgb]))
+
+
+def _stem(request: NetworkRequest, key: str, width: int) -> tuple[int, int]:
+    """Width and heatmaps of the first convolution: the checkpoint's, else the paper's width and one map per joint."""
+    if not request.shapes:
+        return width, len(request.layout)
+    found = _require(request.shapes, key)
+    return found[0], found[1]
+
+
+def _potion(request: NetworkRequest) -> nn.Module:
+    return PoTion(request.num_classes, len(request.layout))
+
+
+def _stf_stgcnpp(request: NetworkRequest) -> nn.Module:
+    return STFSTGCNPP(GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons))
+
+
+def _stf_msg3d(request: NetworkRequest) -> nn.Module:
+    return STFMSG3D(GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons, 96))
+
+
+def _slnl(request: NetworkRequest) -> nn.Module:
+    return SLnLrFA(SLnLConfig(len(request.layout), request.num_classes, request.in_channels))
+
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         entry.name: entry
@@ -145,6 +204,15 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             NetworkEntry("msg3d", _msg3d, unread=("A",)),
             NetworkEntry("ctrgcn", _ctrgcn, unread=("A",)),
             NetworkEntry("dgstgcn", _dgstgcn),
+            NetworkEntry("posec3d-slowonly", _posec3d, "heatmap", num_frames=48),
+            NetworkEntry("posec3d-slowonly-346", partial(_posec3d, stage_blocks=(3, 4, 6)), "heatmap", num_frames=48),
+            NetworkEntry("posec3d-c3d", _c3d, "heatmap", num_frames=48),
+            NetworkEntry("posec3d-x3d", _x3d, "heatmap", num_frames=48),
+            NetworkEntry("rgbpose", _rgbpose, "rgbpose", ("logits_rgb", "logits_pose"), num_frames=32),
+            NetworkEntry("potion", _potion, "heatmap", num_frames=48),
+            NetworkEntry("stf-stgcn++", _stf_stgcnpp, "persons"),
+            NetworkEntry("stf-msg3d", _stf_msg3d, "persons"),
+            NetworkEntry("slnl-rfa", _slnl, "persons", num_frames=64),
         )
     }
 )

@@ -45,13 +45,15 @@ class PoTion(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_colours = num_colours
+        self.num_maps = in_channels
         inputs = [in_channels * (2 * num_colours + 1), *channels[:-1]]
         self.layers = nn.Sequential(*(_stage(i, o, dropout) for i, o in zip(inputs, channels, strict=True)))
         self.fc_cls = classifier(channels[-1], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, T, H, W) heatmaps to (B, K) logits."""
-        features: Tensor = self.layers(colour(x, self.num_colours))
+        # Heatmaps are not negative; the division by 1 + I below relies on it.
+        features: Tensor = self.layers(colour(x.clamp(min=0), self.num_colours))
         logits: Tensor = self.fc_cls(features.mean(dim=(2, 3)))
         return logits
 

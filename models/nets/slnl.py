@@ -117,12 +117,12 @@ class NonLocal(nn.Module):
             if T * V > _POOL_MAX_TOKENS:  # as in the non-local paper: fewer keys, the same queries
                 key, value = F.max_pool2d(key, (2, 2), ceil_mode=True), F.max_pool2d(value, (2, 2), ceil_mode=True)
             rows = [part.flatten(2).transpose(1, 2) for part in (query, key, value)]
-            seen = F.scaled_dot_product_attention(rows[0], rows[1], rows[2])
+            seen = attend(rows[0], rows[1], rows[2])
             return seen.transpose(1, 2).reshape(P, -1, T, V)
         # (P, the other axis, places, C): one sequence per joint, or one per frame.
         order = (0, 3, 2, 1) if self.axis == "time" else (0, 2, 3, 1)
         rows = [part.permute(order) for part in (query, key, value)]
-        seen = F.scaled_dot_product_attention(rows[0], rows[1], rows[2])
+        seen = attend(rows[0], rows[1], rows[2])
         return seen.permute((0, 3, 2, 1) if self.axis == "time" else (0, 3, 1, 2))
 
 
@@ -216,6 +216,12 @@ class SLnLrFA(nn.Module):
         pooled = [m.mean(dim=(2, 3)).reshape(B, M, -1).amax(dim=1) for m in maps]
         first, second, third = (head(self.drop(p)) for head, p in zip(self.heads, pooled, strict=True))
         return first, second, third
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Values weighted by the softmax of scaled products: (..., N, E), (..., M, E), (..., M, C) to (..., N, C)."""
+    affinity = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    return affinity.softmax(dim=-1) @ value
 
 
 def _kinds(config: SLnLConfig) -> list[bool]:

@@ -66,10 +66,13 @@ class FocusGraphConv(nn.Module):
         self.base = base
         self.instance = InstanceGraph(in_channels)
         self.view: Tensor | None = None
+        self.is_observed = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) to (P, C', T, V)."""
-        graph, self.view = self.instance(x)
+        graph, view = self.instance(x)
+        if self.is_observed:
+            self.view = view
         base = self.base
         P, _, T, V = x.shape
         K = base.A.shape[0]
@@ -88,10 +91,13 @@ class FocusMultiScale(nn.Module):
         self.base = base
         self.instance = InstanceGraph(in_channels)
         self.view: Tensor | None = None
+        self.is_observed = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(P, C, T, V) to (P, C', T, V)."""
-        graph, self.view = self.instance(x)
+        graph, view = self.instance(x)
+        if self.is_observed:
+            self.view = view
         P, C, T, V = x.shape
         scales = (self.base.A + self.base.PA).unsqueeze(0) + graph.unsqueeze(1)
         spread = x.reshape(P, 1, C * T, V) @ scales
@@ -115,13 +121,19 @@ class FocusNetwork(GraphNetwork):
     def observe(self, x: Tensor) -> Observation:
         """A forward pass that keeps the feature maps and views: (B, M, T, V, C)."""
         B, M, _, _, _ = x.shape
-        people, maps = self.normalise(x), []
+        people, maps, views = self.normalise(x), [], []
+        modules = [module for stage in self.stages() for module in _stf_modules(stage)]
+        for module in modules:
+            module.is_observed = True
         for stage in self.stages():
             people = stage(people)
             maps.append(people)
+        for module in modules:
+            assert module.view is not None
+            views.append(module.view)
+            module.view, module.is_observed = None, False
         logits = self.fc_cls(people.mean(dim=(2, 3)).reshape(B, M, -1).mean(dim=1))
-        views = tuple(view for stage in self.stages() for view in _views(stage))
-        return Observation(logits, tuple(maps), views)
+        return Observation(logits, tuple(maps), tuple(views))
 
 
 class STFSTGCNPP(FocusNetwork):
@@ -213,7 +225,7 @@ def _cut(blocks: Sequence[Block], config: GraphConfig) -> Iterator[nn.Sequential
             held = []
 
 
-def _views(stage: nn.Module) -> Iterator[Tensor]:
+def _stf_modules(stage: nn.Module) -> Iterator[FocusGraphConv | FocusMultiScale]:
     for module in stage.modules():
-        if isinstance(module, (FocusGraphConv, FocusMultiScale)) and module.view is not None:
-            yield module.view
+        if isinstance(module, (FocusGraphConv, FocusMultiScale)):
+            yield module
