@@ -134,6 +134,17 @@ def test_new_page_takes_the_focus_to_its_heading(stage: Stage, open_tab: OpenTab
     expect(tab.get_by_role("heading", level=1, name="dock.mp4")).to_be_focused()
 
 
+def test_page_that_cannot_be_fetched_says_so(stage: Stage, open_tab: OpenTab) -> None:
+    tab = open_tab(stage.url)
+    expect(tab.get_by_text("Nothing here yet")).to_be_visible()
+    tab.route("**/pages/events.js", lambda route: route.abort())
+
+    tab.get_by_role("link", name="Events").click()
+
+    expect(tab.get_by_role("alert")).to_contain_text("could not be fetched")
+    expect(tab.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_theme_choice_is_kept(stage: Stage, open_tab: OpenTab) -> None:
     tab = open_tab(stage.url)
 

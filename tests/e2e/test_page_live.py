@@ -283,3 +283,18 @@ def test_webhook_is_added_tested_and_its_secret_shown_once(stage: Stage, open_ta
     hook = stage.state.webhooks["hook-1"]
     assert (hook["only_rules"], hook["messages"]) == (True, ["action.started", "action.ended"])
     expect(tab.get_by_text("whsec_")).to_have_count(0)
+
+
+def test_settings_are_saved_without_touching_the_address(stage: Stage, camera: Page) -> None:
+    camera.get_by_role("button", name="Settings").click()
+    dialog = camera.get_by_role("dialog")
+
+    dialog.get_by_label("Pictures a second").fill("10")
+    dialog.get_by_label("Keep a clip of severe events").uncheck()
+    dialog.get_by_role("button", name="Save").click()
+
+    expect(dialog).to_have_count(0)
+    saved = stage.state.streams["dock"]
+    assert saved["analysis"] == {"fps": 10, "max_persons": 10}
+    assert saved["recording"] == {"enabled": False, "pre_roll_s": 5, "post_roll_s": 3}
+    assert saved["source"] == {"uri": "rtsp://camera/1", "transport": "tcp"}

@@ -1,4 +1,6 @@
 // One page at a time, named by the hash; a page is a function that fills main and returns its clean-up.
+import { h } from "./dom.js";
+import { problemBox } from "./notify.js";
 
 /**
  * Follow the address. `routes`: [[pattern, load]], pattern like "/videos/:id", load a function that returns the
@@ -11,7 +13,7 @@ export function startRouter(main, routes, changed) {
     const mine = ++turn;
     const path = current();
     const [load, params] = match(routes, path) ?? match(routes, "/");
-    const open = await load();
+    const open = await load().catch(() => unloaded);
     if (mine !== turn) return;
     close();
     main.replaceChildren();
@@ -36,6 +38,11 @@ export function query() {
 /** Go to a path. */
 export function go(path) {
   location.hash = path;
+}
+
+function unloaded(main) {
+  const error = { message: "A part of this page could not be fetched. Is the server still running?" };
+  main.append(h("h1", {}, "No connection"), problemBox(error, { retry: () => location.reload() }));
 }
 
 function match(routes, path) {
