@@ -17,11 +17,14 @@ def main(server: str, camera_host: str, first_port: int) -> int:
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     key = made.stdout.split()[0]
-    for index in range(CAMERAS_MAX):
-        if not _listens(camera_host, first_port + index):
-            break
-        uri = f"rtsp://{camera_host}:{first_port + index}/live"
-        _add(server, {"name": f"demo-{index + 1}", "source": {"uri": uri}}, key)
+    try:
+        for index in range(CAMERAS_MAX):
+            if not _listens(camera_host, first_port + index):
+                break
+            uri = f"rtsp://{camera_host}:{first_port + index}/live"
+            _add(server, {"name": f"demo-{index + 1}", "source": {"uri": uri}}, key)
+    finally:
+        subprocess.run(["actogram", "keys", "revoke", key.split("_")[1]], check=True)
     return 0
 
 
