@@ -99,7 +99,7 @@ class StreamDispatcher:
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
             for row in rows:
-                if row.is_enabled and row.error_code not in store.FINAL:
+                if row.is_enabled and not row.is_final:
                     self._announce(transaction, row.stream_id, "connecting", None)
         self._witness.close_all()
         self._thread.start()
@@ -207,7 +207,7 @@ class StreamDispatcher:
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
         for row in rows:
-            if row.is_enabled and row.error_code not in store.FINAL and not self._is_over:
+            if row.is_enabled and not row.is_final and not self._is_over:
                 with self._moving:
                     self._place(row.stream_id)
 

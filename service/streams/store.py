@@ -56,6 +56,11 @@ class StreamRow:
     created_at: dt.datetime = field(default_factory=now)
     idempotency_key: str | None = None
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it failed for good; a camera that ended its connection is only being waited for."""
+        return self.state == "failed" and self.error_code in FINAL
+
 
 def put(connection: sa.Connection, row: StreamRow) -> None:
     """Store a stream, new or changed."""
@@ -111,7 +116,7 @@ def next_placement(connection: sa.Connection, stream_id: str) -> StreamRow | Non
     its predecessor's events.
     """
     row = get(connection, stream_id)
-    if row is None or not row.is_enabled or row.error_code in FINAL:
+    if row is None or not row.is_enabled or row.is_final:
         return None
     taken = sa.update(counters).where(counters.c.name == _COUNTER).values(value=counters.c.value + 1)
     number = connection.execute(taken.returning(counters.c.value)).scalar_one_or_none()

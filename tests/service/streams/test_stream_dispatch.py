@@ -333,3 +333,17 @@ def test_clip_is_told_once_and_a_later_failure_does_not_take_it_back(desk: Desk)
 
     assert desk.kinds("clip") == ["clip.ready"]
     assert desk.events.require("e1").clip_state == "ready"
+
+
+def test_camera_that_had_ended_its_connection_is_placed_again_by_the_next_server(desk: Desk) -> None:
+    desk.add()
+    desk.tick()
+    desk.say("stream.state_changed", {"state": "reconnecting", "code": "ended", "message": "gone"})
+    again = StreamDispatcher(
+        EventLog(desk.database, desk.told.append), desk.placer, desk.told.append, desk.witness, lambda _: {}
+    )
+
+    again.start()
+    again.stop()
+
+    assert _state(desk) == ("connecting", None)
