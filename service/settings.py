@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_NOT_OURS = {"ACTOGRAM_DATA", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"}
+_NOT_OURS = {"ACTOGRAM_DATA", "ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"}
 """Read by the tests and by the container's entry point alone."""
 
 

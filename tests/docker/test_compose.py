@@ -1,6 +1,7 @@
 """The deployment files: valid in every combination, pinned, unprivileged."""
 
 import json
+import re
 import shutil
 import subprocess
 from itertools import combinations
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from service.telemetry import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("demo", "mqtt", "postgres", "monitoring")
@@ -62,9 +65,13 @@ def test_gpu_override_reserves_gpus_and_builds_the_gpu_image() -> None:
 
 
 def test_our_containers_run_read_only_and_without_capabilities() -> None:
-    ours = {name: one for name, one in plain_services().items() if name in ("actogram", "demo-camera", "demo-setup")}
+    ours = {
+        name: one
+        for name, one in plain_services().items()
+        if name in ("actogram", "demo-camera", "demo-setup", "monitoring-setup")
+    }
 
-    assert len(ours) == 3
+    assert len(ours) == 4
     for name, service in ours.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
@@ -116,10 +123,16 @@ def test_serving_images_run_as_an_unprivileged_user_and_name_a_healthcheck() -> 
         assert "pip install" not in stage
 
 
-def test_dashboard_asks_only_for_metrics_with_our_prefix() -> None:
+def test_dashboard_asks_only_for_metrics_that_the_server_tells() -> None:
     dashboard = json.loads((ROOT / "docker/grafana/dashboards/actogram.json").read_text())
 
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    told = Metrics().render().decode()
+    # The # TYPE lines name counters and histograms as Prometheus stores them, before the first value.
+    kinds = dict(re.findall(r"# TYPE (actogram_\w+) (\w+)", told))
+    known = set(kinds) | {f"{name}_bucket" for name, kind in kinds.items() if kind == "histogram"}
 
-    assert expressions
-    assert all("actogram_" in expression for expression in expressions)
+    asked = {name for expression in expressions for name in re.findall(r"actogram_\w+", expression)}
+
+    assert asked
+    assert asked - known == set()
