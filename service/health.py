@@ -31,6 +31,7 @@ class WorkerRead(BaseModel):
     """One worker."""
 
     name: str
+    pid: int | None = Field(description="Its process; null while none runs.")
     state: WorkerState
     restarts: int
     tasks: dict[str, int] = Field(description="Kind of work → how many run.")
@@ -42,7 +43,7 @@ class WorkerRead(BaseModel):
     def of(cls, health: WorkerHealth) -> "WorkerRead":
         """A worker as everyone may see it."""
         return cls(
-            name=health.name, state=health.state, restarts=health.restarts, tasks=dict(health.tasks),
+            name=health.name, pid=health.pid, state=health.state, restarts=health.restarts, tasks=dict(health.tasks),
             beat_age_s=health.beat_age_s, memory_bytes=health.rss_bytes,
             error=health.error[0] if health.error else None,
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """Packets and pictures of one stream of a container, past whatever is broken in between."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 else:
     VideoPacket = Packet  # PyAV's class is generic in its stubs only
 
+_REORDERED = 4  # packets from a reference picture to the first one shown after it, in common encoders' settings
 _MAX_READ_FAILURES = 16  # in a row; a demuxer that fails this often does not come back
 
 
@@ -36,7 +38,7 @@ class PictureReader:
 
     def __iter__(self) -> Iterator[av.VideoFrame | None]:
         """Pictures in the order in which they are shown; None for each packet that cannot be decoded."""
-        for packet in _dated(self._iter_packets()):
+        for packet in _dated(self._iter_packets(), self._stream.codec_context.has_b_frames):
             self._choose(packet)
             try:
                 yield from packet.decode()
@@ -76,15 +78,18 @@ class PictureReader:
             self.num_left_out += not is_wanted
 
 
-def _dated(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-    """The same packets; a first one without a timestamp, as FFmpeg hands it over for RTSP, gets it from the second."""
+def _dated(packets: Iterator[VideoPacket], has_b_frames: bool) -> Iterator[VideoPacket]:
+    """The same packets; a first one without a timestamp, as FFmpeg hands it over for RTSP, gets it from those after it.
+
+    With B-frames the next packet is not the next picture: the earliest of the next few is.
+    """
     first = next(packets, None)
     if first is None:
         return
-    second = next(packets, None) if first.pts is None else None
-    if second is not None and second.pts is not None:
-        first.pts = second.pts - (first.duration or second.duration or 1)
+    held = list(islice(packets, _REORDERED if has_b_frames else 1)) if first.pts is None else []
+    stamps = [packet.pts for packet in held if packet.pts is not None]
+    if stamps:
+        first.pts = min(stamps) - (first.duration or held[0].duration or 1)
     yield first
-    if second is not None:
-        yield second
+    yield from held
     yield from packets
