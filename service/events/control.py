@@ -241,10 +241,13 @@ class EventControl:
         wants_clip = self._has_clip(origin, seen.action) and _STATES[name] in ("confirmed", "ended")
         clip_state = known.clip_state if known and known.clip_state != "none" else ("pending" if wants_clip else "none")
         first = known or _new_row(origin, seen)
+        # An end is dated back to the last evidence; until then the event has lasted to the newest picture.
+        is_end = _STATES[name] == "ended"
         return replace(
             first, state=_STATES[name], severity=severity, zones=place_zones, rules=rules,
-            score=max(first.score, seen.score), end_time=max(first.end_time, seen.end_time),
-            end_s=max(first.end_s, seen.end_s),
+            score=max(first.score, seen.score),
+            end_time=seen.end_time if is_end else max(first.end_time, seen.end_time),
+            end_s=seen.end_s if is_end else max(first.end_s, seen.end_s),
             box=seen.box or first.box, clip_state=clip_state,
         )  # fmt: skip
 

@@ -31,7 +31,7 @@ from service.workers.process import Channel, Ended
 
 logger = logging.getLogger(__name__)
 
-_BUFFER_FRAMES = 4
+_BUFFER_FRAMES = 2
 _STATUS_S = 1.0
 _SILENCE_S = 10.0
 _FAULTY = frozenset({"reconnecting", "failed", "connecting"})

@@ -81,6 +81,17 @@ def test_event_is_told_once_when_the_worker_repeats_itself(desk: Desk, first: Ac
     assert desk.told == told
 
 
+def test_end_is_where_the_worker_dates_it_back_to(desk: Desk) -> None:
+    desk.control.take(DOOR, "action.started", report(2.0))
+    desk.control.take(DOOR, "action.updated", report(5.0))
+
+    desk.control.take(DOOR, "action.ended", report(4.0))
+
+    stored = desk.control.require("e1")
+    assert (stored.end_s, stored.end_time) == (4.0, T0 + dt.timedelta(seconds=3))
+    assert desk.told[-1].data["duration_s"] == 3.0
+
+
 @pytest.mark.parametrize(
     ("heard", "kinds"),
     [
