@@ -1,6 +1,8 @@
 """What a worker works with: the networks, loaded once and warm, and a runner for each kind of task."""
 
+import multiprocessing
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -69,8 +71,9 @@ def build_bench(settings: Settings) -> NetworkBench:
     from service.streams.run import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    choice = NetworkChoice(device=settings.device, threads=settings.threads)
-    networks = shared(load_networks(choice, store), settings.device)
+    device = worker_device(settings.device, multiprocessing.current_process().name)
+    choice = NetworkChoice(device=device, threads=settings.threads)
+    networks = shared(load_networks(choice, store), device)
     jobs = JobRunner(networks, choice, store, source_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
@@ -85,7 +88,18 @@ def build_bench(settings: Settings) -> NetworkBench:
 
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
-    return NetworkBench(networks, settings.device, runners, StreamConfig().track.max_persons, num_cores)
+    return NetworkBench(networks, device, runners, StreamConfig().track.max_persons, num_cores)
+
+
+def worker_device(device: str, process: str) -> str:
+    """Where a worker's networks run: `cuda` gives each worker a device of its own, in the order of their names.
+
+    process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
+    """
+    if device != "cuda":
+        return device
+    number = re.search(r"(\d+)$", process)
+    return f"cuda:{number[1] if number else 0}"
 
 
 def shared(networks: "Networks", device: str) -> "Networks":

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     offline: bool = Field(
         default=False, description="Fetch nothing: weights come from the cache, the folder or the repository."
     )
-    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, ...")
+    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0; cuda: a GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
 
     database_url: str | None = Field(

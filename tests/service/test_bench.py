@@ -1,51 +1,19 @@
-"""What a worker works with."""
+"""What a worker works with: one device per worker where there are several."""
 
-import threading
-from collections.abc import Sequence
-
-import numpy as np
 import pytest
 
-from models.arrays import Image
-from models.runtime.batching import BatchedDetector, BatchedPose
-from models.runtime.detector import DetectedPeople
-from pipelines.stream.build import Networks
-from service.bench import shared
-from tests.stream_fakes import FakeDetector, networks_of
+from service.bench import worker_device
 
 
-def test_streams_call_the_networks_themselves_on_a_cpu() -> None:
-    networks = networks_of()
-
-    assert shared(networks, "cpu") is networks
-
-
-def test_streams_share_batches_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    meeting = threading.Barrier(4)
-
-    class Counting(FakeDetector):
-        def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
-            sizes.append(len(images))
-            return super().__call__(images)
-
-    monkeypatch.setattr("service.bench._BATCH_S", 0.5)
-    plain = networks_of()
-    together = shared(Networks(Counting((0, 0, 9, 9)), plain.pose, plain.action, plain.names), "cuda:0")
-
-    def stream() -> None:
-        meeting.wait(10)
-        together.detector([np.zeros((8, 8, 3), np.uint8)])
-
-    threads = [threading.Thread(target=stream) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-
-    assert isinstance(together.detector, BatchedDetector)
-    assert isinstance(together.pose, BatchedPose)
-    assert sum(sizes) == 4
-    assert max(sizes) > 1
-    together.detector.close()
-    together.pose.close()
+@pytest.mark.parametrize(
+    ("device", "process", "expected"),
+    [
+        ("cpu", "actogram-w3", "cpu"),
+        ("cuda:1", "actogram-w3", "cuda:1"),
+        ("cuda", "actogram-w0", "cuda:0"),
+        ("cuda", "actogram-w3", "cuda:3"),
+        ("cuda", "actogram-jobs", "cuda:0"),
+    ],
+)
+def test_each_worker_gets_a_device_of_its_own_when_cuda_is_named(device: str, process: str, expected: str) -> None:
+    assert worker_device(device, process) == expected
