@@ -40,7 +40,7 @@ class Stage:
     url: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium_maker() -> Iterator[Playwright]:
     """What starts browsers; skips where Debian's chromium is not installed."""
     if not CHROMIUM.exists():
@@ -50,9 +50,9 @@ def chromium_maker() -> Iterator[Playwright]:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(chromium_maker: Playwright) -> Iterator[Browser]:
-    """One browser for all tests; each test gets tabs of its own."""
+    """One browser per file of tests: its event loop must not outlive it. Each test gets tabs of its own."""
     browser = chromium_maker.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
     yield browser
     browser.close()
