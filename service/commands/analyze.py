@@ -1,5 +1,6 @@
 """`actogram analyze`: who does what, when, in a video file."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
     from pipelines.stream.sources import FileSource
+    from service.settings import Settings
 
 _FORMATS = ("jsonl", "json", "csv")
 _PATH = click.Path(path_type=Path)
@@ -110,7 +112,7 @@ def load_default_networks(model: str | None, device: str | None) -> "Networks":
 
     settings = Settings()
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    choice = NetworkChoice(model=model, device=device or settings.device, threads=settings.threads)
+    choice = NetworkChoice(model=model, device=device or settings.device, threads=_threads(settings))
     with _bar() as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -120,6 +122,13 @@ def load_default_networks(model: str | None, device: str | None) -> "Networks":
             bar.update(tasks[what], completed=100.0 * done_bytes / max(total_bytes, 1))
 
         return load_networks(choice, store, show)
+
+
+def _threads(settings: "Settings") -> int:
+    """The setting where it is set; else two where there are two cores: one video alone leaves the second one idle."""
+    if "threads" in settings.model_fields_set:
+        return settings.threads
+    return min(2, len(os.sched_getaffinity(0)))
 
 
 def _sinks(outputs: _Outputs) -> "list[Sink]":
