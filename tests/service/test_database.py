@@ -4,11 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
 
+import service
 from service.database import Database, migrate
 from service.errors import DatabaseNewer
+from service.jobs import store as job_store
+from service.jobs.store import JobRow
 
 _COMPARE = """
 import sys
@@ -48,6 +53,32 @@ def test_migrate_changes_nothing_the_second_time(tmp_path: Path) -> None:
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT value FROM counters")).scalar_one() == 41
     database.close()
+
+
+def test_migrate_keeps_what_an_older_version_stored(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'older.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(service.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+        job_store.insert(connection, JobRow("job_1", "upload", "source.mp4", "clip.mp4", state="succeeded"))
+    before = _tables(database)
+
+    migrate(database)
+
+    with database.read() as connection:
+        kept = job_store.get(connection, "job_1")
+    assert "streams" not in before
+    assert {"streams", "events", "webhooks"} <= _tables(database)
+    assert kept is not None
+    assert (kept.source_name, kept.state) == ("clip.mp4", "succeeded")
+
+
+def _tables(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(sa.inspect(connection).get_table_names())
 
 
 def test_migrate_refuses_a_database_of_a_newer_version(tmp_path: Path) -> None:
