@@ -1,6 +1,5 @@
 """What can be done with jobs: make, look at, list, remove."""
 
-import hashlib
 import logging
 import re
 import secrets
@@ -9,9 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from service import idempotency
 from service.blobs import BlobFolder, source_name
 from service.database import Database
-from service.errors import AtCapacity, IdempotencyConflict, NotFound, NotReady
+from service.errors import AtCapacity, NotFound, NotReady
 from service.jobs import store
 from service.jobs.dispatch import JobDispatcher, Placer, announce
 from service.jobs.schemas import JobCreate, JobOptions
@@ -158,20 +160,17 @@ class JobControl:
         if key is None:
             return None
         with self._database.read() as connection:
-            found = store.get_key(connection, _SCOPE, key)
-            row = None if found is None else store.get(connection, found[1])
-        return None if found is None or row is None else _replay(row, key, found[0], fingerprint)
+            return _find_made(connection, key, fingerprint)
 
     def _insert(self, row: JobRow, key: str | None, fingerprint: str) -> Created:
         with self._log.transaction() as transaction:
             # Again, now that nobody else writes: two requests with one key may have come together.
-            found = None if key is None else store.get_key(transaction.connection, _SCOPE, key)
-            earlier = None if found is None else store.get(transaction.connection, found[1])
-            if earlier is not None and found is not None:
-                return _replay(earlier, key, found[0], fingerprint)
+            earlier = None if key is None else _find_made(transaction.connection, key, fingerprint)
+            if earlier is not None:
+                return earlier
             store.insert(transaction.connection, row)
             if key is not None:
-                store.put_key(transaction.connection, _SCOPE, key, fingerprint, row.job_id)
+                idempotency.remember(transaction.connection, _SCOPE, key, fingerprint, row.job_id)
         self._dispatcher.wake()
         return Created(row, is_replay=False)
 
@@ -181,10 +180,10 @@ class JobControl:
         self._blobs.remove(job_id)
 
 
-def _replay(row: JobRow, key: str | None, found: str, fingerprint: str) -> Created:
-    if found != fingerprint:
-        raise IdempotencyConflict(f"Idempotency-Key {key!r} was used for {row.job_id} with another body")
-    return Created(row, is_replay=True)
+def _find_made(connection: sa.Connection, key: str, fingerprint: str) -> Created | None:
+    job_id = idempotency.find_made(connection, _SCOPE, key, fingerprint)
+    row = None if job_id is None else store.get(connection, job_id)
+    return None if row is None else Created(row, is_replay=True)
 
 
 def _options(options: JobOptions) -> dict[str, str | bool | None]:
@@ -192,5 +191,5 @@ def _options(options: JobOptions) -> dict[str, str | bool | None]:
 
 
 def _fingerprint(content: str, options: JobOptions, tags: dict[str, str]) -> str:
-    parts = [content, str(options.model), str(options.video), *(f"{k}={v}" for k, v in sorted(tags.items()))]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    tagged = (f"{k}={v}" for k, v in sorted(tags.items()))
+    return idempotency.fingerprint(content, str(options.model), str(options.video), *tagged)

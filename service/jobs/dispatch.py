@@ -9,18 +9,19 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from service.blobs import BlobFolder
+from service.errors import StorageFull
 from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
 from service.live.log import EventLog, Message, Transaction
-from service.workers.keeper import LossReason
+from service.rounds import Rounds
+from service.workers.contract import LossReason
 from service.workers.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
 
 logger = logging.getLogger(__name__)
 
 CRASHES_MAX = 2
 _STORE_PROGRESS_S = 1.0
-_TICK_S = 1.0
 
 
 class Placer(Protocol):
@@ -56,9 +57,7 @@ class JobDispatcher:
         self._publish = publish
         self._duration_max_s = duration_max_s
         self._clock = clock
-        self._wake = threading.Event()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._rounds = Rounds("jobs", self._place_all)
         self._lock = threading.Lock()
         self._started_s: dict[str, float] = {}
         self._stored_s: dict[str, float] = {}
@@ -69,22 +68,19 @@ class JobDispatcher:
             left = store.requeue_all(transaction.connection)
         if left:
             logger.info("%d job(s) of the last run are queued again", left)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Place nothing any more; what runs goes on. May be called twice."""
-        self._is_over = True
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
+        self._rounds.stop()
 
     def wake(self) -> None:
         """A job was queued."""
-        self._wake.set()
+        self._rounds.wake()
 
     def on_room(self) -> None:
         """A worker may have a slot."""
-        self._wake.set()
+        self._rounds.wake()
 
     def on_message(self, message: TaskMessage) -> None:
         """Store what a worker says of a job."""
@@ -107,19 +103,12 @@ class JobDispatcher:
                 logger.error("job %s is quarantined: %s", row.job_id, text)
                 self._finish(transaction, row.job_id, "failed", ("source_quarantined", text))
         self._clean(task.task_id)
-        self._wake.set()
+        self._rounds.wake()
 
-    def _run(self) -> None:
-        while not self._is_over:
-            self._wake.wait(_TICK_S)
-            self._wake.clear()
-            try:
-                self._end_overdue()
-                while not self._is_over and self._placer.room("job") > 0 and self._place_next():
-                    pass
-            except Exception:
-                # The thread's edge: a database that is away for a moment must not end it.
-                logger.exception("jobs are not placed; trying again")
+    def _place_all(self) -> None:
+        self._end_overdue()
+        while not self._rounds.is_over and self._placer.room("job") > 0 and self._place_next():
+            pass
 
     def _place_next(self) -> bool:
         with self._log.transaction() as transaction:
@@ -128,8 +117,11 @@ class JobDispatcher:
             return False
         with self._lock:
             self._started_s[row.job_id] = self._clock()
-        folder = self._blobs.job(row.job_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder = self._blobs.make(row.job_id)
+        except StorageFull as error:
+            self._refuse(row.job_id, error)
+            return True
         source = str(folder / row.source) if row.source_kind == "upload" else row.source
         options: Values = {**row.options, "name": row.source_name}
         if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), options)):
@@ -139,6 +131,11 @@ class JobDispatcher:
         with self._log.transaction() as transaction:
             store.requeue(transaction.connection, row.job_id, is_crash=False)
         return False
+
+    def _refuse(self, job_id: str, error: StorageFull) -> None:
+        self._forget(job_id)
+        with self._log.transaction() as transaction:
+            self._finish(transaction, job_id, "failed", (error.code, str(error)))
 
     def _end_overdue(self) -> None:
         with self._lock:

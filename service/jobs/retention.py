@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from service import idempotency
 from service.blobs import BlobFolder
 from service.database import Database, now
 from service.jobs import store
@@ -73,7 +74,7 @@ class Janitor:
                 store.remove(connection, job_id)
             self._blobs.remove(job_id)
         with self._database.write() as connection:
-            store.forget_keys(connection, now() - _KEYS_AGE)
+            idempotency.forget(connection, now() - _KEYS_AGE)
         self._log.forget(self._keep.log_rows)
         return len(gone)
 

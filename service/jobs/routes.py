@@ -14,6 +14,7 @@ from pipelines.errors import UnsupportedMedia
 from service.blobs import BlobFolder
 from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
+from service.idempotency import IdempotencyKey
 from service.jobs.control import Created, JobControl
 from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
@@ -36,12 +37,6 @@ _VIDEO_TYPES = {
 ControlDep = Annotated[JobControl, Depends(provided(JobControl))]
 BlobsDep = Annotated[BlobFolder, Depends(provided(BlobFolder))]
 SettingsDep = Annotated[Settings, Depends(provided(Settings))]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1, max_length=255, description="Repeat a POST with the same key: the first one's job is answered."
-    ),
-]
 
 _UPLOAD_BODY = {
     "requestBody": {

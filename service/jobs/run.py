@@ -7,12 +7,13 @@ from pathlib import Path
 
 from models.registry import load_registry
 from models.weights import WeightStore
-from pipelines.errors import AnalysisCancelled, SourceError
+from pipelines.errors import AnalysisCancelled, PipelineError
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, Networks, load_action
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
+from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import FileSource
 from service.blobs import BlobFolder
 from service.jobs.fetch import Fetch, fetch
@@ -39,20 +40,16 @@ class JobRunner:
         self._others: dict[str, Networks] = {}
 
     def __call__(self, task: JobTask, channel: Channel) -> Ended:
-        """Do a job; raises PipelineError, ModelError."""
-        folder = Path(task.folder)
+        """Do a job; raises ModelError."""
         try:
             networks = self._require_networks(task.options.get("model"))
             path = self._require_path(task, channel)
             summary = self._analyze(task, channel, path, networks)
+            _write_timeline(Path(task.folder) / "timeline.json", summary)
         except AnalysisCancelled:
             return Ended("released" if channel.stop_reason == "drain" else "cancelled", {})
-        except SourceError as error:
-            # People know their video by its own name.
-            shown = task.options.get("name")
-            text = str(error).replace(_kept_name(folder), str(shown)) if shown else str(error)
-            return Ended("failed", {}, error.code, text)
-        _write_timeline(folder / "timeline.json", summary)
+        except PipelineError as error:
+            return Ended("failed", {}, error.code, _shown(str(error), task))
         self._measure(channel, summary)
         return Ended("succeeded", _facts(summary))
 
@@ -92,8 +89,12 @@ class JobRunner:
             channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
 
 
-def _kept_name(folder: Path) -> str:
-    return next((path.name for path in folder.glob("source.*")), "source.bin")
+def _shown(text: str, task: JobTask) -> str:
+    """An error's text for clients: people know their video by its own name, and no folder of this machine."""
+    folder, name = Path(task.folder), task.options.get("name")
+    text = text.replace(f"{folder}/", "")
+    kept = next((path.name for path in folder.glob("source.*")), "source.bin")
+    return text.replace(kept, str(name)) if name else text
 
 
 def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:
@@ -106,9 +107,10 @@ def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:
 
 
 def _write_timeline(path: Path, summary: Summary) -> None:
-    told = summary_object(summary)
-    kept = {key: told[key] for key in ("source", "duration_s", "frame_size", "model", "layout", "tracks")}
-    path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+    whole = summary_object(summary)
+    kept = {key: whole[key] for key in ("source", "duration_s", "frame_size", "model", "layout", "tracks")}
+    with told(path):
+        path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
 
 def _facts(summary: Summary) -> Values:

@@ -8,6 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from service import idempotency
 from service.database import UtcTime, metadata, now
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -33,15 +34,6 @@ jobs = sa.Table(
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_message", sa.Text),
     sa.Column("summary", sa.JSON, nullable=False),
-)
-idempotency_keys = sa.Table(
-    "idempotency_keys",
-    metadata,
-    sa.Column("scope", sa.String(64), primary_key=True),
-    sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("fingerprint", sa.String(64), nullable=False),
-    sa.Column("resource_id", sa.String(64), nullable=False, index=True),
-    sa.Column("created_at", UtcTime, nullable=False),
 )
 
 
@@ -162,7 +154,7 @@ def set_progress(connection: sa.Connection, job_id: str, progress: Mapping[str, 
 
 def remove(connection: sa.Connection, job_id: str) -> None:
     """Remove a job and its idempotency keys; harmless when there is none."""
-    connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.resource_id == job_id))
+    idempotency.release(connection, job_id)
     connection.execute(sa.delete(jobs).where(jobs.c.job_id == job_id))
 
 
@@ -179,26 +171,3 @@ def iter_finished(connection: sa.Connection) -> Iterator[tuple[str, dt.datetime]
 def all_ids(connection: sa.Connection) -> set[str]:
     """Every job's id."""
     return set(connection.execute(sa.select(jobs.c.job_id)).scalars())
-
-
-def get_key(connection: sa.Connection, scope: str, key: str) -> tuple[str, str] | None:
-    """Fingerprint and resource of an idempotency key, or None."""
-    table = idempotency_keys
-    row = connection.execute(
-        sa.select(table.c.fingerprint, table.c.resource_id).where(table.c.scope == scope, table.c.key == key)
-    ).one_or_none()
-    return None if row is None else (row.fingerprint, row.resource_id)
-
-
-def put_key(connection: sa.Connection, scope: str, key: str, fingerprint: str, resource_id: str) -> None:
-    """Remember what an idempotency key stood for."""
-    connection.execute(
-        sa.insert(idempotency_keys).values(
-            scope=scope, key=key, fingerprint=fingerprint, resource_id=resource_id, created_at=now()
-        )
-    )
-
-
-def forget_keys(connection: sa.Connection, older_than: dt.datetime) -> None:
-    """Forget idempotency keys that nobody will repeat any more."""
-    connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.created_at < older_than))

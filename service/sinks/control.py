@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import httpx
+import sqlalchemy as sa
 
+from service import idempotency
 from service.database import Database, now
 from service.errors import AtCapacity, NotFound
 from service.live.log import EventLog, Message
@@ -23,6 +25,7 @@ from service.sinks.webhook import WebhookSink, make_secret
 logger = logging.getLogger(__name__)
 
 _STOP_S = 8.0
+_SCOPE = "webhooks"
 _TELLABLE = ("action", "track", "stream", "job", "clip")
 
 
@@ -103,19 +106,29 @@ class SinkControl:
             raise NotFound(f"no webhook {webhook_id}")
         return row
 
-    def create(self, wanted: WebhookCreate) -> WebhookRow:
-        """Add a webhook and begin with what comes next; raises AtCapacity."""
+    def create(self, wanted: WebhookCreate, key: str | None = None) -> tuple[WebhookRow, bool]:
+        """Add a webhook and begin with what comes next; the flag says that an earlier request had made it.
+
+        Raises AtCapacity, IdempotencyConflict.
+        """
+        body = idempotency.fingerprint(wanted.model_dump_json())
         row = WebhookRow(
             f"wh_{secrets.token_hex(8)}", wanted.url, wanted.secret or make_secret(), wanted.messages, wanted.streams,
             wanted.actions, wanted.only_rules, wanted.enabled, now(),
         )  # fmt: skip
-        with self._database.write() as connection:
-            found = len(store.all_webhooks(connection))
+        # The log's transactions come one after the other: of two requests with one key the second finds the first's.
+        with self._log.transaction() as transaction:
+            earlier = None if key is None else _find_made(transaction.connection, key, body)
+            if earlier is not None:
+                return earlier, True
+            found = len(store.all_webhooks(transaction.connection))
             if found >= self._webhooks_max:
                 raise AtCapacity(f"{found} webhooks, at most {self._webhooks_max}", 3600)
-            store.put_webhook(connection, row)
+            store.put_webhook(transaction.connection, row)
+            if key is not None:
+                idempotency.remember(transaction.connection, _SCOPE, key, body, row.webhook_id)
         self._begin(row)
-        return row
+        return row, False
 
     def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
         """Change a webhook; it keeps its place in the log; raises NotFound."""
@@ -178,6 +191,11 @@ class SinkControl:
         with self._lock:
             self._outboxes[name] = outbox
         outbox.start()
+
+
+def _find_made(connection: sa.Connection, key: str, body: str) -> WebhookRow | None:
+    webhook_id = idempotency.find_made(connection, _SCOPE, key, body)
+    return None if webhook_id is None else store.get_webhook(connection, webhook_id)
 
 
 def wants(row: WebhookRow, message: Message) -> bool:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.deps import provided
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, Problem
+from service.idempotency import IdempotencyKey
 from service.security import Admin, Viewer
 from service.sinks.control import SinkControl
 from service.sinks.delivery import Receipt
@@ -24,6 +25,11 @@ from service.sinks.store import WebhookRow
 router = APIRouter(prefix="/v1", tags=["webhooks"])
 
 SinkControlDep = Annotated[SinkControl, Depends(provided(SinkControl))]
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    409: {"model": Problem, "description": "`idempotency_conflict`: the key was used for another body"},
+    422: {"model": Problem, "description": "`invalid_request`"},
+    429: {"model": Problem, "description": "`at_capacity`: as many webhooks as the settings allow"},
+}
 
 
 @router.get("/webhooks", dependencies=[Viewer])
@@ -32,10 +38,16 @@ def list_webhooks(control: SinkControlDep) -> WebhookList:
     return WebhookList(items=[_read(row, control) for row in control.all()])
 
 
-@router.post("/webhooks", dependencies=[Admin], status_code=status.HTTP_201_CREATED)
-def create_webhook(wanted: WebhookCreate, control: SinkControlDep) -> WebhookCreated:
-    """Add a webhook; its signing secret is in this answer and never again."""
-    return WebhookCreated.with_secret(control.create(wanted))
+@router.post("/webhooks", dependencies=[Admin], status_code=status.HTTP_201_CREATED, responses=_PROBLEMS)
+def create_webhook(
+    wanted: WebhookCreate, response: Response, control: SinkControlDep, idempotency_key: IdempotencyKey = None
+) -> WebhookCreated:
+    """Add a webhook; its signing secret is in this answer, and in that of a repetition with the same key, only."""
+    row, is_replay = control.create(wanted, idempotency_key)
+    response.headers["Location"] = f"/v1/webhooks/{row.webhook_id}"
+    if is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return WebhookCreated.with_secret(row)
 
 
 @router.get("/webhooks/{webhook_id}", dependencies=[Viewer])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import sqlalchemy as sa
 
+from service import idempotency
 from service.database import Database, UtcTime, metadata, now
 from service.sinks.outbox import Attempt
 
@@ -150,7 +151,8 @@ def all_webhooks(connection: sa.Connection) -> list[WebhookRow]:
 
 
 def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:
-    """Remove a webhook, its place and its deliveries; harmless when there is none."""
+    """Remove a webhook, its place, its deliveries and its idempotency key; harmless when there is none."""
+    idempotency.release(connection, webhook_id)
     connection.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id))
     connection.execute(sa.delete(sink_cursors).where(sink_cursors.c.name == webhook_id))
     connection.execute(sa.delete(deliveries).where(deliveries.c.sink == webhook_id))
