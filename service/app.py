@@ -40,7 +40,7 @@ from service.sinks import routes as sink_routes
 from service.streams import routes as stream_routes
 from service.telemetry import Metrics
 from service.watching import Foundation, Watching, build_watching
-from service.workers.keeper import Limits, WorkerPlan
+from service.workers.contract import Limits, WorkerPlan
 from service.workers.local import Engine, LocalEngine
 from service.workers.supervisor import Supervisor
 

@@ -42,10 +42,19 @@ class BlobFolder:
         return self._incoming / f"{job_id}.part"
 
     def adopt(self, job_id: str, incoming: Path, name: str) -> Path:
-        """Move a complete upload to its job's folder, in one step."""
+        """Move a complete upload to its job's folder, in one step; raises StorageFull."""
+        return incoming.replace(self.make(job_id) / name)
+
+    def make(self, job_id: str) -> Path:
+        """The folder of a job, made where it is missing; raises StorageFull."""
         folder = self.job(job_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        return incoming.replace(folder / name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise StorageFull(f"the blob disk has no room for the folder of {job_id}") from error
+        return folder
 
     def remove(self, job_id: str) -> None:
         """Remove a job's folder; harmless when there is none."""

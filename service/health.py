@@ -14,7 +14,7 @@ from service.deps import provided
 from service.security import AuthenticatorDep
 from service.settings import Settings
 from service.telemetry import Metrics
-from service.workers.keeper import WorkerHealth, WorkerState
+from service.workers.contract import WorkerHealth, WorkerState
 from service.workers.supervisor import Supervisor
 
 router = APIRouter(tags=["service"])

@@ -9,15 +9,15 @@ from typing import Protocol
 from pydantic import JsonValue, TypeAdapter
 
 from service.live.log import EventLog, Message, Transaction
+from service.rounds import Rounds
 from service.streams import store
 from service.streams.store import StreamRow, StreamState
-from service.workers.keeper import LossReason
+from service.workers.contract import LossReason
 from service.workers.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
 
 logger = logging.getLogger(__name__)
 
 CRASHES_MAX = 2
-_TICK_S = 1.0
 _PAUSE_S = (1.0, 60.0)
 """First and longest wait before a stream that failed by itself is placed again."""
 _FORGIVE_S = 600.0
@@ -90,9 +90,7 @@ class StreamDispatcher:
         self._tags: dict[str, Mapping[str, str]] = {}
         self._rows: dict[str, StreamRow] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
-        self._wake = threading.Event()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+        self._rounds = Rounds("streams", self._place_all)
 
     def start(self) -> None:
         """End what an earlier server left open, and begin."""
@@ -102,22 +100,19 @@ class StreamDispatcher:
                 if row.is_enabled and not row.is_final:
                     self._announce(transaction, row.stream_id, "connecting", None)
         self._witness.close_all()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Place nothing any more; what runs goes on. May be called twice."""
-        self._is_over = True
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
+        self._rounds.stop()
 
     def wake(self) -> None:
         """A stream was added or changed."""
-        self._wake.set()
+        self._rounds.wake()
 
     def on_room(self) -> None:
         """A worker may have a slot."""
-        self._wake.set()
+        self._rounds.wake()
 
     def restart(self, stream_id: str) -> None:
         """Its settings changed: end it where it runs; it is placed again."""
@@ -129,7 +124,7 @@ class StreamDispatcher:
                     self._leaving.add(stream_id)
             if is_placed and not self._placer.withdraw(stream_id):
                 self._forget(stream_id)
-        self._wake.set()
+        self._rounds.wake()
 
     def figures(self, stream_id: str) -> dict[str, JsonValue]:
         """The worker's last word on a stream; empty before the first."""
@@ -165,7 +160,7 @@ class StreamDispatcher:
         finally:
             # Nobody tells of a loss twice: whatever the database says, it must be placed again.
             self._forget(task.task_id)
-            self._wake.set()
+            self._rounds.wake()
 
     def _judge_loss(self, transaction: Transaction, row: StreamRow, reason: LossReason, is_suspect: bool) -> None:
         crashes = store.count_crash(transaction.connection, row.stream_id) if is_suspect else row.crashes
@@ -191,23 +186,13 @@ class StreamDispatcher:
         with self._lock:
             return self._rows.get(stream_id)
 
-    def _run(self) -> None:
-        while not self._is_over:
-            self._wake.wait(_TICK_S)
-            self._wake.clear()
-            try:
-                self._place_all()
-            except Exception:
-                # The thread's edge: a database that is away for a moment must not end it.
-                logger.exception("streams are not placed; trying again")
-
     def _place_all(self) -> None:
         if self._placer.room("stream") <= 0:
             return
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
         for row in rows:
-            if row.is_enabled and not row.is_final and not self._is_over:
+            if row.is_enabled and not row.is_final and not self._rounds.is_over:
                 with self._moving:
                     self._place(row.stream_id)
 
@@ -273,7 +258,7 @@ class StreamDispatcher:
         self._close(row or self._placed_row(message.task_id), is_gone=row is None)
         # Last: from here on it may be placed again.
         self._forget(message.task_id)
-        self._wake.set()
+        self._rounds.wake()
 
     def _pause(self, stream_id: str) -> None:
         """What failed by itself is tried again after a wait that grows."""

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from service.workers.keeper import Keeper, Limits, TaskListener, WorkerHealth, WorkerPlan
+from service.workers.contract import Limits, TaskListener, WorkerHealth, WorkerPlan
+from service.workers.keeper import Keeper
 from service.workers.local import Engine
 from service.workers.messages import Sample, StopReason, Task
 from service.workers.suspicion import Suspicion

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.settings import load_settings
-from service.workers.keeper import Limits
+from service.workers.contract import Limits
 from service.workers.local import Engine
 from tests.fakes import ThreadEngine
 

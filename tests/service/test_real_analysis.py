@@ -1,26 +1,32 @@
-"""The service with its real workers and networks: a clip becomes labels, and bad files become clear errors."""
+"""The service with its real worker and networks: a clip becomes labels, a bad file a clear error, and nothing stays."""
 
 import json
 import logging
+import resource
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from service.bench import build_bench
 from service.settings import load_settings
 from service.workers.local import LocalEngine
-from tests.service.conftest import Running, running
+from tests.service.bad_videos import ODD, REFUSED, Odd, Refused
+from tests.service.conftest import JobRead, Running, running
+from tests.videos import write_video
 
 pytestmark = pytest.mark.e2e
+
+PEAK_BYTES_MAX = 1.5 * 2**30
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[Running]:
+    """One server and one worker for every case; at the end nothing of any case is left."""
     home = tmp_path_factory.mktemp("real")
     # What was fetched once serves every run.
     cache = load_settings(home=Path.home() / ".actogram").cache
@@ -34,21 +40,62 @@ def service(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iter
             assert time.monotonic() < until, found.http.get("/readyz").text
             time.sleep(0.2)
         yield found
+        _remove_all(found)
+        assert _files(home / "blobs") == []
+        (worker,) = _workers(found)
+        assert worker["restarts"] == 0
 
 
-def _audio(path: Path) -> bytes:
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=44100)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
-        frame.rate = 44100
-        container.mux([*stream.encode(frame), *stream.encode(None)])
-    return path.read_bytes()
-
-
-def _upload(service: Running, name: str, data: bytes, **fields: str) -> dict[str, object]:
+def _upload(service: Running, name: str, data: bytes, **fields: str) -> JobRead:
     made = service.http.post("/v1/jobs", files={"file": (name, data)}, data=fields)
-    assert made.status_code == 202, made.text
+    if made.status_code != 202:
+        return {"state": "failed", "error": made.json()}
     return service.wait(made.json()["job_id"], timeout_s=120)
+
+
+def _error(job: JobRead) -> dict[str, object]:
+    assert job["state"] == "failed", job
+    error = job["error"]
+    assert isinstance(error, dict)
+    return error
+
+
+def _summary(job: JobRead) -> dict[str, object]:
+    assert job["state"] == "succeeded", job["error"]
+    summary = job["summary"]
+    assert isinstance(summary, dict)
+    return summary
+
+
+def _workers(service: Running) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = service.http.get("/healthz").json()["workers"]
+    return found
+
+
+def _peak_bytes(service: Running) -> int:
+    """The most resident memory that the worker ever had."""
+    status = Path(f"/proc/{_workers(service)[0]['pid']}/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _remove_all(service: Running) -> None:
+    for job in service.http.get("/v1/jobs?limit=200").json()["items"]:
+        service.http.delete(f"/v1/jobs/{job['job_id']}")
+
+
+@contextmanager
+def _full_disk(service: Running, num_bytes: int) -> Iterator[None]:
+    """The worker may write no file longer than this: to it, the disk is full."""
+    pid = int(str(_workers(service)[0]["pid"]))
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (num_bytes, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def test_clip_of_a_fall_becomes_labels(service: Running, data_dir: Path) -> None:
@@ -56,10 +103,8 @@ def test_clip_of_a_fall_becomes_labels(service: Running, data_dir: Path) -> None
 
     job = _upload(service, "Sturz – 落ちる.MP4", clip, video="true")
 
-    assert job["state"] == "succeeded", job["error"]
-    summary, base = job["summary"], f"/v1/jobs/{job['job_id']}"
-    assert isinstance(summary, dict)
-    assert "fall" in summary["actions"]
+    summary, base = _summary(job), f"/v1/jobs/{job['job_id']}"
+    assert "fall" in str(summary["actions"])
     lines = [json.loads(line) for line in service.http.get(f"{base}/results").text.splitlines()]
     frames = [line for line in lines if line["type"] == "frame"]
     assert len(frames) == summary["num_frames"]
@@ -67,24 +112,69 @@ def test_clip_of_a_fall_becomes_labels(service: Running, data_dir: Path) -> None
     assert (boxes[:, 2:] > boxes[:, :2]).all()
     assert "fall" in service.http.get(f"{base}/results?format=csv").text
     tracks = service.http.get(f"{base}/timeline").json()["tracks"]
-    assert {action["action"] for track in tracks for action in track["actions"]} == set(summary["actions"])
+    assert sorted({action["action"] for track in tracks for action in track["actions"]}) == summary["actions"]
     assert service.http.get(f"{base}/video").content[4:8] == b"ftyp"
 
 
-def test_bad_files_say_what_is_wrong_by_their_own_name(service: Running, data_dir: Path, tmp_path: Path) -> None:
-    clip = (data_dir / "video" / "upfall_a1_t1_c1.mp4").read_bytes()
-    cases = {
-        "notes.mp4": (b"these are notes, not a film\n" * 100, "unsupported_media"),
-        "noise.avi": (np.random.default_rng(0).bytes(20_000), "unsupported_media"),
-        "ton ü.mp4": (_audio(tmp_path / "a.mp4"), "unsupported_media"),
-        "cut.mp4": (clip[:60_000], "source_truncated"),
-    }
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_bad_file_says_what_is_wrong_by_its_own_name(service: Running, case: Refused, tmp_path: Path) -> None:
+    job = _upload(service, case.name, case.make(tmp_path))
 
-    found = {name: _upload(service, name, data) for name, (data, _) in cases.items()}
+    error = _error(job)
+    assert error["code"] == case.code
+    assert case.name in str(error["detail"])
+    assert "source." not in str(error["detail"])
+    assert str(service.home) not in str(error["detail"])
+    if "job_id" in job:
+        folder = service.home / "blobs" / "jobs" / str(job["job_id"])
+        assert [name.partition(".")[0] for name in _files(folder)] == ["source"]
 
-    for name, (_, code) in cases.items():
-        error = found[name]["error"]
-        assert isinstance(error, dict)
-        assert (found[name]["state"], error["code"]) == ("failed", code)
-        assert name in error["detail"]
-        assert "source." not in error["detail"]
+
+@pytest.mark.parametrize("case", ODD, ids=lambda case: case.name)
+def test_odd_file_gives_a_right_answer_with_nobody_in_it(service: Running, case: Odd, tmp_path: Path) -> None:
+    job = _upload(service, case.name, case.make(tmp_path))
+
+    summary = _summary(job)
+    assert (summary["num_frames"], summary["num_tracks"]) == (case.num_frames, 0)
+    assert float(str(summary["duration_s"])) == pytest.approx(case.duration_s, rel=0.05, abs=0.2)
+    lines = service.http.get(f"/v1/jobs/{job['job_id']}/results").text.splitlines()
+    assert json.loads(lines[0])["source"] == case.name
+    assert _peak_bytes(service) < PEAK_BYTES_MAX
+
+
+@pytest.mark.parametrize("num_bytes", [0, 1000], ids=["from the first byte", "half way"])
+def test_disk_that_is_full_under_the_worker_is_said_and_the_next_job_runs(
+    service: Running, num_bytes: int, tmp_path: Path
+) -> None:
+    film = write_video(tmp_path / "film.mp4").read_bytes()
+
+    with _full_disk(service, num_bytes):
+        job = _upload(service, "film.mp4", film, video="true")
+
+    error = _error(job)
+    assert (error["code"], error["status"]) == ("disk_full", 507)
+    assert str(service.home) not in str(error["detail"])
+    assert _files(service.home / "blobs" / "jobs" / str(job["job_id"])) == ["source.mp4"]
+    assert _summary(_upload(service, "film.mp4", film))["num_frames"] == 12
+
+
+def test_unknown_model_is_refused_before_anything_is_kept(service: Running, tmp_path: Path) -> None:
+    before = _files(service.home / "blobs")
+
+    job = _upload(service, "film.mp4", write_video(tmp_path / "film.mp4").read_bytes(), model="nobody")
+
+    assert _error(job)["code"] == "model_unknown"
+    assert _files(service.home / "blobs") == before
+
+
+def test_broken_files_in_a_row_leave_a_worker_that_works(service: Running, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mp4").read_bytes()
+    made = [
+        service.http.post("/v1/jobs", files={"file": (case.name, data)})
+        for case in REFUSED if (data := case.make(tmp_path))
+    ]  # fmt: skip
+
+    last = _upload(service, "film.mp4", film)
+
+    assert {answer.status_code for answer in made} == {202}
+    assert _summary(last)["num_frames"] == 12

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.workers.keeper import Limits, LossReason, WorkerPlan
+from service.workers.contract import Limits, LossReason, WorkerPlan
 from service.workers.local import LocalEngine
 from service.workers.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
 from service.workers.supervisor import Supervisor
