@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.errors import DatabaseNewer
+from service.errors import DatabaseNewer, StorageFull
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +67,14 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that writes: committed at the end, undone by an error."""
-        with self._engine.begin() as connection:
-            yield connection
+        """A transaction that writes: committed at the end, undone by an error. Raises StorageFull."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            if not _is_full(error):
+                raise
+            raise StorageFull("the database's disk is full; nothing was stored") from error
 
     @property
     def shown_url(self) -> str:
@@ -78,6 +84,12 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _is_full(error: sa.exc.OperationalError) -> bool:
+    """Whether the database has no room: SQLite's own code, PostgreSQL's class of errors."""
+    code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+    return code in (sqlite3.SQLITE_FULL, "53100")
 
 
 def _open_engine(url: str) -> sa.Engine:

@@ -14,8 +14,10 @@ from service.commands.failures import reported
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pipelines.stream.sources.status import SourceStatus
+    from pipelines.stream.buffer import FrameBuffer
+    from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
+    from service.streams.condition import Condition
 
 _REFRESH_S = 0.25
 _EVENTS_SHOWN = 12
@@ -60,33 +62,51 @@ def _run(
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
     from pipelines.stream.config import StreamConfig
+    from pipelines.stream.sources.uri import redact
+    from pipelines.stream.watch import watch
+    from service.commands.analyze import load_default_networks
+    from service.streams.condition import Condition
+
+    loaded = load_default_networks(*networks)
+    buffer = FrameBuffer(4, "drop_oldest")
+    condition = Condition(how[1], show.state)
+    reader = _open_reader(address, how, buffer, condition)
+    pipeline = build_pipeline(loaded, StreamConfig(), redact(address))
+
+    def on_result(result: "FrameResult", _: float) -> None:
+        condition.on_frame()
+        show.frame(result)
+
+    def on_tick() -> None:
+        condition.on_source(reader.status())
+        show.tick()
+
+    reader.start()
+    try:
+        with show:
+            show.events(watch(buffer, pipeline, on_result, on_tick, stopping.is_set))
+    finally:
+        reader.stop()
+        buffer.stop()
+        reader.join()
+
+
+def _open_reader(
+    address: str, how: tuple[str, float, bool], buffer: "FrameBuffer", condition: "Condition"
+) -> "LiveReader":
     from pipelines.stream.sources.live import Surroundings
     from pipelines.stream.sources.open import build_reader
     from pipelines.stream.sources.status import LiveOptions
-    from pipelines.stream.sources.uri import SourcePolicy, redact
-    from pipelines.stream.watch import watch
-    from service.commands.analyze import load_default_networks
+    from pipelines.stream.sources.uri import SourcePolicy
 
     transport, fps, loop = how
-    loaded = load_default_networks(*networks)
     # Whoever starts this command may open what they may open anyway.
     policy = SourcePolicy(
         frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam"}), allow_local=True,
         file_roots=(Path("/"),),
     )  # fmt: skip
-    buffer = FrameBuffer(4, "drop_oldest")
     options = LiveOptions(transport="udp" if transport == "udp" else "tcp", rate_hz=fps, loops=loop)
-    reader = build_reader(address, buffer, policy, options, surroundings=Surroundings(on_state=show.state))
-    pipeline = build_pipeline(loaded, StreamConfig(), redact(address))
-    reader.start()
-    try:
-        with show:
-            closed = watch(buffer, pipeline, lambda result, _: show.frame(result), show.tick, stopping.is_set)
-            show.events(closed)
-    finally:
-        reader.stop()
-        buffer.stop()
-        reader.join()
+    return build_reader(address, buffer, policy, options, surroundings=Surroundings(on_state=condition.on_source))
 
 
 def _address(uri: str) -> str:
@@ -104,9 +124,8 @@ class _Json:
     def __exit__(self, *_: object) -> None:
         sys.stdout.flush()
 
-    def state(self, status: "SourceStatus") -> None:
-        fault = f": {status.last_error.code}" if status.last_error and status.state != "running" else ""
-        click.echo(f"{status.state}{fault}", err=True)
+    def state(self, state: str, code: str | None, message: str | None) -> None:
+        click.echo(f"{state}: {code}: {message}" if code else state, err=True)
 
     def frame(self, result: "FrameResult") -> None:
         self.events(result.events)
@@ -133,7 +152,7 @@ class _Table:
 
         self._shown = redact(address)
         self._live = Live(console=Console(), auto_refresh=False, transient=False)
-        self._status: SourceStatus | None = None
+        self._state = "connecting"
         self._result: FrameResult | None = None
         self._events: dict[str, Event] = {}
         self._drawn_s = self._seen_s = 0.0
@@ -147,8 +166,8 @@ class _Table:
         self._live.update(self._draw(), refresh=True)
         self._live.stop()
 
-    def state(self, status: "SourceStatus") -> None:
-        self._status = status
+    def state(self, state: str, code: str | None, message: str | None) -> None:
+        self._state = f"{state} ({code}: {message})" if code else state
 
     def frame(self, result: "FrameResult") -> None:
         self._result = result
@@ -177,13 +196,9 @@ class _Table:
         return Group(Text(self._head(), style="bold"), self._people(), self._history())
 
     def _head(self) -> str:
-        status = self._status
-        state: str = "connecting" if status is None else status.state
-        if status is not None and status.last_error is not None and state not in ("running", "degraded"):
-            state += f" ({status.last_error.code}: {status.last_error.message})"
         span_s = self._times_s[-1] - self._times_s[0] if len(self._times_s) > 1 else 0.0
         rate = f", {(len(self._times_s) - 1) / span_s:.1f} frames/s" if span_s > 0 else ""
-        return f"{self._shown}  {state}{rate}"
+        return f"{self._shown}  {self._state}{rate}"
 
     def _people(self) -> "RenderableType":
         from rich.table import Table

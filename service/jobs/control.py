@@ -68,7 +68,10 @@ class JobControl:
     def create_upload(
         self, job_id: str, upload: Upload, options: JobOptions, tags: dict[str, str], key: str | None
     ) -> Created:
-        """Queue an uploaded video. Takes the file over, also when it raises: IdempotencyConflict, ModelUnknown."""
+        """Queue an uploaded video. Takes the file over, also when it raises.
+
+        Raises IdempotencyConflict, ModelUnknown, StorageFull.
+        """
         try:
             self._check(options)
             fingerprint = _fingerprint(upload.sha256, options, tags)
@@ -79,9 +82,12 @@ class JobControl:
         finally:
             upload.path.unlink(missing_ok=True)
         row = JobRow(job_id, "upload", path.name, upload.name, upload.size_bytes, _options(options), tags)
-        created = self._insert(row, key, fingerprint)
-        if created.row.job_id != job_id:
-            self._blobs.remove(job_id)
+        created = None
+        try:
+            created = self._insert(row, key, fingerprint)
+        finally:
+            if created is None or created.row.job_id != job_id:
+                self._blobs.remove(job_id)
         return created
 
     def create_source(self, body: JobCreate, key: str | None) -> Created:

@@ -22,6 +22,7 @@ _PAUSE_S = (1.0, 60.0)
 """First and longest wait before a stream that failed by itself is placed again."""
 _FORGIVE_S = 600.0
 _STATE: TypeAdapter[StreamState] = TypeAdapter(StreamState)
+_FLOWING = ("running", "degraded")
 
 
 class Placer(Protocol):
@@ -236,10 +237,10 @@ class StreamDispatcher:
             row = store.get(transaction.connection, fact.task_id)
             if row is None or not row.is_enabled:
                 return
-            if state == "running":
+            if state in _FLOWING:
                 with self._lock:
                     self._pauses.pop(row.stream_id, None)
-            if state == "running" and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
+            if state in _FLOWING and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
                 store.forgive(transaction.connection, row.stream_id)
             self._announce(transaction, row.stream_id, state, fault)
 

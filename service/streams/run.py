@@ -21,6 +21,7 @@ from pipelines.stream.sources.status import LiveOptions, SourceStatus
 from pipelines.stream.sources.uri import SourcePolicy
 from pipelines.stream.watch import watch
 from pipelines.types import Frame, FrameResult
+from service.streams.condition import Condition
 from service.streams.evidence import EvidenceKeeper, EvidencePlan
 from service.streams.feed import PushServer
 from service.streams.pictures import is_wanted, stamped
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 _BUFFER_FRAMES = 2
 _STATUS_S = 1.0
 _SILENCE_S = 10.0
-_FAULTY = frozenset({"reconnecting", "failed", "connecting"})
 _PICTURE_S = 0.2
 _PICTURE_SIDE_PX = 960
 _PICTURE_QUALITY = 75
@@ -86,14 +86,14 @@ class _Session:
         self._reconnects = 0
         self._told_s = 0.0
         self._pictured_s = 0.0
-        self._told_fault: str | None = None
+        self._condition = Condition(config.analysis.fps, self._reporter.state)
         self._is_silent = True
 
     def run(self) -> Ended:
         """Watch until the end; what is open is closed and told, also when the source fails."""
         reader = build_reader(
             self._feed or self._task.uri, self._buffer, self._policy, self._options(),
-            surroundings=Surroundings(on_state=self._on_state, packets=self._evidence.packets),
+            surroundings=Surroundings(on_state=self._condition.on_source, packets=self._evidence.packets),
         )  # fmt: skip
         server = PushServer(self._folder / "push.sock", self._feed) if self._feed else None
         pipeline = build_pipeline(
@@ -141,13 +141,9 @@ class _Session:
     def _is_stopped(self) -> bool:
         return self._channel.stop_reason is not None
 
-    def _on_state(self, status: SourceStatus) -> None:
-        fault = status.last_error if status.state in _FAULTY else None
-        self._told_fault = fault.code if fault else None
-        self._reporter.state(status.state, fault.code if fault else None, fault.message if fault else None)
-
     def _on_result(self, result: FrameResult, began_s: float) -> None:
         self._is_silent = False
+        self._condition.on_frame()
         told = self._reporter.frame(result, began_s)
         self._evidence.add(result, told)
         if self._config.privacy.pictures:
@@ -164,8 +160,7 @@ class _Session:
         if now_s - self._told_s >= _STATUS_S:
             self._told_s = now_s
             status = reader.status()
-            if status.state in _FAULTY and status.last_error and status.last_error.code != self._told_fault:
-                self._on_state(status)
+            self._condition.on_source(status)
             self._tell_status(status, now_s)
 
     def _tell_status(self, status: SourceStatus, now_s: float) -> None:

@@ -183,6 +183,34 @@ def test_camera_that_goes_away_shows_its_reason_and_nobody(stage: Stage, camera:
     expect(camera.locator("canvas.overlay")).to_have_attribute("data-people", "0")
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("overloaded", "Live, behind"), ("low_fps", "Live, too few pictures"), ("no_picture", "No picture")],
+)
+def test_camera_that_is_not_well_says_why_and_is_well_again(
+    stage: Stage, open_tab: OpenTab, camera: Page, code: str, said: str
+) -> None:
+    wall = open_tab(f"{stage.url}/#/live")
+    stage.state.wait_for_subscriptions(2)
+    tile = wall.get_by_role("listitem").filter(has_text="Dock")
+    expect(tile.locator(".state")).to_have_text("Live")
+
+    fault = {"code": code, "message": "3.0 of 15.0 pictures a second"}
+    stage.state.streams["dock"].update(state="degraded", last_error=fault)
+    stage.state.tell("stream.state_changed", {"state": "degraded", **fault}, stream_id="dock")
+
+    for page in (camera.locator(".page-head"), tile):
+        expect(page.locator(".state")).to_have_text(said)
+        expect(page).to_contain_text("3.0 of 15.0 pictures a second")
+    expect(camera.get_by_role("status").filter(has_text=f"{said}: 3.0 of 15.0")).to_have_count(1)
+    expect(camera.locator(".feed-note")).to_be_hidden()
+    stage.state.streams["dock"].update(state="running", last_error=None)
+    stage.state.tell("stream.state_changed", {"state": "running", "code": None, "message": None}, stream_id="dock")
+    for page in (camera.locator(".page-head"), tile):
+        expect(page.locator(".state")).to_have_text("Live")
+        expect(page).not_to_contain_text("3.0 of 15.0")
+
+
 def test_private_camera_shows_skeletons_and_asks_for_no_picture(stage: Stage, open_tab: OpenTab) -> None:
     add_stream(stage.state, "Ward", ACTS, privacy={"pictures": False})
     tab = open_tab(f"{stage.url}/#/live/ward")

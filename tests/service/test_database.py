@@ -11,7 +11,7 @@ from alembic.config import Config
 
 import service
 from service.database import Database, migrate
-from service.errors import DatabaseNewer
+from service.errors import DatabaseNewer, StorageFull
 from service.jobs import store as job_store
 from service.jobs.store import JobRow
 
@@ -113,4 +113,22 @@ def test_database_is_durable_and_in_wal_mode(tmp_path: Path) -> None:
         synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
 
     assert (mode, synchronous) == ("wal", 2)
+    database.close()
+
+
+def test_full_disk_under_the_database_is_said_and_undoes_the_transaction(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    migrate(database)
+
+    def fill() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql("CREATE TABLE many (one BLOB)")
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as many as there are
+            connection.exec_driver_sql("INSERT INTO many VALUES (zeroblob(1000000))")
+
+    with pytest.raises(StorageFull):
+        fill()
+
+    with database.read() as connection:
+        assert not sa.inspect(connection).has_table("many")
     database.close()

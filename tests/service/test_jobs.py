@@ -3,13 +3,17 @@
 import json
 import socket
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from service.errors import StorageFull
+from service.jobs.control import JobControl
 from service.jobs.retention import Janitor
+from service.live.log import Transaction
 from tests.service.conftest import Running, Serve
 
 
@@ -309,6 +313,26 @@ def test_full_disk_is_a_problem_and_uploads_come_back_with_the_room(serve: Serve
 
     assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
     assert _folders(service) == []
+    assert service.wait(service.create("script frames 1"))["state"] == "succeeded"
+
+
+class _FullLog:
+    """A log whose disk is full."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        raise StorageFull("the database's disk is full; nothing was stored")
+
+
+def test_upload_that_cannot_be_stored_leaves_nothing_and_the_next_job_runs(serve: Serve) -> None:
+    service = serve()
+    control = service.app.state.parts[JobControl]
+    log, control._log = control._log, _FullLog()
+
+    refused = service.post("script frames 1")
+    control._log = log
+
+    assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
+    assert (_folders(service), _incoming(service)) == ([], [])
     assert service.wait(service.create("script frames 1"))["state"] == "succeeded"
 
 

@@ -10,9 +10,21 @@ const STATES = {
   failed: ["Failed", "alarm"],
 };
 
-/** [words, tone] of a state. */
-export function stateOf(state) {
-  return STATES[state] ?? [state, ""];
+const TROUBLES = {
+  overloaded: "Live, behind",
+  low_fps: "Live, too few pictures",
+  no_picture: "No picture",
+};
+
+/** [words, tone] of a stream's state. */
+export function stateOf(stream) {
+  const [said, tone] = STATES[stream.state] ?? [stream.state, ""];
+  return [stream.state === "degraded" ? (TROUBLES[stream.last_error?.code] ?? said) : said, tone];
+}
+
+/** Why a stream that is live is not well; empty when it is. */
+export function troubleOf(stream) {
+  return stream.state === "degraded" ? (stream.last_error?.message ?? "") : "";
 }
 
 /** Whether pictures come now. */

@@ -15,7 +15,7 @@ import { editRules } from "../parts/rule-editor.js";
 import { createStatusPanel } from "../parts/status-panel.js";
 import { editZones } from "../parts/zone-editor.js";
 import { go } from "../router.js";
-import { changeStream, isFlowing, stateOf } from "../streams.js";
+import { changeStream, isFlowing, stateOf, troubleOf } from "../streams.js";
 import { createTimeline } from "../timeline.js";
 import { activeWebcam } from "../webcam.js";
 import { take } from "./events.js";
@@ -29,13 +29,14 @@ export function open(main, params) {
   const self = { id: params.id, path: `/v1/streams/${encodeURIComponent(params.id)}`, end, selected: null };
   self.title = h("h1", {}, params.id);
   self.state = h("span", { class: "state" });
+  self.trouble = h("p", { class: "trouble", hidden: true });
   self.tools = h("div", { class: "button-row" });
   self.body = h("div", {});
   main.append(
     h(
       "div",
       { class: "page-head item" },
-      h("div", {}, h("a", { class: "crumb", href: "#/live" }, icon("back", 16), "Live"), self.title, self.state),
+      h("div", {}, h("a", { class: "crumb", href: "#/live" }, icon("back", 16), "Live"), self.title, self.state, self.trouble),
       self.tools,
     ),
     self.body,
@@ -190,15 +191,19 @@ function drawRows(self) {
 
 function showState(self) {
   if (!self.stream) return;
-  const [said, tone] = stateOf(self.stream.state);
+  const [said, tone] = stateOf(self.stream);
   const isCut = self.isLinked === false;
   fill(self.state, isCut ? "No live connection, trying again" : said);
   self.state.dataset.tone = isCut ? "warning" : tone;
   const fault = self.stream.last_error;
   const note = isFlowing(self.stream) ? "" : [said, fault?.message].filter(Boolean).join(": ");
   self.stage.setNote(note);
-  if (note !== self.saidNote) announce(note || `${self.stream.name} is live`);
-  self.saidNote = note;
+  const trouble = isCut ? "" : troubleOf(self.stream);
+  fill(self.trouble, trouble);
+  self.trouble.hidden = !trouble;
+  const news = note || [trouble && said, trouble].filter(Boolean).join(": ");
+  if (news !== self.saidNews) announce(news || `${self.stream.name} is live`);
+  self.saidNews = news;
 }
 
 function showTools(self) {

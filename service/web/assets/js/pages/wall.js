@@ -10,7 +10,7 @@ import { addCamera } from "../parts/add-camera.js";
 import { swatch } from "../parts/legend.js";
 import { snapshotQueue } from "../parts/snapshots.js";
 import { go } from "../router.js";
-import { allStreams, isFlowing, stateOf } from "../streams.js";
+import { allStreams, isFlowing, stateOf, troubleOf } from "../streams.js";
 
 const RELOAD_MS = 15_000;
 const STALE_MS = 4000;
@@ -128,6 +128,7 @@ function newTile(self, stream) {
   const absent = h("span", { class: "tile-absent" });
   const badge = h("span", { class: "state" });
   const link = h("a", { href: `#/live/${stream.stream_id}` });
+  const trouble = h("p", { class: "tile-trouble", hidden: true });
   const people = h("p", { class: "tile-people" });
   const last = h("p", { class: "faint clip-text" });
   const frame = h("div", { class: "tile-picture" }, picture, absent);
@@ -135,7 +136,7 @@ function newTile(self, stream) {
     "li",
     { class: "tile card" },
     frame,
-    h("div", { class: "tile-text" }, h("div", { class: "tile-head" }, link, badge), people, last),
+    h("div", { class: "tile-text" }, h("div", { class: "tile-head" }, link, badge), trouble, people, last),
   );
   const held = { atMs: 0 };
   // Without pictures the tile shows the people as skeletons alone.
@@ -161,12 +162,14 @@ function newTile(self, stream) {
     stream,
     update(next) {
       tile.stream = next;
-      const [said, tone] = stateOf(next.state);
+      const [said, tone] = stateOf(next);
       link.textContent = next.name;
       badge.textContent = said;
       badge.dataset.tone = tone;
       element.dataset.state = next.state;
       picture.dataset.stale = !isFlowing(next);
+      trouble.textContent = troubleOf(next);
+      trouble.hidden = trouble.textContent === "";
       absent.textContent = isFlowing(next) ? "" : (next.last_error?.message ?? said);
       absent.hidden = absent.textContent === "" || (!picture.hidden && isFlowing(next));
     },
