@@ -2,22 +2,26 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.errors import ModelError
-from pipelines.errors import PipelineError
+from pipelines.errors import DatasetInvalid, PipelineError
 from pipelines.training.labels import load_labels
+
+if TYPE_CHECKING:
+    from pipelines.training.segments import SegmentTable
 
 _CONSOLE = Console(stderr=True)
 _DATA = click.option(
-    "--data", type=click.Path(path_type=Path), required=True,
-    help="Folder with the skeleton sets (.npz or .pkl); ACTOGRAM_DATA names its parent.",
+    "--data", type=click.Path(path_type=Path), required=True, multiple=True,
+    help="Folder with skeleton sets (.npz or .pkl), more than once for several; ACTOGRAM_DATA names its parent.",
 )  # fmt: skip
 
 
@@ -31,21 +35,25 @@ def main() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The set: .npz (open) or .pkl (PYSKL).")
 @click.option("--min-seconds", default=1.0, show_default=True, help="Shorter tracks are dropped.")
 @click.option("--by-folder", is_flag=True, help="The folder that holds a video names its class.")
+@click.option("--segments", help="What is seen when: a .toml file, or `everyday`. Only the videos it names are read.")
 @click.option("--cache", required=True, type=click.Path(path_type=Path), help="Where fetched weights are kept.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A folder with weight files of your own.")
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
 def prepare(
-    videos: tuple[Path, ...], out: Path, min_seconds: float, by_folder: bool, cache: Path, weights: Path | None,
-    offline: bool,
+    videos: tuple[Path, ...], out: Path, min_seconds: float, by_folder: bool, segments: str | None, cache: Path,
+    weights: Path | None, offline: bool,
 ) -> None:  # fmt: skip
     """Videos to a set."""
     from models.weights import WeightStore
     from pipelines.training import prepare as stage
     from pipelines.training.datasets import check_target, save_set
+    from pipelines.training.segments import cut_segments, load_segments
 
     with _failures():
         check_target(out)
-        found = stage.find_videos(videos)
+        found, table = stage.find_videos(videos), load_segments(segments) if segments else None
+        if table is not None:
+            found = _named(found, table)
         networks = stage.load_networks(WeightStore(cache, weights, offline))
         with _bar("{task.fields[what]}") as bar:
             task = bar.add_task("", total=float(len(found)), what="starting")
@@ -55,8 +63,11 @@ def prepare(
                 on_refused=lambda path, why: _CONSOLE.print(f"left out {path.name}: {why}"),
             )  # fmt: skip
             bar.update(task, completed=float(len(found)), what="done")
+        if table is not None:
+            skeletons = cut_segments(skeletons, table)
         save_set(skeletons, out)
-        click.echo(f"{out}: {len(skeletons.annotations)} tracks of {len(found)} videos")
+        what = "tracks" if table is None else "pieces"
+        click.echo(f"{out}: {len(skeletons.annotations)} {what} of {len(found)} videos")
 
 
 @main.command(help="Train an action network: a preset by name or a TOML file.")
@@ -65,12 +76,14 @@ def prepare(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for checkpoint and report.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override, e.g. optim.steps=500.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
-def train(preset: str, data: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """A configuration to a checkpoint and a report."""
     from pipelines.training.config import load_config
+    from pipelines.training.corpus import with_sets
 
     with _failures():
-        config, table = load_config(preset, _pairs(overrides)), load_labels()
+        table = load_labels()
+        config = with_sets(load_config(preset, _pairs(overrides)), table, data)
         # torch takes seconds to import: a wrong preset is told before.
         from pipelines.training import runs
         from pipelines.training.loop import Progress as Step
@@ -94,7 +107,7 @@ def train(preset: str, data: Path, out: Path, overrides: tuple[str, ...], resume
 @click.option("--sets", help="Names with commas; default: all that the network learnt from.")
 @click.option("--part", type=click.Choice(["test", "train", "all"]), default="test", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report; default: beside the model.")
-def evaluate(model: Path, data: Path, sets: str | None, part: str, out: Path | None) -> None:
+def evaluate(model: Path, data: tuple[Path, ...], sets: str | None, part: str, out: Path | None) -> None:
     """A checkpoint to a report."""
     from pipelines.training import runs
 
@@ -109,7 +122,7 @@ def evaluate(model: Path, data: Path, sets: str | None, part: str, out: Path | N
 @_DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the served model.")
 @click.option("--measured", type=click.Path(exists=True, path_type=Path), help="JSON with what was measured on it.")
-def export(model: Path, data: Path, out: Path, measured: Path | None) -> None:
+def export(model: Path, data: tuple[Path, ...], out: Path, measured: Path | None) -> None:
     """A checkpoint to model.onnx, model.json and card.md."""
     from pipelines.training.release import release
 
@@ -119,7 +132,7 @@ def export(model: Path, data: Path, out: Path, measured: Path | None) -> None:
         click.echo(f"{exported.path}: {exported.size_bytes} bytes, differs from torch by {exported.max_difference:.1e}")
 
 
-def _report(model: Path, name: str, data: Path, sets: list[str], part: str, out: Path | None = None) -> None:
+def _report(model: Path, name: str, data: Sequence[Path], sets: list[str], part: str, out: Path | None = None) -> None:
     """Measure a run's network and say where the report lies."""
     from pipelines.training import runs
     from pipelines.training.evaluate import answer
@@ -134,6 +147,16 @@ def _report(model: Path, name: str, data: Path, sets: list[str], part: str, out:
     scores = runs.write_report(answers, table, choices.temperature, f"{name}, {part} part of {len(sets)} sets", folder)
     click.echo(sets_table(scores))
     click.echo(f"{folder / 'report.md'}")
+
+
+def _named(videos: list[Path], table: "SegmentTable") -> list[Path]:
+    """The videos whose segments are known; says which of those are not there."""
+    found = [path for path in videos if path.stem in table]
+    for name in sorted(set(table) - {path.stem for path in found}):
+        _CONSOLE.print(f"left out {name}: no such video was given")
+    if not found:
+        raise DatasetInvalid(f"none of the {len(videos)} videos is among the segments: {', '.join(table)}")
+    return found
 
 
 def _pairs(overrides: tuple[str, ...]) -> dict[str, str]:

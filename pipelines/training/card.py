@@ -62,11 +62,14 @@ def _data(contract: Mapping[str, Any]) -> str:
 
 def _protocol(contract: Mapping[str, Any]) -> str:
     splits = contract["protocol"]["splits"]
-    return (
-        f"{table(['set', 'learnt from / reported on'], [list(row) for row in splits.items()])}\n\n"
+    absent = contract["protocol"].get("absent")
+    parts = [table(["set", "learnt from / reported on"], [list(row) for row in splits.items()])]
+    parts += [f"{absent[0].upper()}{absent[1:]}."] if absent else []
+    parts.append(
         f"Chosen on: {contract['protocol']['choices']}. Joints of 3D sets go through random virtual cameras; falls and "
         "lying are also made by tipping upright bodies over. Settings of the run are in `model.json`."
     )
+    return "\n\n".join(parts)
 
 
 def _left_out(metrics: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.arrays import BoolArray, FloatArray, IntArray
 from pipelines.errors import DatasetInvalid
+from pipelines.training.config import TrainConfig
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set, to_coco17
 from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, SetTable
 from pipelines.training.transforms import fill, find_fall
@@ -132,14 +133,22 @@ def split_names(skeletons: SkeletonSet, table: LabelTable, part: str) -> set[str
     return names
 
 
+def with_sets(config: TrainConfig, table: LabelTable, folders: Sequence[Path]) -> TrainConfig:
+    """A configuration that names its sets: without any it takes all, optional ones where a folder holds them."""
+    if config.data.sets:
+        return config
+    sets = tuple(name for name, rows in table.sets.items() if not rows.optional or _path(folders, name) is not None)
+    return config.model_copy(update={"data": config.data.model_copy(update={"sets": sets})})
+
+
 def load_clips(
-    folder: Path, sets: Sequence[str], table: LabelTable, part: str | None, progress: Callable[[str], None]
+    folders: Sequence[Path], sets: Sequence[str], table: LabelTable, part: str | None, progress: Callable[[str], None]
 ) -> list[Clip]:
     """Clips of several sets, of one part of each (`train`, `test`) or of all of it (None)."""
     clips: list[Clip] = []
     for name in sets:
         progress(name)
-        skeletons = load_set(_find(folder, name))
+        skeletons = load_set(find_set(folders, name))
         clips += read_clips(skeletons, table, None if part is None else split_names(skeletons, table, part))
     return clips
 
@@ -151,11 +160,17 @@ def split_validation(clips: Sequence[Clip], share: float) -> tuple[list[Clip], l
     return learn, [clip for clip, is_held in zip(clips, held, strict=True) if is_held]
 
 
-def _find(folder: Path, name: str) -> Path:
-    for suffix in (".npz", ".pkl"):
-        if (folder / f"{name}{suffix}").is_file():
-            return folder / f"{name}{suffix}"
-    raise DatasetInvalid(f"{folder}: neither {name}.npz nor {name}.pkl")
+def find_set(folders: Sequence[Path], name: str) -> Path:
+    """The file of a set in the first folder that holds it; raises DatasetInvalid."""
+    path = _path(folders, name)
+    if path is None:
+        raise DatasetInvalid(f"{', '.join(map(str, folders))}: neither {name}.npz nor {name}.pkl")
+    return path
+
+
+def _path(folders: Sequence[Path], name: str) -> Path | None:
+    paths = [folder / f"{name}{suffix}" for folder in folders for suffix in (".npz", ".pkl")]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _group(rows: SetTable, annotation: Annotation) -> str:
@@ -175,7 +190,7 @@ def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation
             joints = np.concatenate([joints, np.zeros_like(joints[..., :1])], axis=-1)
         clip = Clip(
             annotation.name, skeletons.name, _group(rows, annotation), joints, seen,
-            rows.rate_hz or skeletons.rate_hz or 25.0, UNKNOWN, meaning == NOT_FALL,
+            _rate_hz(skeletons, rows, annotation), UNKNOWN, meaning == NOT_FALL,
             is_3d=keypoint.shape[-1] == 3, motion=rows.motion,
         )  # fmt: skip
         if meaning == FALL_INSIDE:
@@ -186,6 +201,12 @@ def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation
             clips.append(replace(clip, label=table.index(meaning)))
             clips += _held_clips(clips[-1], table)
     return clips
+
+
+def _rate_hz(skeletons: SkeletonSet, rows: SetTable, annotation: Annotation) -> float:
+    """Frames per second; the videos of a prepared set differ in it."""
+    own = annotation.extra.get("rate_hz")
+    return rows.rate_hz or (float(str(own)) if own else None) or skeletons.rate_hz or 25.0
 
 
 def _meaning(skeletons: SkeletonSet, rows: SetTable, annotation: Annotation) -> str:

@@ -27,6 +27,7 @@ class SetTable:
     visible:        scores from here on count as seen.
     motion:         False where the numbers hold no path of the body.
     coarse:         the meaning hangs on the field `coarse` instead of on the class.
+    optional:       made by the user (`actogram prepare`): a run that names no sets takes it where it is there.
     terms:          what the set's owners allow.
     """
 
@@ -41,6 +42,7 @@ class SetTable:
     visible: float = 0.3
     motion: bool = True
     coarse: bool = False
+    optional: bool = False
     terms: str = "not stated"
 
     def meaning(self, name: str) -> str:

@@ -1,12 +1,14 @@
 """From a run to the folder that is served: choices on held-out people, numbers on the test parts, contract and card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from models.export import Exported
 from pipelines.training import runs
 from pipelines.training.card import write_card
+from pipelines.training.corpus import find_set
+from pipelines.training.datasets import load_set
 from pipelines.training.evaluate import Answers, answer, shared_share
 from pipelines.training.labels import LabelTable
 from pipelines.training.package import Choices, Facts, Quality, write_package
@@ -17,7 +19,9 @@ _SOLID_SHARE, _SOLID_SETS, _SOLID_WINDOWS = 0.7, 2, 20
 _EXPERIMENTAL_LEAST = 0.6
 
 
-def release(model: Path, data: Path, table: LabelTable, measured: Mapping[str, object], out: Path) -> Exported:
+def release(
+    model: Path, data: Sequence[Path], table: LabelTable, measured: Mapping[str, object], out: Path
+) -> Exported:
     """Choose, measure, export and describe a trained network.
 
     measured: what was measured elsewhere: `left_out` {set: {"classes": {label: {share, windows}}}} of sets that a
@@ -31,11 +35,12 @@ def release(model: Path, data: Path, table: LabelTable, measured: Mapping[str, o
     choices = runs.choose(held_answers, table, judge(left_out, table))
     floor = runs.fall_floor(network, held, config, table, choices.temperature)
     choices = _raised(choices, {"fall": floor} | dict.fromkeys(_experimental(choices), _EXPERIMENTAL_LEAST))
-    tested = runs.measure_sets(network, config, table, data, runs.sets_of(config, table), "test")
+    sets = runs.sets_of(config, table)
+    tested = runs.measure_sets(network, config, table, data, sets, "test")
     scores = runs.scores_by_set(tested, choices.temperature)
     facts = Facts(
-        data={name: table.require(name).terms for name in runs.sets_of(config, table)},
-        protocol=_protocol(table, runs.sets_of(config, table), len(held)),
+        data=_terms(table, sets, data),
+        protocol=_protocol(table, sets, len(held)),
         metrics={
             "test": runs.numbers(scores, table),
             "held_out_people": runs.numbers({"all": held_answers.scores(choices.temperature)}, table)["all"],
@@ -76,14 +81,32 @@ def _raised(choices: Choices, least: Mapping[str, float]) -> Choices:
     return Choices(choices.temperature, thresholds, choices.unknown, choices.quality)
 
 
+def _terms(table: LabelTable, sets: Sequence[str], data: Sequence[Path]) -> dict[str, object]:
+    """What the owners allow: of each set, and of each video that an optional set was made of."""
+    terms: dict[str, object] = {name: table.require(name).terms for name in sets}
+    for name in sets:
+        if table.require(name).optional:
+            videos = cast("Mapping[str, str]", load_set(find_set(data, name)).meta.get("terms", {}))
+            terms |= {f"{name}: {video}": text for video, text in videos.items()}
+    return terms
+
+
 def _protocol(table: LabelTable, sets: list[str], num_held: int) -> dict[str, object]:
+    optional = [name for name, rows in table.sets.items() if rows.optional]
+    absent = [name for name in optional if name not in sets]
     return {
-        "splits": {name: f"{table.require(name).train} / {table.require(name).test}" for name in sets},
+        "splits": {name: f"{table.require(name).train} / {_reported(table, name)}" for name in sets},
+        **({"absent": f"learnt without {', '.join(absent)}: sets that `actogram prepare` makes"} if absent else {}),
         "choices": f"temperature, thresholds and `unknown` on {num_held} clips of people and videos of the training "
         "splits that were not learnt from; a fall's also on windows all along those that show none. Never on a test "
         f"part, never on UP-Fall. An experimental action needs {_EXPERIMENTAL_LEAST} or more",
         "quality": f"solid: {_SOLID_SETS} or more sets left out whole, {_SOLID_SHARE:.0%} of windows right on average",
     }
+
+
+def _reported(table: LabelTable, name: str) -> str:
+    rows = table.require(name)
+    return "nothing: all of it is learnt from" if rows.optional else rows.test
 
 
 def _false_falls(answers: Answers, table: LabelTable, choices: Choices) -> str:

@@ -34,14 +34,16 @@ class Parts:
 
 
 def sets_of(config: TrainConfig, table: LabelTable) -> list[str]:
-    """The sets that a run learns from, in the order of the label table."""
-    wanted = config.data.sets or tuple(table.sets)
+    """The sets that a run learns from, in the order of the label table; without names all that users do not make."""
+    wanted = config.data.sets or tuple(name for name, rows in table.sets.items() if not rows.optional)
     return [name for name in wanted if name not in config.data.leave_out]
 
 
-def load_parts(config: TrainConfig, table: LabelTable, folder: Path, progress: Callable[[str], None]) -> Parts:
+def load_parts(
+    config: TrainConfig, table: LabelTable, folders: Sequence[Path], progress: Callable[[str], None]
+) -> Parts:
     """The training split of every set, its people and videos divided once; raises DatasetInvalid."""
-    clips = load_clips(folder, sets_of(config, table), table, "train", progress)
+    clips = load_clips(folders, sets_of(config, table), table, "train", progress)
     learn, held = split_validation(clips, config.data.validation_share)
     return Parts(pack(learn, config.window.window_s), pack(held, config.window.window_s))
 
@@ -72,10 +74,15 @@ def load_network(path: Path) -> tuple[OnePerson, Checkpoint]:
 
 
 def measure_sets(
-    network: OnePerson, config: TrainConfig, table: LabelTable, folder: Path, sets: Sequence[str], part: str | None
+    network: OnePerson,
+    config: TrainConfig,
+    table: LabelTable,
+    folders: Sequence[Path],
+    sets: Sequence[str],
+    part: str | None,
 ) -> Answers:
     """The network's answers to one part of some sets, or to all of them; held poses are not measured on."""
-    clips = load_clips(folder, sets, table, part, lambda _: None)
+    clips = load_clips(folders, sets, table, part, lambda _: None)
     answers = answer(network, pack(clips, config.window.window_s), config.window)
     return answers.where(~answers.is_held)
 

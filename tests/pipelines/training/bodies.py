@@ -74,3 +74,18 @@ def write_sets(folder: Path) -> None:
             SkeletonSet(name, tuple(classes), splits, tuple(annotations), tuple(range(17)), 15.0),
             folder / f"{name}.npz",
         )
+
+
+def write_own_clips(path: Path, video: str, terms: str) -> None:
+    """A set as `actogram prepare --segments` makes it: six people who stand in one video."""
+    annotations = tuple(
+        Annotation(
+            f"{video}#{index}", 0, picture(body(30))[None, ..., :2], np.ones((1, 30, 17), np.float32), (400, 600),
+            {"video": video, "person": f"p{index}", "rate_hz": 10.0},
+        )
+        for index in range(6)
+    )  # fmt: skip
+    splits = {"train": tuple(item.name for item in annotations), "test": ()}
+    save_set(
+        SkeletonSet("clips", ("stand",), splits, annotations, tuple(range(17)), 25.0, {"terms": {video: terms}}), path
+    )

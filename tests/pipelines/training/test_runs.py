@@ -21,7 +21,7 @@ from pipelines.training.labels import load_labels
 from pipelines.training.loop import Progress, Trainer, learning_rate
 from pipelines.training.networks import build_network
 from pipelines.training.release import judge
-from tests.pipelines.training.bodies import body, clip, corpus, write_sets
+from tests.pipelines.training.bodies import body, clip, corpus, write_own_clips, write_sets
 
 TABLE = load_labels()
 SMALL = {
@@ -43,7 +43,7 @@ def _config(**overrides: str) -> TrainConfig:
 
 
 def _trainer(sets: Path, config: TrainConfig) -> Trainer:
-    parts = runs.load_parts(config, TABLE, sets, lambda _: None)
+    parts = runs.load_parts(config, TABLE, [sets], lambda _: None)
     return Trainer(config, TABLE, parts.learn, parts.validation)
 
 
@@ -141,29 +141,41 @@ def test_checkpoint_of_another_shape_or_kind_is_refused(sets: Path, tmp_path: Pa
 
 def test_leaving_every_set_out_is_an_error_that_says_so(sets: Path) -> None:
     with pytest.raises(DatasetInvalid, match="no sequence is left"):
-        runs.load_parts(_config(**{"data.leave_out": '["utkinect", "jhmdb14"]'}), TABLE, sets, lambda _: None)
+        runs.load_parts(_config(**{"data.leave_out": '["utkinect", "jhmdb14"]'}), TABLE, [sets], lambda _: None)
 
 
-def test_commands_train_measure_and_export_a_model_that_the_runtime_serves(sets: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("named", "card"),
+    [
+        ('["utkinect", "jhmdb14"]', "Learnt without clips: sets that `actogram prepare` makes."),
+        ('["utkinect", "jhmdb14", "clips"]', "| clips: hall | ours, for anything |"),
+    ],
+    ids=["public sets", "own videos too"],
+)
+def test_commands_train_measure_and_export_a_model_that_the_runtime_serves(
+    sets: Path, tmp_path: Path, named: str, card: str
+) -> None:
     runner, out = CliRunner(), tmp_path / "run"
-    options = [item for key, value in SMALL.items() for item in ("--set", f"{key}={value}")]
+    (tmp_path / "mine").mkdir()
+    write_own_clips(tmp_path / "mine" / "clips.npz", "hall", "ours, for anything")
+    data = ["--data", str(sets), "--data", str(tmp_path / "mine")]
+    settings = SMALL | {"data.sets": named}
+    options = [item for key, value in settings.items() for item in ("--set", f"{key}={value}")]
     (tmp_path / "measured.json").write_text(json.dumps({"limits": ["a test"], "clips": ["none"]}))
 
-    trained = runner.invoke(
-        main, ["train", "--preset", "everyday-tcn", "--data", str(sets), "--out", str(out), *options]
-    )
-    measured = runner.invoke(main, ["evaluate", str(out), "--data", str(sets), "--sets", "jhmdb14", "--part", "all"])
+    trained = runner.invoke(main, ["train", "--preset", "everyday-tcn", *data, "--out", str(out), *options])
+    measured = runner.invoke(main, ["evaluate", str(out), *data, "--sets", "jhmdb14", "--part", "all"])
     exported = runner.invoke(
         main,
-        ["export", str(out), "--data", str(sets), "--out", str(tmp_path / "model"),
-         "--measured", str(tmp_path / "measured.json")],
-    )  # fmt: skip
+        ["export", str(out), *data, "--out", str(tmp_path / "model"), "--measured", str(tmp_path / "measured.json")],
+    )
 
     assert [step.exit_code for step in (trained, measured, exported)] == [0, 0, 0], trained.output + exported.output
     assert "| jhmdb14 |" in (out / "report.md").read_text()
     contract = load_contract(tmp_path / "model" / "model.json")
     verify_weights(contract, tmp_path / "model" / "model.onnx")
     assert "## Known limits" in (tmp_path / "model" / "card.md").read_text()
+    assert card in (tmp_path / "model" / "card.md").read_text()
     _check_served(out, tmp_path / "model", ActionModel(contract, Session(tmp_path / "model" / "model.onnx")))
 
 

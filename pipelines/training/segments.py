@@ -1,0 +1,147 @@
+"""What is seen in which part of a video, written down by somebody who looked; prepared tracks are cut by it."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, cast
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from models.arrays import AnyArray
+from pipelines.errors import ConfigInvalid
+from pipelines.training.config import Section
+from pipelines.training.datasets import Annotation, SkeletonSet
+from pipelines.training.labels import FALL_INSIDE, NOT_FALL, load_labels
+
+EVERYDAY = "everyday"
+"""The segments of the videos that the default model learnt from."""
+_EVERYDAY_FILE = Path(__file__).with_name("segments.toml")
+# Other sets hold one action of a few seconds per sequence: a long stretch counts as often as it is long.
+_PIECE_S = 4.0
+_LEAST_S = 0.7
+# Who comes back after longer may be somebody else.
+_LOST_S = 0.5
+_MARGIN = 0.1
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Segment(Section):
+    """A stretch of a video in which one person, or everyone in the picture, does one thing."""
+
+    who: str = Field(pattern=r"^[a-z0-9-]+$", description="Whom it shows; people are never on both sides of a choice.")
+    shows: str = Field(description="A label, `!fall` (no fall, whatever else) or `@fall` (a fall somewhere inside).")
+    from_s: float = Field(ge=0, description="Media time, seconds.")
+    to_s: float = Field(description="Media time, seconds.")
+    at: tuple[_Share, _Share] | None = Field(
+        default=None, description="A point on the person half way through, shares of width and height; none: everyone."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Segment":
+        if self.to_s - self.from_s < _LEAST_S:
+            raise ValueError(f"from_s to to_s is {self.to_s - self.from_s:.2f} s, expected {_LEAST_S} s or more")
+        return self
+
+
+class VideoSegments(Section):
+    """What is seen in one video. terms: what its owner allows, for the card of a model that learns from it."""
+
+    terms: str = "not stated"
+    segments: tuple[Segment, ...]
+
+
+SegmentTable = Mapping[str, VideoSegments]
+"""Name of a video without its ending → what is seen in it."""
+
+
+def load_segments(name: str) -> SegmentTable:
+    """The segments of a TOML file, or those of the default model (`everyday`); raises ConfigInvalid."""
+    path = _EVERYDAY_FILE if name == EVERYDAY else Path(name)
+    try:
+        table = TypeAdapter(dict[str, VideoSegments]).validate_python(tomllib.loads(path.read_text("utf-8")))
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigInvalid(f"{path.name}: {where}: {first['msg']} (got {first.get('input')!r})") from cause
+    except (OSError, ValueError) as cause:
+        raise ConfigInvalid(f"{path}: {cause}") from cause
+    meanings = {*load_labels().labels, NOT_FALL, FALL_INSIDE}
+    strange = {segment.shows for video in table.values() for segment in video.segments} - meanings
+    if strange:
+        raise ConfigInvalid(f"{path.name}: shows {sorted(strange)}, expected one of {', '.join(sorted(meanings))}")
+    return table
+
+
+def cut_segments(skeletons: SkeletonSet, table: SegmentTable) -> SkeletonSet:
+    """The pieces of prepared tracks that show something known: class, person, and the terms of every video used.
+
+    All of it is for learning: `train` names every piece and `test` none.
+    """
+    classes = tuple(sorted({segment.shows for video in table.values() for segment in video.segments}))
+    pieces = [
+        piece
+        for video, rows in table.items()
+        for segment in rows.segments
+        for track in _shown([item for item in skeletons.annotations if item.extra["video"] == video], segment)
+        for piece in _pieces(track, segment, classes.index(segment.shows))
+    ]
+    videos = sorted({str(piece.extra["video"]) for piece in pieces})
+    return SkeletonSet(
+        skeletons.name,
+        classes,
+        {"train": tuple(piece.name for piece in pieces), "test": ()},
+        tuple(pieces),
+        skeletons.to_coco17,
+        skeletons.rate_hz,
+        dict(skeletons.meta) | {"terms": {video: table[video].terms for video in videos}},
+    )
+
+
+def _times(track: Annotation) -> AnyArray:
+    return np.asarray(cast("AnyArray", track.extra["time_s"]), np.float64)
+
+
+def _shown(tracks: list[Annotation], segment: Segment) -> list[Annotation]:
+    """Everyone, or the one whose body covers the segment's point half way through."""
+    if segment.at is None:
+        return tracks
+    found = [(far, index) for index, track in enumerate(tracks) if (far := _distance(track, segment)) is not None]
+    return [tracks[min(found)[1]]] if found else []
+
+
+def _distance(track: Annotation, segment: Segment) -> float | None:
+    """From the middle of the person's box to the point, pixels; None where the box does not cover it then."""
+    middle_s, times = (segment.from_s + segment.to_s) / 2, _times(track)
+    frame = int(np.abs(times - middle_s).argmin())
+    seen = track.score[0, frame] > 0
+    if abs(times[frame] - middle_s) > _LEAST_S / 2 or not seen.any() or segment.at is None or track.shape_hw is None:
+        return None
+    joints = track.keypoint[0, frame, seen]
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    margin = _MARGIN * (high - low)
+    point = np.array(segment.at) * track.shape_hw[::-1]
+    if (point < low - margin).any() or (point > high + margin).any():
+        return None
+    return float(np.linalg.norm((low + high) / 2 - point))
+
+
+def _pieces(track: Annotation, segment: Segment, label: int) -> Iterator[Annotation]:
+    """The segment's part of a track, cut where the person was lost for a while; long stretches in several."""
+    times = _times(track)
+    inside = (times >= segment.from_s) & (times <= segment.to_s) & (track.score[0] > 0).any(axis=-1)
+    frames = np.flatnonzero(inside)
+    for run in np.split(frames, np.flatnonzero(np.diff(times[frames]) > _LOST_S) + 1):
+        if not len(run) or times[run[-1]] - times[run[0]] < _LEAST_S:
+            continue
+        count = max(1, round((times[run[-1]] - times[run[0]]) / _PIECE_S))
+        for part in np.array_split(np.arange(run[0], run[-1] + 1), count):
+            yield Annotation(
+                f"{track.name}@{times[part[0]]:.2f}",
+                label,
+                track.keypoint[:, part],
+                track.score[:, part],
+                track.shape_hw,
+                dict(track.extra) | {"time_s": times[part].astype(np.float32), "person": segment.who},
+            )

@@ -1,0 +1,197 @@
+"""Examines action models on tracks of the test clips: right windows of UP-Fall, falls found in time, falls invented.
+
+    actogram prepare "$ACTOGRAM_DATA"/video/{upfall,urfd,ways}* --out exam.npz --min-seconds 0.5
+    python tests/bench/action_exam.py exam.npz MODEL_FOLDER... --out exam.json
+
+The tracks are made once; models are compared on the same ones. `--measured FILE` writes the first model's numbers as
+`actogram export --measured` takes them, with what an earlier model.json (`--earlier`) says of sets left out and limits.
+"""
+
+import argparse
+import json
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.runtime.action import ActionModel, load_contract
+from models.runtime.session import Session
+from pipelines.stream.config import StreamConfig
+from pipelines.training.datasets import Annotation, load_set
+from pipelines.training.exam import Subject, WindowAnswer, exam_falls, fall_times, share_right, windows
+from pipelines.training.replay import replay, times_of
+from pipelines.training.segments import EVERYDAY, load_segments
+
+LATE_S = 1.5
+UPFALL = {6: "walk", 7: "stand", 8: "sitting", 9: "pick_up", 10: "jump", 11: "lie"} | dict.fromkeys(range(1, 6), "fall")
+OTHER_FALLS = ("urfd_fall-01_rgb", "ways0")
+_FAR_PX = 30
+"""Smaller people are someone behind the glass."""
+_BYSTANDER_X = 500
+"""In camera 2 somebody sits at the right all the time."""
+_JUDGED = ("assessed", "none", "unknown")
+_LEFT_OUT = "UP-Fall (this file)"
+
+
+@dataclass
+class Exam:
+    """One model's result. classes: label → share and windows; delays_s: ground to confirmation of the falls found."""
+
+    model: str
+    windows: int
+    share: float
+    mean_of_classes: float
+    classes: dict[str, dict[str, float]]
+    said: dict[str, dict[str, int]]
+    first_share: float
+    first_windows: int
+    unknown_share: float
+    bystander_share: float
+    bystander_windows: int
+    falls: int
+    found: int
+    missed: list[str]
+    delays_s: list[float]
+    invented: dict[str, list[float]]
+    track_s: float
+    clips: int
+
+
+def main() -> None:
+    """Examine every model on the same tracks."""
+    options = _options()
+    learnt = load_segments(EVERYDAY)
+    clips: dict[str, list[Annotation]] = defaultdict(list)
+    for track in load_set(options.tracks).annotations:
+        if str(track.extra["video"]) not in learnt:
+            clips[str(track.extra["video"])].append(track)
+    exams = [examine(folder, clips, options.first_s) for folder in options.models]
+    text = json.dumps([asdict(exam) for exam in exams], indent=1)
+    if options.out:
+        options.out.write_text(text + "\n", "utf-8")
+    for exam in exams:
+        print(_line(exam))
+    if options.measured:
+        earlier = json.loads(options.earlier.read_text("utf-8"))["metrics"] if options.earlier else {}
+        options.measured.write_text(json.dumps(measured(exams[0], earlier, options.first_s), indent=1) + "\n", "utf-8")
+
+
+def examine(folder: Path, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:
+    """One model through every clip."""
+    model = ActionModel(load_contract(folder / "model.json"), Session(folder / "model.onnx"))
+    config, judged, bystander, statuses = StreamConfig(), [], [], Counter[str]()
+    delays: dict[str, float | None] = {}
+    invented: dict[str, list[float]] = {}
+    for clip, tracks in sorted(clips.items()):
+        mine, others = _subjects(clip, tracks)
+        shows = _shows(clip)
+        times = [found for track in mine if (found := fall_times(track))] if shows == "fall" else []
+        result = exam_falls(clip, tracks, min(times, key=lambda item: item.onset_s, default=None), model, config)
+        if shows == "fall":
+            delays[clip] = result.delay_s
+        if result.invented:
+            invented[clip] = [round(at_s, 1) for at_s in result.invented]
+        if not clip.startswith("upfall"):
+            continue
+        for track in mine:
+            said = replay(track, model, config)
+            judged += windows(Subject(track, shows), said, model)
+            statuses.update(item.status for item in said.scores if item.status in _JUDGED)
+        for track in others:
+            bystander += windows(Subject(track, "sitting"), replay(track, model, config), model)
+    ok = {clip: delay for clip, delay in delays.items() if delay is not None and delay <= LATE_S}
+    classes = {
+        label: {"share": round(share_right(rows), 3), "windows": len(rows)}
+        for label in dict.fromkeys(UPFALL.values())
+        if (rows := [row for row in judged if row.truth == label])
+    }
+    first = [row for row in judged if row.end_s <= first_s]
+    return Exam(
+        folder.name, len(judged), round(share_right(judged), 3),
+        round(float(np.mean([row["share"] for row in classes.values()])), 3), classes, _said(judged),
+        round(share_right(first), 3), len(first), round(statuses["unknown"] / max(statuses.total(), 1), 3),
+        round(share_right(bystander), 3), len(bystander),
+        len(delays), len(ok), sorted(set(delays) - set(ok)), sorted(round(delay, 2) for delay in ok.values()), invented,
+        round(sum(float(np.ptp(times_of(track))) for tracks in clips.values() for track in tracks)), len(clips),
+    )  # fmt: skip
+
+
+def _shows(clip: str) -> str:
+    if clip.startswith("upfall"):
+        return UPFALL[int(clip.split("_")[1][1:])]
+    return "fall" if clip in OTHER_FALLS else "other"
+
+
+def _subjects(clip: str, tracks: Sequence[Annotation]) -> tuple[list[Annotation], list[Annotation]]:
+    """Those whom the clip is about, and the rest: the bystander of camera 2 and people far away."""
+    rest = [track for track in tracks if clip.startswith("upfall") and _is_other(clip, track)]
+    return [track for track in tracks if track not in rest], rest
+
+
+def _is_other(clip: str, track: Annotation) -> bool:
+    joints = track.keypoint[0]
+    height = float(np.median(np.ptp(joints[:, 5:, 1], axis=1)))
+    hips_x = float(np.median(joints[:, 11:13, 0].mean(axis=1)))
+    return height < _FAR_PX or (clip.endswith("c2") and hips_x > _BYSTANDER_X)
+
+
+def _said(rows: Sequence[WindowAnswer]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row.truth][row.said] += 1
+    return {label: dict(count.most_common(5)) for label, count in counts.items()}
+
+
+def _line(exam: Exam) -> str:
+    return (
+        f"{exam.model}: {100 * exam.share:.1f} % of {exam.windows} windows (mean of classes "
+        f"{100 * exam.mean_of_classes:.1f} %, first seconds {100 * exam.first_share:.1f} % of {exam.first_windows}), "
+        f"falls {exam.found} of {exam.falls}, invented {exam.invented}, missed {exam.missed}"
+    )
+
+
+def measured(exam: Exam, earlier: Mapping[str, object], first_s: float) -> dict[str, object]:
+    """What the card says of video."""
+    kept = {name: row for name, row in _mapping(earlier.get("left_out")).items() if name != _LEFT_OUT}
+    invented = ", ".join(f"{clip} at {times} s" for clip, times in exam.invented.items()) or "none"
+    spread = (
+        f"delays {exam.delays_s[0]} to {exam.delays_s[-1]} s, median {statistics.median(exam.delays_s):.2f} s"
+        if exam.delays_s
+        else "no delays"
+    )
+    lines = [
+        f"falls confirmed within {LATE_S} s of the ground: {exam.found} of {exam.falls} (20 of UP-Fall, one of UR "
+        f"Fall, one trip), {spread}; invented in {exam.track_s:.0f} s of tracks of {exam.clips} clips: {invented}",
+        f"UP-Fall windows, seven labels, strongest label before smoothing: {100 * exam.share:.1f} % of {exam.windows} "
+        f"right, mean of classes {100 * exam.mean_of_classes:.1f} %; of the {exam.first_windows} in the first "
+        f"{first_s:g} s of each clip {100 * exam.first_share:.1f} %; {100 * exam.unknown_share:.1f} % are `unknown`",
+        "what a window shows is read off the joints (onset and ground of a fall at 12 and 88 % of the way down); "
+        "windows between two truths are not judged",
+        f"the seated bystander of UP-Fall's camera 2, and people far away: {100 * exam.bystander_share:.1f} % of "
+        f"{exam.bystander_windows} windows `sitting`",
+    ]
+    upfall = {"classes": exam.classes, "windows": exam.windows, "top1": exam.share}
+    rest = {key: earlier[key] for key in ("left_out_note", "limits") if key in earlier}
+    return rest | {"left_out": kept | {_LEFT_OUT: upfall}, "clips": lines}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tracks", type=Path, help="a set of the test clips made by `actogram prepare`")
+    parser.add_argument("models", type=Path, nargs="+", help="folders with model.json and model.onnx")
+    parser.add_argument("--out", type=Path, help="JSON of all results")
+    parser.add_argument("--measured", type=Path, help="JSON of the first model for `actogram export --measured`")
+    parser.add_argument("--earlier", type=Path, help="a model.json whose left-out sets and limits are kept")
+    parser.add_argument("--first-s", type=float, default=16.7, help="also judge only the first seconds of each clip")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
