@@ -49,10 +49,10 @@ LABEL org.opencontainers.image.title="Actogram" \
       org.opencontainers.image.revision="${REVISION}"
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
- && install -d -o actogram -g actogram /data
+ && install -d -o actogram -g actogram /data /keys
 COPY --from=slim-cpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
-COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py /opt/actogram/share/
+COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights OMP_NUM_THREADS=1
 USER 10001:10001
@@ -69,7 +69,7 @@ CMD ["serve"]
 FROM serve-cpu AS demo-camera
 COPY docker/demo_camera.py tests/rtsp_server.py /opt/actogram/share/
 EXPOSE 8554
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=3s --start-period=180s --retries=3 \
   CMD ["python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8554), 2).close()"]
 ENTRYPOINT ["tini", "--", "python3", "/opt/actogram/share/demo_camera.py"]
 CMD ["/clips"]
@@ -101,10 +101,10 @@ LABEL org.opencontainers.image.title="Actogram (GPU)" \
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update && apt-get install -y --no-install-recommends python3 tini && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
- && install -d -o actogram -g actogram /data
+ && install -d -o actogram -g actogram /data /keys
 COPY --from=env-gpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
-COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py /opt/actogram/share/
+COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights ACTOGRAM_DEVICE=cuda:0 OMP_NUM_THREADS=1
 USER 10001:10001

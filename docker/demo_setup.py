@@ -48,7 +48,8 @@ def _add(server: str, body: dict[str, object], key: str) -> None:
             print(f"demo camera: {json.load(answer)['stream_id']}")  # noqa: T201 - docker logs show it
     except urllib.error.HTTPError as error:
         print(f"{body['name']}: {error.code} {error.read().decode()}", file=sys.stderr)  # noqa: T201
-        if error.code != 429:  # a full server is no reason to try again for ever
+        # A demo camera that somebody changed stays as it is; a full server is no reason to try again for ever.
+        if error.code not in (409, 429):
             raise
 
 

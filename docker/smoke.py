@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -60,9 +61,15 @@ class Server:
                     yield json.loads(payload)
 
     def _connect(self) -> socket.socket:
-        """The upgrade of RFC 6455; plain http only, as the published port speaks it."""
+        """The upgrade of RFC 6455, over TLS where the address says https."""
         where = urllib.parse.urlsplit(self.url)
-        channel = socket.create_connection((where.hostname or "localhost", where.port or 80), 20)
+        host = where.hostname or "localhost"
+        try:
+            channel = socket.create_connection((host, where.port or {"https": 443}.get(where.scheme, 80)), 20)
+            if where.scheme == "https":
+                channel = ssl.create_default_context().wrap_socket(channel, server_hostname=host)
+        except OSError as error:
+            raise Failed(f"{self.url}: {error}") from error
         nonce = base64.b64encode(secrets.token_bytes(16)).decode()
         channel.sendall(
             f"GET /v1/ws HTTP/1.1\r\nHost: {where.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -159,7 +166,7 @@ def _say(text: str) -> None:
 def main() -> int:
     """0 when everything came; else 1 and one line of why."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("server", help="http://host:port")
+    parser.add_argument("server", help="http://host:port or https://host; SSL_CERT_FILE names a CA of one's own")
     parser.add_argument("--upload", type=Path, metavar="CLIP", help="upload it and wait for its timeline")
     parser.add_argument("--job", help="a finished job that must still be there")
     parser.add_argument("--labels", type=int, default=0, help="how many live labels to read over the WebSocket")

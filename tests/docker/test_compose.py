@@ -1,6 +1,7 @@
 """The deployment files: valid in every combination, pinned, unprivileged."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,42 +17,122 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("demo", "mqtt", "postgres", "monitoring")
 COMBINATIONS = [chosen for size in range(len(PROFILES) + 1) for chosen in combinations(PROFILES, size)]
 OVERRIDES = ("docker/compose.gpu.yml", "docker/compose.proxy.yml")
+FILES = [
+    ("docker-compose.yml", *chosen) for size in range(len(OVERRIDES) + 1) for chosen in combinations(OVERRIDES, size)
+]
+Service = dict[str, object]
 
 
-def compose_config(*arguments: str) -> dict[str, dict[str, dict[str, object]]]:
+def compose_config(files: tuple[str, ...], profiles: tuple[str, ...]) -> dict[str, dict[str, Service]]:
     """The merged compose file, by the engine's own client."""
     if (
         shutil.which("docker") is None
         or subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode
     ):
         pytest.skip("no docker compose client on this machine")
+    options = [part for name in files for part in ("-f", name)]
+    options += [part for name in profiles for part in ("--profile", name)]
     answer = subprocess.run(
-        ["docker", "compose", "-f", "docker-compose.yml", *arguments, "config", "--format", "json"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
+        ["docker", "compose", *options, "--env-file", "/dev/null", "config", "--format", "json"],
+        cwd=ROOT, check=False, capture_output=True, text=True,
     )  # fmt: skip
-    merged: dict[str, dict[str, dict[str, object]]] = json.loads(answer.stdout)
+    assert answer.returncode == 0, answer.stderr
+    merged: dict[str, dict[str, Service]] = json.loads(answer.stdout)
     return merged
 
 
-def plain_services() -> dict[str, dict[str, object]]:
-    services: dict[str, dict[str, object]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+def plain_services(files: tuple[str, ...] = ("docker-compose.yml",)) -> dict[str, Service]:
+    """The services as they are written; a later file's keys stand in for an earlier one's."""
+    services: dict[str, Service] = {}
+    for name in files:
+        written: dict[str, Service] = yaml.safe_load((ROOT / name).read_text())["services"]
+        for service, settings in written.items():
+            services[service] = {**services.get(service, {}), **settings}
     return services
 
 
-@pytest.mark.parametrize("profiles", COMBINATIONS, ids=lambda chosen: "+".join(chosen) or "none")
-def test_compose_is_valid_for_every_combination_of_profiles(profiles: tuple[str, ...]) -> None:
-    arguments = [part for name in profiles for part in ("--profile", name)]
-
-    merged = compose_config(*arguments)
-
-    assert "actogram" in merged["services"]
+def enabled(services: dict[str, Service], profiles: tuple[str, ...]) -> set[str]:
+    """The names of those that a choice of profiles starts."""
+    wanted = set(profiles)
+    return {name for name, one in services.items() if "profiles" not in one or wanted & set(listed(one, "profiles"))}
 
 
-@pytest.mark.parametrize("override", OVERRIDES)
-def test_compose_is_valid_with_an_override(override: str) -> None:
-    merged = compose_config("-f", override)
+def listed(service: Service, key: str) -> list[str]:
+    """A list of strings of a service; the names where it is a mapping."""
+    found = service.get(key, [])
+    assert isinstance(found, list | dict), f"{key}: {found!r}"
+    return list(found)
 
-    assert "actogram" in merged["services"]
+
+def named(part: tuple[str, ...]) -> str:
+    return "+".join(name.removesuffix(".yml").split(".")[-1] for name in part) or "none"
+
+
+# The engine's client needs a moment for each: every choice of profiles, and the overrides with none and all of them.
+WAYS = [(FILES[0], chosen) for chosen in COMBINATIONS]
+WAYS += [(files, chosen) for files in FILES[1:] for chosen in ((), PROFILES)]
+
+
+@pytest.mark.parametrize(("files", "profiles"), WAYS, ids=named)
+def test_compose_is_valid(files: tuple[str, ...], profiles: tuple[str, ...]) -> None:
+    merged = compose_config(files, profiles)
+
+    assert set(merged["services"]) == enabled(plain_services(files), profiles)
+
+
+@pytest.mark.parametrize("profiles", COMBINATIONS, ids=named)
+@pytest.mark.parametrize("files", FILES, ids=named)
+def test_what_a_service_waits_for_starts_too(files: tuple[str, ...], profiles: tuple[str, ...]) -> None:
+    services = plain_services(files)
+
+    started = enabled(services, profiles)
+
+    for name in started:
+        needs = services[name].get("depends_on", {})
+        assert isinstance(needs, list | dict)
+        required = {one for one in needs if not isinstance(needs, dict) or needs[one].get("required", True)}
+        assert required <= started, name
+
+
+@pytest.mark.parametrize("files", FILES, ids=named)
+def test_every_volume_is_declared_and_every_mounted_file_is_there(files: tuple[str, ...]) -> None:
+    declared = {name for file in files for name in yaml.safe_load((ROOT / file).read_text()).get("volumes", {})}
+
+    mounts = [mount for service in plain_services(files).values() for mount in listed(service, "volumes")]
+    sources = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", mount).split(":")[0] for mount in mounts]
+
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists() if source.startswith(".") else source in declared, source
+
+
+def test_every_variable_has_a_default() -> None:
+    text = "".join((ROOT / name).read_text() for name in ("docker-compose.yml", *OVERRIDES))
+
+    variables = re.findall(r"\$\{(\w+)([^}]*)\}", text)
+
+    assert variables
+    assert [name for name, rest in variables if not rest.startswith((":-", "-"))] == []
+
+
+def test_no_default_asks_for_more_cpus_than_the_smallest_machine_has() -> None:
+    deploy = plain_services()["actogram"]["deploy"]
+
+    assert isinstance(deploy, dict)
+    # The engine refuses to start a container with more CPUs than there are; 0 is all of them.
+    assert deploy["resources"]["limits"]["cpus"] == "${ACTOGRAM_CPUS:-0}"
+    assert deploy["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docker").glob("*.sh")), ids=lambda path: path.name)
+def test_shell_scripts_are_valid_and_stop_at_an_error(script: Path) -> None:
+    shell = script.read_text().splitlines()[0].split("/")[-1].split()[-1]
+
+    answer = subprocess.run([shell, "-n", str(script)], check=False, capture_output=True, text=True)
+
+    assert answer.returncode == 0, answer.stderr
+    assert re.search(r"^set -eu", script.read_text(), re.MULTILINE)
+    assert os.access(script, os.X_OK)
 
 
 def test_gpu_override_reserves_gpus_and_builds_the_gpu_image() -> None:
