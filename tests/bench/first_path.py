@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from models.registry import ZOO_PATH
 from models.weights import WeightStore
 from pipelines.results import Header, Summary
 from pipelines.stream.analyze import Run, analyze
@@ -35,6 +36,7 @@ from service.settings import Settings
 LATE_S = 1.5
 """A fall confirmed later than this after the ground is not found."""
 _SAID_S = 0.5
+_LEARNT = "(learnt)"
 _TRUTH = Path(__file__).with_name("first_path.toml")
 
 
@@ -207,9 +209,11 @@ def page(outcomes: Sequence[Outcome], truths: Mapping[str, Truth], networks: Net
     """The measurement as Markdown."""
     falls = [fall for outcome in outcomes for fall in match_falls(outcome, truths[outcome.clip])]
     verdicts = {outcome.clip: judge(outcome, truths[outcome.clip]) for outcome in outcomes}
+    known = learnt_from(networks.action.contract.name)
     yield from _head(outcomes, networks.action.contract.name, num_every)
+    yield from _known(known, {outcome.clip for outcome in outcomes})
     yield from _totals(verdicts.values(), falls)
-    yield from _table(outcomes, verdicts, falls)
+    yield from _table(outcomes, verdicts, falls, known)
     yield from _fall_table(falls)
     yield from _costs(outcomes)
     yield from _pace(networks)
@@ -229,6 +233,23 @@ def _head(outcomes: Sequence[Outcome], model: str, num_every: int) -> Iterator[s
         "(someone behind the glass, standing between two walks). Most clips show one man in one room: read "
         "the table as what works and what breaks, not as a benchmark."
     )
+    yield ""
+
+
+def learnt_from(model: str) -> set[str]:
+    """The sets, and the videos of the set `clips`, that a model of the zoo learnt from."""
+    path = ZOO_PATH / model / "model.json"
+    data = json.loads(path.read_text("utf-8"))["data"] if path.is_file() else {}
+    return {name.removeprefix("clips: ") for name in data}
+
+
+def _known(known: set[str], clips: set[str]) -> Iterator[str]:
+    """Which clips are no test of the model."""
+    if known & clips:
+        yield f"The action model learnt from skeletons of the clips marked {_LEARNT}: those rows are no test of it."
+    if "urfd" in known:
+        yield "It also learnt from the UR Fall set, to which the two `urfd` clips belong, but from neither of them."
+    yield "UP-Fall was " + ("learnt from." if "upfall" in known else "in none of its training data.")
     yield ""
 
 
@@ -252,7 +273,9 @@ def _totals(verdicts: Iterator[Verdict] | Any, falls: Sequence[Fall]) -> Iterato
     yield ""
 
 
-def _table(outcomes: Sequence[Outcome], verdicts: Mapping[str, Verdict], falls: Sequence[Fall]) -> Iterator[str]:
+def _table(
+    outcomes: Sequence[Outcome], verdicts: Mapping[str, Verdict], falls: Sequence[Fall], known: set[str]
+) -> Iterator[str]:
     yield "## Clip by clip"
     yield ""
     yield "| clip | seconds | people | said (seconds) | right | wrong | missing | fall confirmed after the ground |"
@@ -262,7 +285,8 @@ def _table(outcomes: Sequence[Outcome], verdicts: Mapping[str, Verdict], falls: 
         verdict = verdicts[outcome.clip]
         cells = (", ".join(verdict.right), ", ".join(verdict.wrong), ", ".join(verdict.missing))
         delays = ", ".join(_delay(fall) for fall in falls if fall.clip == outcome.clip)
-        row = (outcome.clip, f"{outcome.media_s:.1f}", str(outcome.num_tracks), said, *cells, delays)
+        name = outcome.clip + (f" {_LEARNT}" if outcome.clip in known else "")
+        row = (name, f"{outcome.media_s:.1f}", str(outcome.num_tracks), said, *cells, delays)
         yield f"| {' | '.join(row)} |"
     yield ""
 
