@@ -25,6 +25,7 @@ from service.sources import SourcePolicy
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import StreamDispatcher
 from service.streams.pictures import PictureFolder
+from service.streams.recent import ask
 from service.streams.store import StreamRow
 from service.telemetry import Metrics
 from service.witness import EventWitness
@@ -33,6 +34,7 @@ from service.workers.supervisor import Supervisor
 logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
+_ANSWER_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,11 @@ def build_watching(base: Foundation) -> Watching:
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
     events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
-    evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes)
     pictures = PictureFolder(settings.blobs / "streams")
+    evidence = EvidenceFolder(
+        settings.blobs / "evidence", settings.retention_evidence_bytes,
+        lambda stream_id, number: ask(pictures.folder(stream_id), number, _ANSWER_S),
+    )  # fmt: skip
     witness = EventWitness(events, evidence.remove, pictures.remove)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, base.hub.publish, witness, partial(_task_options, evidence, pictures)

@@ -4,7 +4,7 @@ import json
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,11 +16,13 @@ class EvidenceFolder:
     """One folder per event: `clip.mp4`, `skeletons.jsonl`, `evidence.json`; the worker writes, the service reads.
 
     bytes_max: size of all evidence; the oldest goes first.
+    recent: stream and number of a person → what its worker still remembers of the person, as lines.
     """
 
-    def __init__(self, root: Path, bytes_max: int) -> None:
+    def __init__(self, root: Path, bytes_max: int, recent: Callable[[str, int], Sequence[str]] = lambda *_: ()) -> None:
         self._root = root
         self._bytes_max = bytes_max
+        self._recent = recent
 
     @property
     def root(self) -> Path:
@@ -55,24 +57,16 @@ class EvidenceFolder:
                 archive.write(folder / "clip.mp4", "clip.mp4", zipfile.ZIP_STORED)
         return partial.replace(path)
 
-    def keypoints(self, stream_id: str, track_id: int, event_ids: Sequence[str]) -> Path | None:
-        """The skeletons of one track over its events, each time once; None when none were kept."""
-        lines: dict[float, str] = {}
+    def keypoints(self, stream_id: str, track_id: int, event_ids: Sequence[str]) -> str | None:
+        """The skeletons of one track over its events and its last seconds, each time once; None when there are none."""
+        lines = {_time(line): line for line in self._recent(stream_id, track_id)}
         for event_id in event_ids:
             path = self.folder(event_id) / "skeletons.jsonl"
             if not path.is_file():
                 continue
             with path.open(encoding="utf-8") as file:
-                for line in file:
-                    found = json.loads(line)
-                    if found["track_id"] == track_id:
-                        lines[float(found["media_time_s"])] = line
-        if not lines:
-            return None
-        target = self.folder(event_ids[0]) / f"track-{safe_name(stream_id)}-{track_id}.jsonl"
-        partial = target.with_suffix(f".{secrets.token_hex(4)}.part")
-        partial.write_text("".join(lines[time] for time in sorted(lines)), encoding="utf-8")
-        return partial.replace(target)
+                lines |= {_time(line): line.rstrip() for line in file if json.loads(line)["track_id"] == track_id}
+        return "".join(f"{lines[time]}\n" for time in sorted(lines)) or None
 
     def remove(self, event_id: str) -> None:
         """Remove what was kept of an event; harmless when there is nothing."""
@@ -88,6 +82,10 @@ class EvidenceFolder:
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
+
+
+def _time(line: str) -> float:
+    return float(json.loads(line)["media_time_s"])
 
 
 def _sized(folder: Path) -> tuple[float, int, Path] | None:

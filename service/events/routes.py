@@ -5,7 +5,7 @@ import binascii
 import datetime as dt
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
 
 from service.deps import provided
@@ -129,15 +129,17 @@ def get_track_timeline(track_id: str, control: EventControlDep) -> TrackTimeline
     return control.timeline(*_track(track_id))
 
 
-@router.get("/tracks/{track_id}/keypoints", dependencies=[Viewer], tags=["tracks"], response_class=FileResponse)
-def get_track_keypoints(track_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
-    """The skeletons kept of a person, one JSON object a line: those around events that have evidence."""
+@router.get("/tracks/{track_id}/keypoints", dependencies=[Viewer], tags=["tracks"], response_class=Response)
+def get_track_keypoints(track_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
+    """A person's skeletons, one JSON object a line: of the last minute, and around each event that has evidence."""
     stream_id, number = _track(track_id)
     timeline = control.timeline(stream_id, number)
-    path = evidence.keypoints(stream_id, number, [segment.event_id for segment in timeline.segments])
-    if path is None:
-        raise NotFound(f"no skeletons were kept of {track_id}: none of its events has evidence")
-    return FileResponse(path, media_type="application/jsonl", filename=f"track-{number}.jsonl")
+    lines = evidence.keypoints(stream_id, number, [segment.event_id for segment in timeline.segments])
+    if lines is None:
+        raise NotFound(
+            f"no skeletons of {track_id}: it left more than a minute ago, and none of its events has evidence"
+        )
+    return Response(lines, media_type="application/jsonl")
 
 
 def _track(track_id: str) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from models.runtime.action import ActionContract
 from pipelines.stream.record import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
+from service.streams.recent import answer_questions, forget_questions
 from service.streams.report import Reporter, Told
 from service.streams.schemas import Recording
 
@@ -29,11 +30,13 @@ class EvidencePlan:
     """What is kept, and where.
 
     folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
+    stream_folder: where the service asks for the last skeletons of a person.
     """
 
     folder: Path
     recording: Recording
     has_pictures: bool
+    stream_folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class EvidenceKeeper:
         ) if has_clips else None  # fmt: skip
 
     def start(self) -> None:
-        """Begin to write clips."""
+        """Begin to write clips, and to answer."""
+        self._plan.stream_folder.mkdir(parents=True, exist_ok=True)
+        forget_questions(self._plan.stream_folder)
         if self._writer is not None:
             self._writer.start()
 
@@ -114,7 +119,8 @@ class EvidenceKeeper:
                 self._cut_short.discard(event.event_id)
 
     def tick(self, last_s: float | None) -> None:
-        """Settle events that go on for too long, and write down what is complete."""
+        """Settle events that go on for too long, write down what is complete, and answer what is asked."""
+        answer_questions(self._plan.stream_folder, self._lines_of)
         if last_s is None or not self._is_on:
             return
         for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
@@ -188,12 +194,7 @@ class EvidenceKeeper:
             "window_scores": [score for moment in kept for score in moment.scores],
         }  # fmt: skip
         folder = self._folder(event.event_id)
-        lines = [
-            json.dumps({"media_time_s": round(moment.time_s, 4), "frame_index": moment.index, **person})
-            for moment in kept
-            for person in moment.people
-            if isinstance(person, dict)
-        ]
+        lines = [line for moment in kept for line in _lines(moment)]
         try:
             _write_whole(folder / "skeletons.jsonl", "".join(line + "\n" for line in lines))
             _write_whole(folder / "evidence.json", json.dumps(reasons))
@@ -211,6 +212,9 @@ class EvidenceKeeper:
         if clip.state == "failed":
             self._on_clip(clip)
 
+    def _lines_of(self, track_id: int) -> list[str]:
+        return [line for moment in self._moments for line in _lines(moment, track_id)]
+
     def _folder(self, event_id: str) -> Path:
         folder = self._plan.folder / safe_name(event_id)
         try:
@@ -218,6 +222,15 @@ class EvidenceKeeper:
         except OSError as error:
             logger.warning("evidence of %s has no folder: %s", event_id, error.strerror)
         return folder
+
+
+def _lines(moment: _Moment, track_id: int | None = None) -> list[str]:
+    """The people of one frame, or one of them, as JSON."""
+    return [
+        json.dumps({"media_time_s": round(moment.time_s, 4), "frame_index": moment.index, **person})
+        for person in moment.people
+        if isinstance(person, dict) and track_id in (None, person["track_id"])
+    ]
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -78,7 +78,7 @@ class _Session:
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
         self._reporter = Reporter(task, channel, networks.action.contract.name)
         plan = EvidencePlan(
-            Path(str(task.config["evidence_folder"])), config.recording, has_pictures=config.privacy.pictures
+            Path(str(task.config["evidence_folder"])), config.recording, config.privacy.pictures, self._folder
         )
         self._evidence = EvidenceKeeper(plan, networks.action.contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
