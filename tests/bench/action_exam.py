@@ -12,7 +12,7 @@ import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +46,9 @@ class Exam:
     mean_of_classes: float
     classes: dict[str, dict[str, float]]
     said: dict[str, dict[str, int]]
-    first_share: float
     first_windows: int
+    first_share: float
+    first_mean_of_classes: float
     unknown_share: float
     bystander_share: float
     bystander_windows: int
@@ -65,9 +66,10 @@ def main() -> None:
     options = _options()
     learnt = load_segments(EVERYDAY)
     clips: dict[str, list[Annotation]] = defaultdict(list)
-    for track in load_set(options.tracks).annotations:
-        if str(track.extra["video"]) not in learnt:
-            clips[str(track.extra["video"])].append(track)
+    for path in options.tracks.split(","):
+        for track in load_set(Path(path)).annotations:
+            if str(track.extra["video"]) not in learnt:
+                clips[str(track.extra["video"])].append(track)
     exams = [examine(folder, clips, options.first_s) for folder in options.models]
     text = json.dumps([asdict(exam) for exam in exams], indent=1)
     if options.out:
@@ -79,44 +81,85 @@ def main() -> None:
         options.measured.write_text(json.dumps(measured(exams[0], earlier, options.first_s), indent=1) + "\n", "utf-8")
 
 
+@dataclass
+class Heard:
+    """What one model said of all clips. delays: clip with a fall → ground to confirmation, None where it was missed."""
+
+    judged: list[WindowAnswer] = field(default_factory=list)
+    bystander: list[WindowAnswer] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    delays: dict[str, float | None] = field(default_factory=dict)
+    invented: dict[str, list[float]] = field(default_factory=dict)
+
+
 def examine(folder: Path, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:
     """One model through every clip."""
     model = ActionModel(load_contract(folder / "model.json"), Session(folder / "model.onnx"))
-    config, judged, bystander, statuses = StreamConfig(), [], [], Counter[str]()
-    delays: dict[str, float | None] = {}
-    invented: dict[str, list[float]] = {}
+    heard = Heard()
     for clip, tracks in sorted(clips.items()):
-        mine, others = _subjects(clip, tracks)
-        shows = _shows(clip)
-        times = [found for track in mine if (found := fall_times(track))] if shows == "fall" else []
-        result = exam_falls(clip, tracks, min(times, key=lambda item: item.onset_s, default=None), model, config)
-        if shows == "fall":
-            delays[clip] = result.delay_s
-        if result.invented:
-            invented[clip] = [round(at_s, 1) for at_s in result.invented]
-        if not clip.startswith("upfall"):
-            continue
-        for track in mine:
-            said = replay(track, model, config)
-            judged += windows(Subject(track, shows), said, model)
-            statuses.update(item.status for item in said.scores if item.status in _JUDGED)
-        for track in others:
-            bystander += windows(Subject(track, "sitting"), replay(track, model, config), model)
-    ok = {clip: delay for clip, delay in delays.items() if delay is not None and delay <= LATE_S}
-    classes = {
-        label: {"share": round(share_right(rows), 3), "windows": len(rows)}
-        for label in dict.fromkeys(UPFALL.values())
-        if (rows := [row for row in judged if row.truth == label])
-    }
-    first = [row for row in judged if row.end_s <= first_s]
+        _hear_falls(heard, clip, tracks, model)
+        if clip.startswith("upfall"):
+            _hear_windows(heard, clip, tracks, model)
+    return _result(folder.name, heard, clips, first_s)
+
+
+def _hear_falls(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
+    falls = [fall_times(track) for track in _subjects(clip, tracks)[0]] if _shows(clip) == "fall" else []
+    fall = min((found for found in falls if found), key=lambda found: found.onset_s, default=None)
+    result = exam_falls(clip, tracks, fall, model, StreamConfig())
+    if _shows(clip) == "fall":
+        heard.delays[clip] = result.delay_s
+    if result.invented:
+        heard.invented[clip] = [round(at_s, 1) for at_s in result.invented]
+
+
+def _hear_windows(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
+    mine, others = _subjects(clip, tracks)
+    for track in mine:
+        said = replay(track, model, StreamConfig())
+        heard.judged += windows(Subject(track, _shows(clip)), said, model)
+        heard.statuses.update(item.status for item in said.scores if item.status in _JUDGED)
+    for track in others:
+        heard.bystander += windows(Subject(track, "sitting"), replay(track, model, StreamConfig()), model)
+
+
+def _result(model: str, heard: Heard, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:
+    found = {clip: delay for clip, delay in heard.delays.items() if delay is not None and delay <= LATE_S}
+    classes = _classes(heard.judged)
+    first = [row for row in heard.judged if row.end_s <= first_s]
+    seconds = [float(np.ptp(times_of(track))) for tracks in clips.values() for track in tracks]
     return Exam(
-        folder.name, len(judged), round(share_right(judged), 3),
-        round(float(np.mean([row["share"] for row in classes.values()])), 3), classes, _said(judged),
-        round(share_right(first), 3), len(first), round(statuses["unknown"] / max(statuses.total(), 1), 3),
-        round(share_right(bystander), 3), len(bystander),
-        len(delays), len(ok), sorted(set(delays) - set(ok)), sorted(round(delay, 2) for delay in ok.values()), invented,
-        round(sum(float(np.ptp(times_of(track))) for tracks in clips.values() for track in tracks)), len(clips),
-    )  # fmt: skip
+        model=model,
+        windows=len(heard.judged),
+        share=round(share_right(heard.judged), 3),
+        mean_of_classes=_mean(classes),
+        classes=classes,
+        said=_said(heard.judged),
+        first_windows=len(first),
+        first_share=round(share_right(first), 3),
+        first_mean_of_classes=_mean(_classes(first)),
+        unknown_share=round(heard.statuses["unknown"] / max(heard.statuses.total(), 1), 3),
+        bystander_share=round(share_right(heard.bystander), 3),
+        bystander_windows=len(heard.bystander),
+        falls=len(heard.delays),
+        found=len(found),
+        missed=sorted(set(heard.delays) - set(found)),
+        delays_s=sorted(round(delay, 2) for delay in found.values()),
+        invented=heard.invented,
+        track_s=round(sum(seconds)),
+        clips=len(clips),
+    )
+
+
+def _classes(rows: Sequence[WindowAnswer]) -> dict[str, dict[str, float]]:
+    by_label = {label: [row for row in rows if row.truth == label] for label in dict.fromkeys(UPFALL.values())}
+    return {
+        label: {"share": round(share_right(mine), 3), "windows": len(mine)} for label, mine in by_label.items() if mine
+    }
+
+
+def _mean(classes: Mapping[str, Mapping[str, float]]) -> float:
+    return round(float(np.mean([row["share"] for row in classes.values()])), 3)
 
 
 def _shows(clip: str) -> str:
@@ -184,7 +227,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tracks", type=Path, help="a set of the test clips made by `actogram prepare`")
+    parser.add_argument("tracks", help="sets of the test clips made by `actogram prepare`, with commas")
     parser.add_argument("models", type=Path, nargs="+", help="folders with model.json and model.onnx")
     parser.add_argument("--out", type=Path, help="JSON of all results")
     parser.add_argument("--measured", type=Path, help="JSON of the first model for `actogram export --measured`")
