@@ -58,8 +58,9 @@ class Boxes:
         return len(self.xyxy)
 
 
-Demand = Literal["calm", "alert"]
-"""How soon the detector is wanted: calm, or alert while a track is missing or crowded, or nobody is there."""
+Demand = Literal["calm", "wary", "alert", "search"]
+"""How soon and how closely the detector is wanted: calm while everybody is upright or nobody is there, wary while
+somebody leans or lies, alert while people overlap, search while a track is missing."""
 Outcome = Literal["seen", "faint", "stranger", "twin", "unfound"]
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,9 @@ def warm(networks: Networks, max_persons: int) -> None:
     """Empty pictures and empty windows, for one to `max_persons` people."""
     picture = np.zeros((*_PICTURE_HW, 3), np.uint8)
     contract = networks.action.contract
-    networks.detector([picture])
+    for detector in (networks.detector, networks.glance, networks.crop_detector):
+        if detector is not None:
+            detector([picture])
     for size in range(1, max_persons + 1):
         regions = np.tile(np.array([320, 180, 200, 0], np.float32), (size, 1))
         networks.pose([picture] * size, regions)
@@ -28,14 +31,15 @@ def measure_budget(networks: Networks, num_cores: float) -> float:
     """Frames per second that this worker can analyse, by a short measurement now.
 
     The best of several times counts: what else the machine does now is not the networks' price.
-    A frame of a calm scene costs a third of a detection (five a second at fifteen frames), the joints of one and a half
-    people and some handling; a fifth of the time is left for bursts.
+    A second of a calm scene at fifteen frames costs one look for people and four glances; each frame the joints of one
+    and a half people and some handling. A fifth of the time is left for bursts.
     """
     picture = np.zeros((*_PICTURE_HW, 3), np.uint8)
     region = np.array([[320, 180, 200, 0]], np.float32)
-    detect_s = _best_s(lambda: networks.detector([picture]))
+    look_s = _best_s(lambda: networks.detector([picture]))
+    glance_s = look_s if networks.glance is None else _best_s(partial(networks.glance, [picture]))
     pose_s = _best_s(lambda: networks.pose([picture], region))
-    frame_s = detect_s / 3 + 1.5 * pose_s + _HANDLING_S
+    frame_s = (look_s + 4 * glance_s) / 15 + 1.5 * pose_s + _HANDLING_S
     return round(0.8 * max(1.0, num_cores) / frame_s, 1)
 
 

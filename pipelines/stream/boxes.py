@@ -4,6 +4,8 @@ import numpy as np
 
 from models.arrays import FloatArray
 
+_SHOULDERS, _HIPS = [5, 6], [11, 12]
+
 REGION_FACTOR = 1.25
 """Side of a landmark region over the person's longer side: the scale that BlazePose was trained with."""
 
@@ -70,6 +72,12 @@ def square_region(xyxy: FloatArray, angle: float = 0.0) -> FloatArray:
 def turned(region: FloatArray, angle: float) -> FloatArray:
     """The same region turned by `angle` radians."""
     return np.asarray(region + np.array([0, 0, 0, angle]), np.float32)
+
+
+def torso_tilt(keypoints: FloatArray) -> float:
+    """How far the line from hips to shoulders leans from upright: 0 upright, pi upside down; (17, 3) COCO-17."""
+    torso = keypoints[_SHOULDERS, :2].mean(axis=0) - keypoints[_HIPS, :2].mean(axis=0)
+    return float(abs(np.arctan2(torso[0], -torso[1])))
 
 
 def joint_box(keypoints: FloatArray, min_score: float = 0.3, margin: float = 0.08) -> FloatArray:

@@ -7,7 +7,7 @@ from models.errors import ModelUnknown
 from models.fetch import Progress
 from models.registry import ModelSpec, Registry, load_registry
 from models.runtime.action import ActionModel, load_contract, verify_weights
-from models.runtime.build import build_detector, build_pose
+from models.runtime.build import build_detectors, build_pose
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
@@ -40,12 +40,17 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """One instance of each network; pipelines share them."""
+    """One instance of each network; pipelines share them.
+
+    glance: a cheaper look for people, crop_detector: a look at one person; None where the detector serves for both.
+    """
 
     detector: Detector
     pose: PoseEstimator
     action: ActionModel
     names: tuple[str, ...]
+    glance: Detector | None = None
+    crop_detector: Detector | None = None
 
 
 def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
@@ -58,11 +63,14 @@ def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress 
     detector, detector_path = store.choose(profile["detect"], progress)
     pose, pose_path = store.choose(profile["pose"], progress)
     action = load_action(choice, registry, store)
+    detectors = build_detectors(detector, detector_path, choice.device, choice.threads)
     return Networks(
-        build_detector(detector, detector_path, choice.device, choice.threads),
+        detectors.look,
         build_pose(pose, pose_path, choice.device, choice.threads),
         action,
         (detector.name, pose.name, action.contract.name),
+        glance=None if detectors.glance is detectors.look else detectors.glance,
+        crop_detector=None if detectors.crop is detectors.look else detectors.crop,
     )
 
 
@@ -86,9 +94,9 @@ def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> 
     contract = networks.action.contract
     dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
     stages = Stages(
-        detect=DetectStage(networks.detector, config.detect),
+        detect=DetectStage(networks.detector, config.detect, networks.glance),
         track=TrackStage(config.track),
-        pose=PoseStage(networks.pose, config.pose, networks.detector),
+        pose=PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector),
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
         action=ActionStage(networks.action),
         smooth=SmoothStage(config.smooth, contract.labels),

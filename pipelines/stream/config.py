@@ -26,7 +26,14 @@ class DetectConfig(Section):
         default=0.06,
         ge=0,
         le=5,
-        description="Seconds between two while a track is missing, tracks overlap or nobody is there.",
+        description="Seconds between two while a track is missing or people overlap.",
+    )
+    look_period_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="Seconds between two detections at full input size while everybody is upright or nobody is there: "
+        "how long somebody small may stay unseen. Otherwise `period_s`. Those between see a smaller picture.",
     )
     min_score: float = Field(
         default=0.15, ge=0, le=1, description="Weakest box kept, 0..1; lying people are found at 0.15-0.45 only."

@@ -10,6 +10,8 @@ from pipelines.stream.boxes import areas
 from pipelines.stream.config import DetectConfig
 from pipelines.types import Boxes, Demand, Frame
 
+_TICK_S = 1e-3  # timestamps are rounded to the container's ticks
+
 DetectPeople = Callable[[Sequence[Image]], list[DetectedPeople]]
 
 
@@ -17,27 +19,50 @@ class DetectStage:
     """Decides frame by frame whether the detector looks, by media time, so that any frame rate works.
 
     detector: the network, or a batcher before it; called with one picture.
+    glance: the same with a smaller input, for the looks between; None leaves all of them to the detector.
     """
 
-    def __init__(self, detector: DetectPeople, config: DetectConfig) -> None:
+    def __init__(self, detector: DetectPeople, config: DetectConfig, glance: DetectPeople | None = None) -> None:
         self._detector = detector
+        self._glance = glance or detector
         self._config = config
-        self._last_s: float | None = None
+        self._last_s = self._looked_s = -np.inf
 
     def __call__(self, frame: Frame, demand: Demand) -> Boxes | None:
         """The people detected in this frame, best first; None when the detector was not asked."""
-        if not self._is_due(frame.time_s, demand):
+        self._forget_later(frame.time_s)
+        period_s, look_period_s = self._periods(demand)
+        if not _is_over(period_s, self._last_s, frame.time_s):
             return None
+        is_look = _is_over(look_period_s, self._looked_s, frame.time_s)
         self._last_s = frame.time_s
-        people = self._detector([frame.image])[0]
+        if is_look:
+            self._looked_s = frame.time_s
+        people = (self._detector if is_look else self._glance)([frame.image])[0]
         width, height = frame.size_wh
         big = areas(people.xyxy) >= self._config.min_area * width * height
         keep = np.flatnonzero(big & (people.score >= self._config.min_score))
         order = keep[np.argsort(-people.score[keep], kind="stable")]
         return Boxes(people.xyxy[order], people.score[order])
 
-    def _is_due(self, time_s: float, demand: Demand) -> bool:
-        if self._last_s is None or time_s < self._last_s:
-            return True
-        period_s = self._config.period_s if demand == "calm" else self._config.alert_period_s
-        return time_s - self._last_s >= period_s - 1e-3  # timestamps are rounded to the container's ticks
+    def _periods(self, demand: Demand) -> tuple[float, float]:
+        """Seconds between two detections, and between two at full input size."""
+        config = self._config
+        match demand:
+            case "calm":
+                return config.period_s, config.look_period_s
+            case "wary":
+                return config.period_s, config.period_s
+            case "alert":
+                return config.alert_period_s, config.period_s
+            case "search":
+                return config.alert_period_s, config.alert_period_s
+
+    def _forget_later(self, time_s: float) -> None:
+        """A source whose time jumps back begins anew."""
+        if time_s < self._last_s:
+            self._last_s = self._looked_s = -np.inf
+
+
+def _is_over(period_s: float, since_s: float, now_s: float) -> bool:
+    return now_s - since_s >= period_s - _TICK_S

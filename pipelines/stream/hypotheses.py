@@ -7,12 +7,11 @@ import numpy as np
 
 from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks
-from pipelines.stream.boxes import joint_box, overlap, square_region
+from pipelines.stream.boxes import joint_box, overlap, square_region, torso_tilt
 
 EstimatePoses = Callable[[Sequence[Image], FloatArray], Landmarks]
 
-_SHOULDERS, _HIPS = [5, 6], [11, 12]
-_LYING_TILT = np.deg2rad(55)
+_LYING_TILT = float(np.deg2rad(55))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,7 @@ class Hypothesis:
     @property
     def is_lying(self) -> bool:
         """Whether the line from hips to shoulders is nearer to level than to upright."""
-        torso = self.keypoints[_SHOULDERS, :2].mean(axis=0) - self.keypoints[_HIPS, :2].mean(axis=0)
-        return bool(abs(np.arctan2(torso[0], -torso[1])) > _LYING_TILT)
+        return torso_tilt(self.keypoints) > _LYING_TILT
 
     def selection(self, box: FloatArray | None) -> float:
         """The score that chooses among rotations: evidence, plus twice the overlap with a detected box."""

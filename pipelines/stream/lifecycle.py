@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.arrays import FloatArray
-from pipelines.stream.boxes import inside_share, longer_side
+from pipelines.stream.boxes import inside_share, longer_side, torso_tilt
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.motion import BoxMotion
 from pipelines.types import Outcome, TrackEnd
@@ -16,6 +16,9 @@ _SURE_PRESENCE = 0.9
 _SURE_SHARE = 0.7
 _EDGE = 0.02  # of the picture's side: a box this near the edge that vanishes has left
 _DOUBT_S = 0.5
+_UNEASY_S = 2.0
+_TALL = 1.1
+_UPRIGHT_TILT = np.deg2rad(30)
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class Track:
 
     born_s, seen_s, box_s, doubt_s: media seconds of the first box, of the joints last seen, of the last matched box,
     of the last frame in which the joints were somebody else's.
+    uneasy_s: media seconds of the last frame in which the body did not plainly stand or sit.
     best_score: strongest box so far. box, score: this frame's matched box.
     steps: (keypoints, presence) of the last sightings.
     """
@@ -42,6 +46,7 @@ class Track:
     is_confirmed: bool = False
     is_crowded: bool = False
     doubt_s: float = -np.inf
+    uneasy_s: float = -np.inf
     steps: deque[tuple[FloatArray, float]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
 
     @property
@@ -49,9 +54,20 @@ class Track:
         """Whether the joints were not seen in the last frame."""
         return self.outcome != "seen"
 
+    @property
+    def is_uneasy(self) -> bool:
+        """Whether the body did not plainly stand or sit a moment ago: it may fall or lie."""
+        return self.seen_s - self.uneasy_s < _UNEASY_S
+
     def is_doubtful(self, time_s: float) -> bool:
         """Whether the joints were somebody else's a moment ago."""
         return time_s - self.doubt_s < _DOUBT_S
+
+
+def stands_well(keypoints: FloatArray, xyxy: FloatArray, presence: float) -> bool:
+    """Whether a body is upright beyond doubt: torso, box and presence say so."""
+    is_tall = xyxy[3] - xyxy[1] > _TALL * (xyxy[2] - xyxy[0])
+    return bool(is_tall and presence > _SURE_PRESENCE and torso_tilt(keypoints) < _UPRIGHT_TILT)
 
 
 def should_confirm(track: Track, time_s: float, config: TrackConfig) -> bool:

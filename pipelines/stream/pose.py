@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from models.arrays import FloatArray
-from pipelines.stream.boxes import cover_matrix, longer_side, overlap
+from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.hypotheses import EstimatePoses, Hypothesis, estimate, joint_distance
 from pipelines.stream.rotation import DetectPeople, Trial, other_regions, run_trials, start_regions, upright_bonus
@@ -23,6 +23,7 @@ _START_OVERLAP, _START_COVER = 0.2, 0.6
 _MIN_FOLLOWED_SHARE = 0.5  # of the body's size; a person who squats or falls towards the camera shrinks less suddenly
 _VISIBILITY_SLACK = 0.05
 _REACH = 1.0  # of the body's size: how far a person gets while nobody sees them
+_AMONG = 0.1  # overlap (IoU) from which a turned crop shows a neighbour as well
 _SIZE_MEMORY_S = 0.5
 
 
@@ -80,10 +81,22 @@ class PoseStage:
 
     def _start(self, frame: Frame, row: int, tracks: Tracks) -> Trial:
         box = tracks.xyxy[row]
-        regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
+        regions = self._search(row, tracks)
         has_choice = len(regions) > 1 and self._detector is not None
         bonus = upright_bonus(self._detector, frame.image, box) if self._detector and has_choice else ()
         return Trial(row, regions, box, bonus=bonus)
+
+    def _search(self, row: int, tracks: Tracks) -> tuple[FloatArray, ...]:
+        """Where to look for a body in a box; among others only upright, where a turned crop shows the neighbour."""
+        if self._is_among_others(row, tracks):
+            return (square_region(tracks.xyxy[row]),)
+        return start_regions(tracks.xyxy[row], float(tracks.score[row]), self._config.upright_score)
+
+    def _is_among_others(self, row: int, tracks: Tracks) -> bool:
+        """Whether somebody who is in plain sight overlaps this track; a torn box of its own body does not count."""
+        others = tracks.is_shown & ~tracks.is_missing
+        others[row] = False
+        return bool((iou_matrix(tracks.xyxy[row][None], tracks.xyxy[others]) > _AMONG).any())
 
     def _rechecks(self, tracks: Tracks, ids: list[int], found: dict[int, Hypothesis]) -> list[Trial]:
         """Trials for known bodies whose rotation is in doubt, or which are missing while a box is there."""
@@ -100,8 +113,8 @@ class PoseStage:
         if tracks.is_missing[row] or is_lost:
             if box is None:
                 return None
-            regions = start_regions(box, float(tracks.score[row]), self._config.upright_score)
-            return Trial(row, regions, box, size_px, to_beat=-np.inf if is_lost else present.selection(box))
+            to_beat = -np.inf if is_lost else present.selection(box)
+            return Trial(row, self._search(row, tracks), box, size_px, to_beat)
         if tracks.is_crowded[row] or (box is not None and _stands(box, float(tracks.score[row]))):
             return None
         regions = other_regions(present, box, self._config.recheck_evidence)

@@ -17,7 +17,7 @@ from pipelines.stream.association import Expected, associate, gather_pieces
 from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side, overlap
 from pipelines.stream.candidates import Rejections, find_candidates
 from pipelines.stream.config import TrackConfig
-from pipelines.stream.lifecycle import Track, end_reason, should_confirm
+from pipelines.stream.lifecycle import Track, end_reason, should_confirm, stands_well
 from pipelines.stream.motion import BoxMotion
 from pipelines.types import Boxes, Demand, Frame, NotAssessableReason, Poses, Sightings, TrackEnd, Tracks
 
@@ -38,9 +38,12 @@ class TrackStage:
         self._skipped = 0
 
     def demand(self) -> Demand:
-        """How soon the detector is wanted: `alert` while a track is missing or crowded, or nobody is there."""
-        is_calm = bool(self._tracks) and not any(track.is_missing or track.is_crowded for track in self._tracks)
-        return "calm" if is_calm else "alert"
+        """How soon and how closely the detector is wanted."""
+        if any(track.is_missing for track in self._tracks):
+            return "search"
+        if any(track.is_crowded for track in self._tracks):
+            return "alert"
+        return "wary" if any(track.is_uneasy for track in self._tracks) else "calm"
 
     def __call__(self, frame: Frame, boxes: Boxes | None) -> Tracks:
         """Match this frame's boxes with the tracks and start new ones; None: the detector did not look."""
@@ -131,6 +134,8 @@ class TrackStage:
                 track.doubt_s = sightings.time_s
             return
         track.keypoints = sightings.keypoints[row]
+        if not stands_well(sightings.keypoints[row], sightings.xyxy[row], track.presence):
+            track.uneasy_s = sightings.time_s
         track.motion.update(sightings.xyxy[row])
         track.seen_s = sightings.time_s
         track.steps.append((sightings.keypoints[row], track.presence))

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.registry import load_registry
-from models.runtime.build import build_detector, build_pose
+from models.runtime.build import build_detectors, build_pose
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
 from models.weights import WeightStore
@@ -29,10 +29,12 @@ UNLABELLED = "unlabelled"
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What finds people and their joints."""
+    """What finds people and their joints; the detector serves for glances and for crops where those are None."""
 
     detector: Detector
     pose: PoseEstimator
+    glance: Detector | None = None
+    crop_detector: Detector | None = None
 
 
 @dataclass(slots=True)
@@ -45,10 +47,9 @@ class _Track:
 def load_networks(store: WeightStore) -> Networks:
     """The default detector and pose estimator; raises WeightsMissing."""
     profile = load_registry().require_profile("auto")
-    return Networks(
-        build_detector(*store.choose(profile["detect"])),
-        build_pose(*store.choose(profile["pose"])),
-    )
+    detectors = build_detectors(*store.choose(profile["detect"]))
+    pose = build_pose(*store.choose(profile["pose"]))
+    return Networks(detectors.look, pose, detectors.glance, detectors.crop)
 
 
 def find_videos(inputs: Sequence[Path]) -> list[Path]:
@@ -126,9 +127,9 @@ def _people(
 
 def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig) -> Iterator[Poses]:
     """The tracked people of every frame, by the stages that serving uses."""
-    detect = DetectStage(networks.detector, config.detect)
+    detect = DetectStage(networks.detector, config.detect, networks.glance)
     track = TrackStage(config.track)
-    pose = PoseStage(networks.pose, config.pose, networks.detector)
+    pose = PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector)
     for frame in frames:
         boxes = detect(frame, track.demand())
         yield track.observe(pose(frame, track(frame, boxes)))

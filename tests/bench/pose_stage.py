@@ -19,8 +19,8 @@ import numpy as np
 
 from models.arrays import FloatArray, Image
 from models.registry import load_registry
-from models.runtime.build import build_detector, build_pose
-from models.runtime.detector import DetectedPeople, Detector
+from models.runtime.build import DetectorSet, build_detectors, build_pose
+from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks, PoseEstimator
 from models.weights import WeightStore
 from pipelines.stream.config import StreamConfig
@@ -39,17 +39,29 @@ _BYSTANDER_X = 520  # camera 2: somebody sits to the right of this all the time
 
 @dataclass
 class Counted:
-    """A detector and an estimator that count what they are asked."""
+    """Detectors and an estimator that count what they are asked."""
 
-    detector: Detector
+    detectors: DetectorSet
     pose: PoseEstimator
-    num_detections: int = 0
+    num_looks: int = 0
+    num_glances: int = 0
+    num_crops: int = 0
     num_landmarks: int = 0
 
-    def detect(self, images: Sequence[Image]) -> list[DetectedPeople]:
-        """As the detector."""
-        self.num_detections += len(images)
-        return self.detector(images)
+    def look(self, images: Sequence[Image]) -> list[DetectedPeople]:
+        """As the detector of whole pictures."""
+        self.num_looks += len(images)
+        return self.detectors.look(images)
+
+    def glance(self, images: Sequence[Image]) -> list[DetectedPeople]:
+        """As the quick detector."""
+        self.num_glances += len(images)
+        return self.detectors.glance(images)
+
+    def crop(self, images: Sequence[Image]) -> list[DetectedPeople]:
+        """As the detector of one person."""
+        self.num_crops += len(images)
+        return self.detectors.crop(images)
 
     def estimate(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """As the pose estimator."""
@@ -63,7 +75,9 @@ class Outcome:
 
     clip: str
     num_frames: int = 0
-    detections_per_frame: float = 0.0
+    looks_per_frame: float = 0.0
+    glances_per_frame: float = 0.0
+    crops_per_frame: float = 0.0
     landmarks_per_frame: float = 0.0
     tracks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
@@ -75,15 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="*", help="names without .mp4; all without any")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--long-side", type=int, default=640, help="longer side of the detector's input in pixels")
     parser.add_argument("--period-s", type=float, default=None, help="seconds between two calm detections")
+    parser.add_argument("--looks-only", action="store_true", help="every detection at full input size")
     arguments = parser.parse_args()
     settings = Settings()
     if settings.data is None:
         parser.error("ACTOGRAM_DATA names no folder")
     folder = settings.data / "video"
     clips = arguments.clips or sorted(path.stem for path in folder.glob("*.mp4"))
-    networks = load(settings, arguments.long_side)
+    networks = load(settings, arguments.looks_only)
     outcomes = []
     for number, clip in enumerate(clips, 1):
         outcomes.append(run(folder / f"{clip}.mp4", networks, configure(arguments.period_s)))
@@ -91,13 +105,14 @@ def main() -> None:
         arguments.out.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
 
 
-def load(settings: Settings, long_side: int) -> tuple[Detector, PoseEstimator]:
+def load(settings: Settings, looks_only: bool) -> tuple[DetectorSet, PoseEstimator]:
     """The networks of the profile `auto`."""
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     profile = load_registry().require_profile("auto")
-    detector, detector_path = store.choose(profile["detect"])
-    pose, pose_path = store.choose(profile["pose"])
-    return build_detector(detector, detector_path, long_side=long_side), build_pose(pose, pose_path)
+    found = build_detectors(*store.choose(profile["detect"]))
+    return DetectorSet(found.look, found.look, found.look) if looks_only else found, build_pose(
+        *store.choose(profile["pose"])
+    )
 
 
 def configure(period_s: float | None) -> StreamConfig:
@@ -105,11 +120,11 @@ def configure(period_s: float | None) -> StreamConfig:
     return StreamConfig.model_validate({} if period_s is None else {"detect": {"period_s": period_s}})
 
 
-def run(path: Path, networks: tuple[Detector, PoseEstimator], config: StreamConfig) -> Outcome:
+def run(path: Path, networks: tuple[DetectorSet, PoseEstimator], config: StreamConfig) -> Outcome:
     """Everything that the stages say of one clip."""
     counted = Counted(*networks)
-    detect, track = DetectStage(counted.detect, config.detect), TrackStage(config.track)
-    pose = PoseStage(counted.estimate, config.pose, counted.detect)
+    detect, track = DetectStage(counted.look, config.detect, counted.glance), TrackStage(config.track)
+    pose = PoseStage(counted.estimate, config.pose, counted.crop)
     shown: list[Poses] = []
     with FileSource(path) as source:
         for frame in source:
@@ -127,7 +142,8 @@ def summarise(clip: str, shown: Sequence[Poses], counted: Counted) -> Outcome:
     num_frames = max(len(shown), 1)
     fall = _FALL.fullmatch(clip)
     return Outcome(
-        clip, len(shown), counted.num_detections / num_frames, counted.num_landmarks / num_frames,
+        clip, len(shown), counted.num_looks / num_frames, counted.num_glances / num_frames,
+        counted.num_crops / num_frames, counted.num_landmarks / num_frames,
         {track_id: (seen[0], seen[-1], len(seen)) for track_id, seen in frames.items()},
         [end for poses in shown for end in poses.ended],
         lying_share(shown, int(fall[1])) if fall else None,

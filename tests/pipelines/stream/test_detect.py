@@ -29,6 +29,25 @@ def test_detector_is_asked_every_few_frames_at_each_rate(rate_hz: float, demand:
     assert asked == list(range(0, 24, every))
 
 
+@pytest.mark.parametrize(
+    ("demand", "looks", "glances"),
+    [
+        pytest.param("calm", [0, 20], [4, 8, 12, 16], id="nobody, or all upright: a full look a second"),
+        pytest.param("wary", [0, 4, 8, 12, 16, 20], [], id="somebody leans: full looks as often as before"),
+        pytest.param("alert", [0, 4, 8, 12, 16, 20], [2, 6, 10, 14, 18, 22], id="a crowd: glances between"),
+        pytest.param("search", list(range(0, 24, 2)), [], id="somebody missing: full looks, often"),
+    ],
+)
+def test_only_the_looks_between_are_glances(demand: Demand, looks: list[int], glances: list[int]) -> None:
+    full, quick = World(lambda moment: []), World(lambda moment: [])
+    stage = DetectStage(full.detect, DetectConfig(), quick.detect)
+
+    for index in range(24):
+        stage(Frame(index, index / 20, full.picture(index)), demand)
+
+    assert (full.detector_calls, quick.detector_calls) == (looks, glances)
+
+
 def test_detector_is_asked_again_when_time_jumps_back() -> None:
     stage = DetectStage(WORLD.detect, DetectConfig())
 

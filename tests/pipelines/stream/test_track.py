@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.stream.config import TrackConfig
-from pipelines.types import Poses
+from pipelines.types import Demand, Poses
 from tests.people_fakes import Person, people_in, watch
 
 
@@ -93,7 +93,31 @@ def test_empty_room_gives_empty_poses_and_no_tracks() -> None:
     poses = watch(people, 30)
 
     assert all(len(frame) == 0 and not frame.ended for frame in poses)
-    assert people.track.demand() == "alert"
+    assert people.track.demand() == "calm"
+
+
+@pytest.mark.parametrize(
+    ("scene", "demand"),
+    [
+        pytest.param([Person((320, 240))], "calm", id="upright"),
+        pytest.param([Person((320, 240), turn=0.7)], "wary", id="leaning"),
+        pytest.param([Person((300, 240)), Person((345, 240), colour=(200, 40, 40))], "alert", id="two who overlap"),
+    ],
+)
+def test_detector_is_wanted_as_closely_as_the_scene_needs(scene: list[Person], demand: Demand) -> None:
+    people = people_in(lambda moment: scene)
+
+    watch(people, 20)
+
+    assert people.track.demand() == demand
+
+
+def test_detector_is_wanted_closely_while_somebody_is_missing() -> None:
+    people = people_in(lambda moment: [Person((320, 240), presence=0.99 if moment < 15 else 0.1)])
+
+    watch(people, 20)
+
+    assert people.track.demand() == "search"
 
 
 def test_same_scene_gives_the_same_poses_twice() -> None:
