@@ -58,10 +58,14 @@ class X3DShallow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, T, H, W) heatmaps to (B, K) logits."""
-        x = self.conv1_t(self.conv1_s(x))
-        x = self.conv5(self.layer3(self.layer2(self.layer1(x))))
-        logits: Tensor = self.fc_cls(self.drop(pooled(x)))
+        logits: Tensor = self.fc_cls(self.drop(pooled(self.features(x))))
         return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, V, T, H, W) heatmaps to (B, C, T, H', W')."""
+        x = self.conv1_t(self.conv1_s(x))
+        out: Tensor = self.conv5(self.layer3(self.layer2(self.layer1(x))))
+        return out
 
 
 def _stage(in_channels: int, out_channels: int, num_blocks: int) -> nn.Sequential:
