@@ -82,8 +82,9 @@ def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, 
     from pipelines.training.corpus import with_sets
 
     with _failures():
-        table = load_labels()
-        config = with_sets(load_config(preset, _pairs(overrides)), table, data)
+        config = load_config(preset, _pairs(overrides))
+        table = load_labels().with_split(config.data.split)
+        config = with_sets(config, table, data)
         # torch takes seconds to import: a wrong preset is told before.
         from pipelines.training import runs
         from pipelines.training.loop import Progress as Step
@@ -139,7 +140,7 @@ def _report(model: Path, name: str, data: Sequence[Path], sets: list[str], part:
     from pipelines.training.report import sets_table
 
     network, checkpoint = runs.load_network(model)
-    table = load_labels()
+    table = load_labels().with_split(checkpoint.config.data.split)
     held = runs.load_parts(checkpoint.config, table, data, lambda _: None).validation
     choices = runs.choose(answer(network, held, checkpoint.config.window), table)
     answers = runs.measure_sets(network, checkpoint.config, table, data, sets, None if part == "all" else part)

@@ -22,6 +22,9 @@ class DataConfig(Section):
 
     sets: tuple[str, ...] = Field(default=(), description="Sets to learn from; empty takes every set of labels.toml.")
     leave_out: tuple[str, ...] = Field(default=(), description="Sets kept out whole, to be measured on.")
+    split: int = Field(
+        default=1, ge=1, le=10, description="Which split of the sets that have numbered ones; jhmdb14 has three."
+    )
     validation_share: float = Field(
         default=0.15, gt=0, lt=0.5, description="Share of the people or videos of the training split kept for choices."
     )

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -74,11 +74,23 @@ class LabelTable:
         """Position of a label among the outputs."""
         return self.labels.index(label)
 
+    def with_split(self, number: int) -> "LabelTable":
+        """The same table with another of the numbered splits, for sets that have several (`split1_train`, ...)."""
+        sets = {
+            name: replace(rows, train=_numbered(rows.train, number), test=_numbered(rows.test, number))
+            for name, rows in self.sets.items()
+        }
+        return replace(self, sets=MappingProxyType(sets))
+
     def require(self, name: str) -> SetTable:
         """The table of a set; raises ConfigInvalid."""
         if name not in self.sets:
             raise ConfigInvalid(f"labels.toml: no set {name!r}; there are {', '.join(self.sets)}")
         return self.sets[name]
+
+
+def _numbered(split: str, number: int) -> str:
+    return split.replace("split1_", f"split{number}_")
 
 
 def load_labels(path: Path = _TABLE) -> LabelTable:

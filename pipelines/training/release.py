@@ -29,6 +29,7 @@ def release(
     """
     network, checkpoint = runs.load_network(model)
     config = checkpoint.config
+    table = table.with_split(config.data.split)
     held = runs.load_parts(config, table, data, lambda _: None).validation
     held_answers = answer(network, held, config.window)
     left_out = cast("Mapping[str, Mapping[str, object]]", measured.get("left_out", {}))

@@ -33,6 +33,13 @@ def test_every_class_of_a_real_set_has_a_meaning(data_dir: Path, name: str) -> N
     assert {rows.train, rows.test} <= set(skeletons.splits)
 
 
+def test_another_numbered_split_is_taken_by_the_sets_that_have_it() -> None:
+    table = load_labels().with_split(3)
+
+    assert (table.require("jhmdb14").train, table.require("jhmdb14").test) == ("split3_train", "split3_test")
+    assert table.require("nwucla") == load_labels().require("nwucla")
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
