@@ -90,9 +90,9 @@ class FrameConv(nn.Module):
     def _shifted(self, x: Tensor, frames: int) -> Tensor:
         """Every clip moved so many frames later, zeros where nothing comes after or before."""
         _, C, H, W = x.shape
-        clips = x.reshape(-1, self.num_frames, C, H, W)
-        # A negative pad cuts: one copy in ONNX Runtime, where a slice of a padded clip makes two.
-        return functional.pad(clips, (0, 0, 0, 0, 0, 0, frames, -frames)).reshape(-1, C, H, W)
+        # A negative pad cuts, and pictures are moved whole: one plain copy, the quickest of five ways in ONNX Runtime.
+        clips = x.reshape(-1, self.num_frames, C * H * W)
+        return functional.pad(clips, (0, 0, frames, -frames)).reshape(-1, C, H, W)
 
     def _convolve(self, x: Tensor, tap: int, bias: Tensor | None) -> Tensor:
         return functional.conv2d(x, self.taps[tap], bias, self.stride, self.padding, groups=self.groups)
