@@ -98,7 +98,7 @@ def test_pieces_are_learnt_from_at_the_rate_of_their_video_and_by_person() -> No
     assert (weak.label, weak.not_fall) == (-1, True)
 
 
-def test_segments_of_the_default_model_name_people_once_and_no_clip_of_the_exam() -> None:
+def test_segments_of_the_public_clips_name_people_once_and_no_clip_of_the_exam() -> None:
     table = load_segments(EVERYDAY)
 
     assert not [video for video in table if video.startswith(("upfall", "urfd", "ways"))]
