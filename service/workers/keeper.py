@@ -4,10 +4,10 @@ import logging
 import random
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from service.workers.awake import AwakeClock
 from service.workers.contract import Limits, LossReason, TaskListener, WorkerHealth, WorkerPlan, WorkerState
 from service.workers.local import Engine, WorkerGone, WorkerHandle
 from service.workers.messages import (
@@ -36,6 +36,7 @@ from service.workers.suspicion import Suspicion
 logger = logging.getLogger(__name__)
 
 _SETTLED_MAX = 4096
+_LISTEN_S = 0.25
 
 
 class _Lost(Exception):
@@ -65,6 +66,7 @@ class Keeper:
         self._limits = limits
         self._listeners = listeners
         self._on_sample = on_sample
+        self._clock = AwakeClock(_LISTEN_S)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._is_draining = True
@@ -146,7 +148,7 @@ class Keeper:
             counts: dict[str, int] = {}
             for task in self._tasks.values():
                 counts[task.kind] = counts.get(task.kind, 0) + 1
-            age_s = time.monotonic() - self._beat_s if self._handle is not None and self._beat_s else None
+            age_s = self._clock.now_s() - self._beat_s if self._handle is not None and self._beat_s else None
             return WorkerHealth(
                 self._name, self._state, self._handle.pid if self._handle else None, self._restarts, counts, age_s,
                 self._rss_bytes, dict(self._facts), self._error,
@@ -162,7 +164,7 @@ class Keeper:
                 self._bury(lost)
             if self._stopping.is_set():
                 break
-            has_been_healthy = time.monotonic() - self._launched_s > self._limits.healthy_s
+            has_been_healthy = self._clock.now_s() - self._launched_s > self._limits.healthy_s
             failures = 0 if has_been_healthy else failures + 1
             self._back_off(failures)
         with self._lock:
@@ -170,10 +172,11 @@ class Keeper:
 
     def _launch(self) -> None:
         handle = self._engine.launch(self._name)
+        self._clock.tick()
         with self._lock:
             self._handle = handle
             self._state = "starting"
-            self._launched_s = self._beat_s = time.monotonic()
+            self._launched_s = self._beat_s = self._clock.now_s()
             self._stalest = None
         self._settled.clear()
 
@@ -181,10 +184,11 @@ class Keeper:
         assert self._handle is not None
         drain_until_s: float | None = None
         while True:
+            self._clock.tick()
             if self._stopping.is_set() and drain_until_s is None:
                 drain_until_s = self._begin_drain()
             try:
-                message = self._handle.receive(0.25)
+                message = self._handle.receive(_LISTEN_S)
             except ProtocolMismatch as error:
                 raise _Lost("crashed", str(error)) from error
             except WorkerGone as error:
@@ -192,7 +196,7 @@ class Keeper:
             if isinstance(message, Drained):
                 raise _Lost("ended", "drained")
             if message is not None:
-                self._beat_s = time.monotonic()
+                self._beat_s = self._clock.now_s()
                 self._take(message)
             self._watch(drain_until_s)
 
@@ -207,10 +211,10 @@ class Keeper:
             self._handle.send(Drain())
         except WorkerGone as error:
             raise _Lost("ended", str(error)) from error
-        return time.monotonic() + self._limits.drain_s
+        return self._clock.now_s() + self._limits.drain_s
 
     def _watch(self, drain_until_s: float | None) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         if drain_until_s is not None and now_s > drain_until_s:
             raise _Lost("ended", f"did not drain within {self._limits.drain_s:.0f} s")
         if self._state == "starting" and now_s - self._launched_s > self._limits.start_s:
@@ -251,7 +255,7 @@ class Keeper:
             self._error = None
             if self._state == "starting":
                 self._state = "ready"
-        logger.info("worker %s is ready after %.1f s", self._name, time.monotonic() - self._launched_s)
+        logger.info("worker %s is ready after %.1f s", self._name, self._clock.now_s() - self._launched_s)
         self._tell_room()
 
     def _take_heartbeat(self, beat: Heartbeat) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from models.errors import ModelError
 from pipelines.errors import PipelineError
+from service.workers.awake import AwakeClock
 from service.workers.messages import (
     Ack,
     BestEffort,
@@ -162,21 +163,22 @@ class Outbox:
 class Channel:
     """One task's way to the supervisor."""
 
-    def __init__(self, task: Task, outbox: Outbox, samples: "deque[Sample]") -> None:
+    def __init__(self, task: Task, outbox: Outbox, samples: "deque[Sample]", clock: AwakeClock) -> None:
         self.task = task
         self.stop_reason: StopReason | None = None
         self._outbox = outbox
         self._samples = samples
-        self._alive_s = time.monotonic()
+        self._clock = clock
+        self._alive_s = clock.now_s()
 
     @property
     def age_s(self) -> float:
         """Seconds since the task last made progress."""
-        return time.monotonic() - self._alive_s
+        return self._clock.now_s() - self._alive_s
 
     def beat(self) -> None:
         """The task made progress."""
-        self._alive_s = time.monotonic()
+        self._alive_s = self._clock.now_s()
 
     def offer(self, message: BestEffort) -> None:
         """Report; may be lost."""
@@ -200,6 +202,7 @@ class Worker:
         self._connection = connection
         self._outbox = Outbox(connection)
         self._samples: deque[Sample] = deque(maxlen=_SAMPLES_MAX)
+        self._clock = AwakeClock(HEARTBEAT_S)
         self._channels: dict[str, Channel] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -254,7 +257,7 @@ class Worker:
                     threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def _begin(self, bench: Bench, task: Task) -> None:
-        channel = Channel(task, self._outbox, self._samples)
+        channel = Channel(task, self._outbox, self._samples, self._clock)
         thread = threading.Thread(
             target=self._run_task, args=(bench, task, channel), name=f"task-{task.task_id}", daemon=True
         )
@@ -304,6 +307,7 @@ class Worker:
 
     def _beat(self) -> None:
         while not self._is_over.wait(HEARTBEAT_S):
+            self._clock.tick()
             with self._lock:
                 ages = {task_id: channel.age_s for task_id, channel in self._channels.items()}
             samples = tuple(self._samples.popleft() for _ in range(len(self._samples)))
