@@ -4,17 +4,17 @@ The joints of the last frame say where to look in this one, rotated with the bod
 detector only starts people, confirms them, and gives the occasion to test other rotations.
 """
 
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from models.arrays import FloatArray
+from pipelines.stream.body import Body
 from pipelines.stream.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.hypotheses import EstimatePoses, Hypothesis, estimate, joint_distance
 from pipelines.stream.rotation import DetectPeople, Trial, other_regions, run_trials, start_regions, upright_bonus
-from pipelines.stream.torso import blend, colour_distance, torso_colour
+from pipelines.stream.torso import colour_distance, torso_colour
 from pipelines.types import Frame, Outcome, Sightings, Tracks
 
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
@@ -24,18 +24,6 @@ _MIN_FOLLOWED_SHARE = 0.5  # of the body's size; a person who squats or falls to
 _VISIBILITY_SLACK = 0.05
 _REACH = 1.0  # of the body's size: how far a person gets while nobody sees them
 _AMONG = 0.1  # overlap (IoU) from which a turned crop shows a neighbour as well
-_SIZE_MEMORY_S = 0.5
-
-
-@dataclass(slots=True)
-class _Body:
-    """What is remembered of one track: where it was last seen well, and its torso's colour."""
-
-    last: Hypothesis
-    size_px: float
-    born_s: float
-    time_s: float
-    colour: FloatArray | None = None
 
 
 class PoseStage:
@@ -49,23 +37,28 @@ class PoseStage:
         self._estimator = estimator
         self._detector = detector
         self._config = config
-        self._bodies: dict[int, _Body] = {}
+        self._bodies: dict[int, Body] = {}
 
     def __call__(self, frame: Frame, tracks: Tracks) -> Sightings:
         """Look for the joints of every track."""
         ids = tracks.track_id.tolist()
         self._bodies = {track_id: body for track_id, body in self._bodies.items() if track_id in set(ids)}
         found = self._follow(frame, ids)
-        trials = self._starts(frame, tracks, ids) + self._rechecks(tracks, ids, found)
-        found |= run_trials(self._estimator, frame.image, trials)
+        starts, rechecks = self._starts(frame, tracks, ids), self._rechecks(frame, tracks, ids, found)
+        better = run_trials(self._estimator, frame.image, starts + rechecks)
+        for trial in rechecks:
+            body = self._bodies[ids[trial.row]]
+            body.note_test(trial, found[trial.row], frame.time_s, is_better=trial.row in better)
+        found |= better
         colours = {row: torso_colour(frame.image, guess.keypoints) for row, guess in found.items()}
         outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
         self._reunite(tracks, found, colours, outcomes)
         self._part_twins(tracks, found, outcomes)
         for row, outcome in enumerate(outcomes):
             if outcome == "seen":
-                self._remember(ids[row], found[row], frame.time_s)
-                self._remember_colour(ids[row], colours[row], is_crowded=bool(tracks.is_crowded[row]))
+                body = self._bodies.setdefault(ids[row], Body.begin(found[row], frame.time_s))
+                body.see(found[row], frame.time_s)
+                body.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
         return _sightings(frame, tracks, found, outcomes)
 
     def _follow(self, frame: Frame, ids: list[int]) -> dict[int, Hypothesis]:
@@ -98,12 +91,17 @@ class PoseStage:
         others[row] = False
         return bool((iou_matrix(tracks.xyxy[row][None], tracks.xyxy[others]) > _AMONG).any())
 
-    def _rechecks(self, tracks: Tracks, ids: list[int], found: dict[int, Hypothesis]) -> list[Trial]:
+    def _rechecks(self, frame: Frame, tracks: Tracks, ids: list[int], found: dict[int, Hypothesis]) -> list[Trial]:
         """Trials for known bodies whose rotation is in doubt, or which are missing while a box is there."""
         if not tracks.detected:
             return []
         trials = [self._recheck(row, tracks, ids[row], present) for row, present in found.items()]
-        return [trial for trial in trials if trial is not None and trial.regions]
+        return [
+            trial
+            for trial in trials
+            if trial is not None and trial.regions
+            and self._bodies[ids[trial.row]].is_worth(trial, found[trial.row], frame.time_s)
+        ]  # fmt: skip
 
     def _recheck(self, row: int, tracks: Tracks, track_id: int, present: Hypothesis) -> Trial | None:
         box, size_px = _box(tracks, row), self._bodies[track_id].size_px
@@ -168,7 +166,7 @@ class PoseStage:
                     outcomes[other] = "twin"
                     break
 
-    def _may_be(self, body: _Body, guess: Hypothesis, colour: FloatArray | None) -> bool:
+    def _may_be(self, body: Body, guess: Hypothesis, colour: FloatArray | None) -> bool:
         """Whether a body that turns up may be one that went missing: near, of like size and colour."""
         moved = (guess.xyxy[:2] + guess.xyxy[2:] - body.last.xyxy[:2] - body.last.xyxy[2:]) / 2
         is_near = float(np.hypot(*moved)) < _REACH * body.size_px
@@ -193,18 +191,6 @@ class PoseStage:
         body = self._bodies.get(int(tracks.track_id[row]))
         moved = np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
         return bool(tracks.is_shown[row]), -moved
-
-    def _remember(self, track_id: int, guess: Hypothesis, time_s: float) -> None:
-        size_px = longer_side(guess.xyxy)
-        body = self._bodies.setdefault(track_id, _Body(guess, size_px, time_s, time_s))
-        step = 1 - float(np.exp((body.time_s - time_s) / _SIZE_MEMORY_S))
-        body.size_px += step * (size_px - body.size_px)
-        body.last, body.time_s = guess, time_s
-
-    def _remember_colour(self, track_id: int, colour: FloatArray | None, is_crowded: bool) -> None:
-        body = self._bodies[track_id]
-        if colour is not None and (not is_crowded or body.colour is None):
-            body.colour = blend(body.colour, colour)
 
 
 def _box(tracks: Tracks, row: int) -> FloatArray | None:
