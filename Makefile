@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
 ARGS   ?=
+JOBS   ?= 2
 
 .PHONY: run serve-env test test-env check clean
 
@@ -29,8 +30,8 @@ $(VENV)/.test: $(VENV)/.serve pyproject.toml constraints.txt tests/system-packag
 	bash tests/system-packages.sh
 	@touch $@
 
-test: test-env                     ## run every test; ARGS="-k name" narrows
-	$(BIN)/python -m pytest $(ARGS)
+test: test-env                     ## run every test; ARGS="-k name" narrows, JOBS=0 runs them one by one
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: test-env                    ## style, types, import rules
 	$(BIN)/ruff format --check .

@@ -6,6 +6,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side: one file's stay together, and what starts the whole product runs one by one."""
+    for item in items:
+        group = "whole product" if item.get_closest_marker("e2e") else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def _folder(variable: str, sibling: str) -> Path:
     """The folder that a variable names, else the folder beside the project that holds the same."""
     named = os.environ.get(variable)
