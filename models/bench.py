@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.continual import ContinualNetwork, export_continual
 from models.export import Port, export_onnx
 from models.nets.build import NETWORKS, NetworkRequest
-from models.nets.layers import GraphNetwork
+from models.nets.layers import GraphNetwork, PeopleNetwork
 from models.servable import Servable, wrap
 from models.skeleton import require_layout
 
@@ -168,7 +168,7 @@ def _empty_slot(
     setting: Setting,
 ) -> float | None:
     """The same two people in one sample's two slots, and in two samples' first slots: the empty ones should be free."""
-    if not isinstance(network, GraphNetwork):
+    if not isinstance(network, PeopleNetwork):
         return None
     together = _inputs(ports, sizes)
     apart = [torch.stack([together[0][0], together[0][0].flip(0)])]

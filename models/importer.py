@@ -26,9 +26,7 @@ _THEIR_LAYOUTS = MappingProxyType(
     {"coco": "coco17", "nturgb+d": "nturgbd25", "openpose": "openpose18", "handmp": "hand21"}
 )
 
-_INPUTS = MappingProxyType(
-    {"keypoint": ("keypoint",), "persons": ("keypoint",), "heatmap": ("heatmap", "keypoint"), "rgbpose": ("heatmap",)}
-)
+_INPUTS = MappingProxyType({"keypoint": ("keypoint",), "heatmap": ("heatmap", "keypoint"), "rgbpose": ("heatmap",)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from models.export import Port
 from models.nets.build import Input, NetworkEntry
 from models.nets.framewise import FrameByFrame
 from models.nets.heatmap_input import FromKeypoints
-from models.nets.layers import GraphConfig, GraphNetwork
+from models.nets.layers import PeopleNetwork
 from models.nets.potion import PoTion
 from models.nets.rgbposec3d import RGBPoseC3D
-from models.nets.slnl import SLnLConfig
 from models.nets.slots import SkipEmptySlots
 from models.nets.x3d import X3DShallow
 
@@ -32,28 +31,18 @@ class Servable:
 
 def wrap(entry: NetworkEntry, network: nn.Module, num_frames: int = 0) -> Servable:
     """The network as it is served; `num_frames` is the window it is tuned for, 0 the paper's."""
-    return _WRAPPERS[entry.input](network, num_frames or entry.num_frames)
+    return _WRAPPERS[entry.input](entry, network, num_frames or entry.num_frames)
 
 
-def _keypoint(network: nn.Module, num_frames: int) -> Servable:
-    graph = cast("GraphNetwork", network)
-    config = graph.config
-    persons = config.num_persons if graph.per_slot else "persons"
-    port = Port("keypoint", ("batch", persons, "frames", len(config.layout), config.in_channels))
-    return Servable(SkipEmptySlots(graph, num_frames), (port,))
+def _keypoint(entry: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
+    people = cast("PeopleNetwork", network)
+    persons = "persons" if people.num_slots == 1 else people.num_slots
+    frames = num_frames if entry.has_fixed_window else "frames"
+    port = Port("keypoint", ("batch", persons, frames, *people.person_shape))
+    return Servable(SkipEmptySlots(people, num_frames), (port,))
 
 
-def _persons(network: nn.Module, num_frames: int) -> Servable:
-    config = network.config
-    assert isinstance(config, (GraphConfig, SLnLConfig))
-    joints = config.num_joints if isinstance(config, SLnLConfig) else len(config.layout)
-    # These sum over people in ways of their own: the slots stay as they are, and so does the window where it counts.
-    persons: int | str = config.num_persons if isinstance(config, GraphConfig) else "persons"
-    port = Port("keypoint", ("batch", persons, num_frames, joints, config.in_channels))
-    return Servable(network, (port,))
-
-
-def _heatmap(network: nn.Module, num_frames: int) -> Servable:
+def _heatmap(_: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
     port = Port("heatmap", ("batch", num_maps(network), num_frames, HEATMAP_SIDE, HEATMAP_SIDE))
     return Servable(_fast(network, num_frames), (port,))
 
@@ -69,9 +58,9 @@ def from_keypoints(network: nn.Module, num_frames: int) -> Servable:
     return Servable(FromKeypoints(_fast(network, num_frames), HEATMAP_SIDE), (port,))
 
 
-def _rgbpose(network: nn.Module, num_frames: int) -> Servable:
+def _rgbpose(entry: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
     pictures = Port("imgs", ("batch", 3, num_frames // 4, 4 * HEATMAP_SIDE, 4 * HEATMAP_SIDE))
-    return Servable(network, (pictures, _heatmap(network, num_frames).inputs[0]))
+    return Servable(network, (pictures, _heatmap(entry, network, num_frames).inputs[0]))
 
 
 def num_maps(network: nn.Module) -> int:
@@ -83,6 +72,6 @@ def num_maps(network: nn.Module) -> int:
     return int(first.in_channels)
 
 
-_WRAPPERS: Mapping[Input, Callable[[nn.Module, int], Servable]] = MappingProxyType(
-    {"keypoint": _keypoint, "persons": _persons, "heatmap": _heatmap, "rgbpose": _rgbpose}
+_WRAPPERS: Mapping[Input, Callable[[NetworkEntry, nn.Module, int], Servable]] = MappingProxyType(
+    {"keypoint": _keypoint, "heatmap": _heatmap, "rgbpose": _rgbpose}
 )

@@ -27,8 +27,8 @@ from models.nets.x3d import X3DShallow
 from models.skeleton import Layout
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose", "persons"]
-"""What goes in: joints of people whose empty slots are skipped, heatmaps, pictures and heatmaps, or plain joints."""
+Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose"]
+"""What goes in: joints of people, heatmaps, or pictures and heatmaps."""
 _PARTITION_OF: Mapping[int, Partition] = {1: "uniform", 2: "distance", 3: "stgcn_spatial"}
 
 
@@ -53,6 +53,7 @@ class NetworkEntry:
 
     unread:     tensors of published checkpoints that no computation reads.
     num_frames: frames of a window in the paper.
+    has_fixed_window: for joints, whether an exported file takes windows of one length only (for heatmaps, all do).
     """
 
     name: str
@@ -61,6 +62,7 @@ class NetworkEntry:
     outputs: tuple[str, ...] = ("logits",)
     unread: tuple[str, ...] = ()
     num_frames: int = 100
+    has_fixed_window: bool = False
 
 
 def require_network(name: str) -> NetworkEntry:
@@ -210,9 +212,9 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             NetworkEntry("posec3d-x3d", _x3d, "heatmap", num_frames=48),
             NetworkEntry("rgbpose", _rgbpose, "rgbpose", ("logits_rgb", "logits_pose"), num_frames=32),
             NetworkEntry("potion", _potion, "heatmap", num_frames=48),
-            NetworkEntry("stf-stgcn++", _stf_stgcnpp, "persons"),
-            NetworkEntry("stf-msg3d", _stf_msg3d, "persons"),
-            NetworkEntry("slnl-rfa", _slnl, "persons", num_frames=64),
+            NetworkEntry("stf-stgcn++", _stf_stgcnpp),
+            NetworkEntry("stf-msg3d", _stf_msg3d),
+            NetworkEntry("slnl-rfa", _slnl, num_frames=64, has_fixed_window=True),
         )
     }
 )

@@ -56,7 +56,38 @@ class GraphConfig:
         return self.base_channels << sum(index <= self.num_stages for index in self.inflate_stages)
 
 
-class GraphNetwork(nn.Module):
+class PeopleNetwork(nn.Module):
+    """A classifier that describes every person alone and answers for the group: (B, M, T, V, C) to (B, K).
+
+    num_slots:    person slots that are told apart; 1 where a person means the same in any slot.
+    person_shape: (V, C), joints and values of each.
+    Subclasses give `normalise`, `describe` and `classify`.
+    """
+
+    def __init__(self, num_slots: int, person_shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.num_slots = num_slots
+        self.person_shape = person_shape
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """(B, M, T, V, C) joints to (B*M, C, T, V), in the scale that the network works with."""
+        raise NotImplementedError
+
+    def describe(self, people: Tensor) -> Tensor:
+        """(P, C, T, V) normalised joints of P people to (P, F), each person's from their own joints alone."""
+        raise NotImplementedError
+
+    def classify(self, described: Tensor) -> Tensor:
+        """(B, M, F) to (B, K) logits."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, M, T, V, C) joints to (B, K) logits."""
+        B, M, _, _, _ = x.shape
+        return self.classify(self.describe(self.normalise(x)).reshape(B, M, -1))
+
+
+class GraphNetwork(PeopleNetwork):
     """A classifier of people: normalise the joints, encode each person, average, classify.
 
     Input (B, M, T, V, C), logits (B, K). Subclasses give `encode`.
@@ -64,11 +95,10 @@ class GraphNetwork(nn.Module):
     """
 
     def __init__(self, config: GraphConfig, num_features: int, per_slot: bool) -> None:
-        super().__init__()
+        super().__init__(config.num_persons if per_slot else 1, (len(config.layout), config.in_channels))
         self.config = config
         self.per_slot = per_slot
-        slots = config.num_persons if per_slot else 1
-        self.data_bn = nn.BatchNorm1d(slots * len(config.layout) * config.in_channels)
+        self.data_bn = nn.BatchNorm1d(self.num_slots * len(config.layout) * config.in_channels)
         self.fc_cls = nn.Linear(num_features, config.num_classes)
         nn.init.normal_(self.fc_cls.weight, std=0.01)
         nn.init.zeros_(self.fc_cls.bias)
@@ -87,11 +117,13 @@ class GraphNetwork(nn.Module):
         """(P, C, T, V) normalised joints of P people to a (P, C', T', V) feature map."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, M, T, V, C) joints to (B, K) logits."""
-        B, M, _, _, _ = x.shape
-        features = self.encode(self.normalise(x)).mean(dim=(2, 3))
-        logits: Tensor = self.fc_cls(features.reshape(B, M, -1).mean(dim=1))
+    def describe(self, people: Tensor) -> Tensor:
+        """(P, C, T, V) normalised joints of P people to (P, C'): the mean of their feature maps."""
+        return self.encode(people).mean(dim=(2, 3))
+
+    def classify(self, described: Tensor) -> Tensor:
+        """(B, M, C') to (B, K) logits: the mean of all slots, empty ones too."""
+        logits: Tensor = self.fc_cls(described.mean(dim=1))
         return logits
 
 

@@ -29,7 +29,10 @@ def colour(heatmaps: Tensor, num_colours: int) -> Tensor:
     """The PoTion image: (B, V, T, H, W) heatmaps to (B, V * (2C + 1), H, W)."""
     B, V, T, H, W = heatmaps.shape
     weights = colours(T, num_colours, heatmaps)
-    summed = torch.einsum("bvthw,tc->bvchw", heatmaps, weights)
+    # One matrix product per joint, and nothing moved: an einsum becomes transposes of the whole volume.
+    summed = (weights.T @ heatmaps.reshape(B * V, T, H * W)).reshape(B, V, num_colours, H, W)
+    # Heatmaps are not negative, and the division by 1 + I relies on it; clamped here, where there are few values.
+    summed = summed.clamp(min=0)
     scaled = summed / summed.amax(dim=(3, 4), keepdim=True).clamp(min=_EPSILON)
     total = scaled.sum(dim=2, keepdim=True)
     image = torch.cat([scaled, total, scaled / (1 + total)], dim=2)
@@ -52,8 +55,7 @@ class PoTion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, T, H, W) heatmaps to (B, K) logits."""
-        # Heatmaps are not negative; the division by 1 + I below relies on it.
-        features: Tensor = self.layers(colour(x.clamp(min=0), self.num_colours))
+        features: Tensor = self.layers(colour(x, self.num_colours))
         logits: Tensor = self.fc_cls(features.mean(dim=(2, 3)))
         return logits
 

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nets.layers import PeopleNetwork
 from models.nets.layers3d import classifier
 
 Attention = Literal["none", "amplitude", "shared", "dependent", "residual"]
@@ -183,11 +184,11 @@ class Branch(nn.Module):
         return out
 
 
-class SLnLrFA(nn.Module):
+class SLnLrFA(PeopleNetwork):
     """SLnL-rFA: (B, M, T, V, C) to (B, K)."""
 
     def __init__(self, config: SLnLConfig) -> None:
-        super().__init__()
+        super().__init__(1, (config.num_joints, config.in_channels))
         self.config = config
         self.position, self.velocity = Branch(config), Branch(config)
         rest = _kinds(config)[_half(config) :]
@@ -197,14 +198,13 @@ class SLnLrFA(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.heads = nn.ModuleList(classifier(width, config.num_classes) for _ in range(3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, M, T, V, C) joints to (B, K) logits."""
-        return torch.stack(self.branches(x)).mean(dim=0)
-
-    def branches(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, K) of positions, velocities and both joined: one loss each in the pseudo multi-task sum."""
+    def normalise(self, x: Tensor) -> Tensor:
+        """(B, M, T, V, C) joints to (B*M, C, T, V); the scaling is each branch's own."""
         B, M, T, V, C = x.shape
-        people = x.reshape(B * M, T, V, C).permute(0, 3, 1, 2)
+        return x.reshape(B * M, T, V, C).permute(0, 3, 1, 2)
+
+    def describe(self, people: Tensor) -> Tensor:
+        """(P, C, T, V) joints to (P, 3*W): the means of the feature maps of positions, velocities and both joined."""
         moved = F.pad(people[:, :, 1:] - people[:, :, :-1], (0, 0, 0, 1))
         position, velocity = self.position(people), self.velocity(moved)
         maps = (
@@ -212,9 +212,21 @@ class SLnLrFA(nn.Module):
             self.velocity_rest(velocity),
             self.joined_rest(torch.cat([position, velocity], dim=1)),
         )
+        return torch.cat([m.mean(dim=(2, 3)) for m in maps], dim=1)
+
+    def classify(self, described: Tensor) -> Tensor:
+        """(B, M, 3*W) to (B, K) logits: the mean of the three branches' own."""
+        return torch.stack(self._answers(described)).mean(dim=0)
+
+    def branches(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, K) of positions, velocities and both joined: one loss each in the pseudo multi-task sum."""
+        B, M, _, _, _ = x.shape
+        return self._answers(self.describe(self.normalise(x)).reshape(B, M, -1))
+
+    def _answers(self, described: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # As in HCN, which the paper builds on: the person who shows the feature most decides.
-        pooled = [m.mean(dim=(2, 3)).reshape(B, M, -1).amax(dim=1) for m in maps]
-        first, second, third = (head(self.drop(p)) for head, p in zip(self.heads, pooled, strict=True))
+        parts = described.amax(dim=1).chunk(3, dim=1)
+        first, second, third = (head(self.drop(part)) for head, part in zip(self.heads, parts, strict=True))
         return first, second, third
 
 

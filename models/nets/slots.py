@@ -1,13 +1,13 @@
 """A wrapper for serving: person slots without a person cost nothing, and the logits stay the same.
 
-The networks average over all slots, also over empty ones, as the reference does; what an empty slot adds depends on the
-network, the slot and the number of frames alone, so it is computed once and stored.
+The networks average over all slots, also over empty ones, as the reference does (SLnL-rFA takes their maximum); what
+an empty slot adds depends on the network, the slot and the number of frames alone, so it is computed once and stored.
 """
 
 import torch
 from torch import Tensor, nn
 
-from models.nets.layers import GraphNetwork
+from models.nets.layers import PeopleNetwork
 
 
 class SkipEmptySlots(nn.Module):
@@ -18,17 +18,16 @@ class SkipEmptySlots(nn.Module):
     statistics.
     """
 
-    def __init__(self, network: GraphNetwork, num_frames: int) -> None:
+    def __init__(self, network: PeopleNetwork, num_frames: int) -> None:
         super().__init__()
         self.network = network.eval()
         self.num_frames = num_frames
-        config = network.config
-        self.num_slots = config.num_persons if network.per_slot else 1
+        self.num_slots = network.num_slots
         # Of the network's own kind: half precision or another device as well.
-        nobody = network.fc_cls.weight.new_zeros(1, self.num_slots, num_frames, len(config.layout), config.in_channels)
+        nobody = next(network.parameters()).new_zeros(1, self.num_slots, num_frames, *network.person_shape)
         self.empty: Tensor
         with torch.no_grad():
-            self.register_buffer("empty", self._features(network.normalise(nobody)))
+            self.register_buffer("empty", network.describe(network.normalise(nobody)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, M, T, V, C) joints to (B, K) logits."""
@@ -43,14 +42,10 @@ class SkipEmptySlots(nn.Module):
         nobody = torch.zeros_like(x[:1, : self.num_slots])
         people = torch.cat([self.network.normalise(x), self.network.normalise(nobody)])
         rows = torch.cat([self._spread(self.empty, B, M), self.empty])
-        rows = rows.index_put((index,), self._features(people[index]))
+        rows = rows.index_put((index,), self.network.describe(people[index]))
         filled = torch.where(present[:, None], rows[: B * M], self._spread(rows[B * M :], B, M))
-        logits: Tensor = self.network.fc_cls(filled.reshape(B, M, -1).mean(dim=1))
-        return logits
+        return self.network.classify(filled.reshape(B, M, -1))
 
     def _spread(self, slots: Tensor, B: int, M: int) -> Tensor:
         """One row per slot, or one for any slot, to one per person."""
-        return slots.repeat(B, 1) if self.network.per_slot else slots.expand(B * M, -1)
-
-    def _features(self, people: Tensor) -> Tensor:
-        return self.network.encode(people).mean(dim=(2, 3))
+        return slots.expand(B * M, -1) if self.num_slots == 1 else slots.repeat(B, 1)

@@ -9,20 +9,21 @@ import pytest
 import torch
 
 from models.errors import CheckpointMismatch
-from models.export import Port, export_onnx
+from models.export import export_onnx
 from models.heatmaps import joint_heatmaps, to_heatmap_pixels
 from models.importer import ImportRequest, import_checkpoint
+from models.nets.build import require_network
+from models.nets.c3d import C3DLight
 from models.nets.layers import GraphConfig
-from models.nets.slnl import SLnLConfig, SLnLrFA
 from models.nets.stf import STFSTGCNPP
-from models.nets.x3d import X3DShallow
+from models.servable import wrap
 from models.skeleton import require_layout
 
 
-def checkpoint(path: Path) -> X3DShallow:
-    """A small X3D under the reference's names."""
+def checkpoint(path: Path) -> C3DLight:
+    """A small C3D-light under the reference's names."""
     torch.manual_seed(0)
-    network = X3DShallow(4, base_channels=8).eval()
+    network = C3DLight(4, base_channels=4).eval()
     theirs = {
         ("cls_head." if key.startswith("fc") else "backbone.") + key: value
         for key, value in network.state_dict().items()
@@ -33,9 +34,9 @@ def checkpoint(path: Path) -> X3DShallow:
 
 @pytest.mark.parametrize("has_keypoints", [False, True])
 def test_import_gives_the_logits_of_the_network_over_its_heatmaps(tmp_path: Path, has_keypoints: bool) -> None:
-    network = checkpoint(tmp_path / "x3d.pth")
+    network = checkpoint(tmp_path / "c3d.pth")
     request = ImportRequest(
-        tmp_path / "x3d.pth", "posec3d-x3d", "coco17", 4, tmp_path / "out", num_frames=8, has_keypoints=has_keypoints
+        tmp_path / "c3d.pth", "posec3d-c3d", "coco17", 4, tmp_path / "out", num_frames=8, has_keypoints=has_keypoints
     )
     generator = np.random.default_rng(1)
     xy = generator.uniform(50, 300, (1, 8, 17, 2)).astype(np.float32)
@@ -55,19 +56,26 @@ def test_import_gives_the_logits_of_the_network_over_its_heatmaps(tmp_path: Path
 
 
 def test_import_names_the_misfit_when_the_network_is_another_one(tmp_path: Path) -> None:
-    checkpoint(tmp_path / "x3d.pth")
-    request = ImportRequest(tmp_path / "x3d.pth", "posec3d-c3d", "coco17", 4, tmp_path / "out")
+    checkpoint(tmp_path / "c3d.pth")
+    request = ImportRequest(tmp_path / "c3d.pth", "posec3d-x3d", "coco17", 4, tmp_path / "out")
 
-    with pytest.raises(CheckpointMismatch, match="conv1a"):
+    with pytest.raises(CheckpointMismatch, match=r"conv1_s"):
         import_checkpoint(request)
 
 
-def test_stf_and_slnl_are_exported_with_parity(tmp_path: Path) -> None:
-    layout = require_layout("body13")
-    stf = STFSTGCNPP(GraphConfig(layout, 3, num_persons=1, base_channels=12, num_stages=2, inflate_stages=(2,)))
-    slnl = SLnLrFA(SLnLConfig(13, 3, num_systems=2, num_learnt_joints=8, width=8, slnl_blocks=1, local_blocks=1))
-    port = Port("keypoint", ("batch", 1, 16, 13, 3))
+@torch.no_grad()
+def test_stf_is_exported_with_its_empty_slots_skipped(tmp_path: Path) -> None:
+    config = GraphConfig(require_layout("body13"), 3, base_channels=12, num_stages=1, inflate_stages=())
+    network = STFSTGCNPP(config)
+    torch.nn.init.constant_(network.get_parameter("gcn.0.0.gcn.instance.strength"), 1.0)
+    served = wrap(require_network("stf-stgcn++"), network, 16)
+    x = torch.randn(3, 2, 16, 13, 3, generator=torch.Generator().manual_seed(1))
+    x[1, 1] = 0
+    x[2] = 0
 
-    done = [export_onnx(network, [port], ["logits"], tmp_path / f"{i}.onnx") for i, network in enumerate((stf, slnl))]
+    export_onnx(served.module, served.inputs, ["logits"], tmp_path / "model.onnx")
 
-    assert all(one.max_difference <= 1e-4 * one.scale for one in done)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    for frames in (16, 9):
+        found = session.run(None, {"keypoint": x[:, :, :frames].numpy()})[0]
+        np.testing.assert_allclose(found, network(x[:, :, :frames]).numpy(), atol=1e-5)

@@ -5,7 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.nets.slnl import Attention, FrequencyAttention, NonLocal, SLnLConfig, SLnLrFA, fourier, inverse_fourier
+from models.nets.slnl import (
+    Attention,
+    Axis,
+    FrequencyAttention,
+    NonLocal,
+    SLnLBlock,
+    SLnLConfig,
+    SLnLrFA,
+    fourier,
+    inverse_fourier,
+)
+from models.nets.slots import SkipEmptySlots
+from models.skeleton import require_layout
 
 CONFIG = SLnLConfig(num_joints=13, num_classes=5, num_systems=2, num_learnt_joints=8, width=8)
 
@@ -94,3 +106,54 @@ def test_people_may_change_places() -> None:
     x = torch.randn(2, 2, 16, 13, 3)
 
     assert torch.allclose(network(x), network(x.flip(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("num_frames", [16, 11], ids=["tuned length", "other length"])
+@torch.no_grad()
+def test_skipped_empty_slots_change_nothing(num_frames: int) -> None:
+    torch.manual_seed(0)
+    network = SLnLrFA(CONFIG).eval()
+    for branch in (network.position, network.velocity):
+        torch.nn.init.normal_(branch.bn.bias)
+    x = torch.randn(4, 2, num_frames, 13, 3)
+    x[1, 1] = 0
+    x[2, 0] = 0
+    x[3] = 0
+
+    torch.testing.assert_close(SkipEmptySlots(network, 16)(x), network(x), atol=1e-6, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_learnt_joints_can_undo_a_mirror() -> None:
+    network = SLnLrFA(CONFIG).eval()
+    order = list(require_layout("body13").mirrored)
+    x = torch.randn(2, 2, 16, 13, 3)
+    expected = network(x)
+
+    for branch in (network.position, network.velocity):
+        branch.skeleton.weight.copy_(branch.skeleton.weight[:, order])
+
+    torch.testing.assert_close(network(x[:, :, :, order]), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("axis", ["time", "joints", "both"])
+def test_nonlocal_module_has_the_gradient_of_what_it_computes(axis: Axis) -> None:
+    assert has_its_gradient(NonLocal(3, 2, axis))
+
+
+@pytest.mark.parametrize("kind", ["amplitude", "shared", "dependent", "residual"])
+def test_attention_has_the_gradient_of_what_it_computes(kind: Attention) -> None:
+    assert has_its_gradient(FrequencyAttention(3, kind))
+
+
+def test_block_has_the_gradient_of_what_it_computes() -> None:
+    assert has_its_gradient(SLnLBlock(3, 2, has_nonlocal=True))
+
+
+def has_its_gradient(module: torch.nn.Module) -> bool:
+    torch.manual_seed(0)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.5)
+    module.double().eval()
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    return torch.autograd.gradcheck(lambda *_: module(x), (x, *module.parameters()), fast_mode=True)

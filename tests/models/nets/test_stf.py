@@ -4,11 +4,23 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.nets.layers import GraphConfig
-from models.nets.stf import STFMSG3D, STFSTGCNPP, FocusNetwork, focus, scaled, stretched
-from models.nets.stgcnpp import STGCNPP
+from models.graph import partition
+from models.nets.layers import GraphConfig, as_tensor
+from models.nets.msg3d import MultiScaleGraphConv
+from models.nets.slots import SkipEmptySlots
+from models.nets.stf import (
+    STFMSG3D,
+    STFSTGCNPP,
+    FocusGraphConv,
+    FocusMultiScale,
+    FocusNetwork,
+    focus,
+    scaled,
+    stretched,
+)
+from models.nets.stgcnpp import STGCNPP, AdaptiveGraphConv
 from models.skeleton import require_layout
 
 CONFIG = GraphConfig(
@@ -79,19 +91,62 @@ def test_instance_graph_differs_between_people_once_it_has_strength(network: Foc
     x = joints()
     before = network(x)
 
-    for name, parameter in network.named_parameters():
-        if name.endswith("strength"):
-            parameter.data.fill_(1.0)
+    give_strength(network)
 
     assert not torch.allclose(before, network(x), atol=1e-4)
 
 
+@torch.no_grad()
 def test_people_may_change_places(network: FocusNetwork) -> None:
-    if network.per_slot:
-        pytest.skip("its input statistics are kept per slot, as in the reference")
+    give_strength(network)
     x = joints()
 
     assert torch.allclose(network(x), network(x.flip(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("num_frames", [12, 9], ids=["tuned length", "other length"])
+@torch.no_grad()
+def test_skipped_empty_slots_change_nothing(network: FocusNetwork, num_frames: int) -> None:
+    give_strength(network)
+    nn.init.normal_(network.data_bn.bias)
+    x = joints()[:, :, :num_frames]
+    x[1, 1] = 0
+    x[2] = 0
+
+    torch.testing.assert_close(SkipEmptySlots(network, 12)(x), network(x), atol=1e-6, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_mirrored_body_gets_the_same_logits_before_training(network: FocusNetwork) -> None:
+    give_strength(network)
+    x = joints()
+
+    mirrored = network(x[:, :, :, list(require_layout("body13").mirrored)])
+
+    # MS-G3D starts with a little noise on its links.
+    torch.testing.assert_close(mirrored, network(x), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layer", ["stgcn++", "msg3d"])
+def test_layer_has_the_gradient_of_what_it_computes(layer: str) -> None:
+    torch.manual_seed(0)
+    graph = partition(require_layout("body13"), "spatial")
+    module: nn.Module = FocusGraphConv(AdaptiveGraphConv(2, 3, as_tensor(graph)), 2)
+    if layer == "msg3d":
+        module = FocusMultiScale(MultiScaleGraphConv(2, 3, graph), 2)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, 0, 0.5)
+    module.double().eval()
+    x = torch.randn(2, 2, 3, 13, dtype=torch.float64, requires_grad=True)
+
+    assert torch.autograd.gradcheck(lambda *_: module(x), (x, *module.parameters()), fast_mode=True)
+
+
+def give_strength(network: FocusNetwork) -> None:
+    """As if trained: the graphs of the instances count, also beside the number of joints."""
+    for name, parameter in network.named_parameters():
+        if name.endswith("strength"):
+            parameter.data.fill_(1.0)
 
 
 def test_scaled_focus_peaks_at_one_and_nowhere_stays_nowhere() -> None:
