@@ -54,7 +54,8 @@ class TrackTimeline:
 class RunStats:
     """What an analysis cost.
 
-    fps: frames analysed per second of wall time. stage_ms: mean milliseconds per frame and stage.
+    frames: pictures read, each with a result. analysed: those that went through the networks; joints in the others are
+    interpolated. fps: frames per second of wall time. stage_ms: mean milliseconds per analysed frame and stage.
     label_flips: shown actions that were replaced by another one. peak_rss_bytes: most memory the process ever held.
     corrupt: pictures that could not be decoded. is_truncated: the file ended before what it declares.
     """
@@ -67,6 +68,7 @@ class RunStats:
     peak_rss_bytes: int = 0
     corrupt: int = 0
     is_truncated: bool = False
+    analysed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def summary_object(summary: Summary) -> JsonObject:
         "tracks": [_track(track) for track in summary.tracks],
         "stats": {
             "frames": stats.frames,
+            "analysed": stats.analysed,
             "seconds": round(stats.seconds, 3),
             "fps": round(stats.fps, 2),
             "stage_ms": {name: round(value, 3) for name, value in stats.stage_ms.items()},

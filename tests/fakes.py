@@ -18,6 +18,7 @@ from models.errors import WeightsMissing
 from models.runtime.action import ActionContract
 from pipelines.errors import SourceTruncated, UnsupportedMedia
 from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
+from service.workers.awake import AwakeClock
 from service.workers.local import WorkerGone
 from service.workers.messages import (
     FromWorker,
@@ -220,4 +221,4 @@ class SilentChannel(Channel):
 
     def __init__(self) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque())
+        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque(), AwakeClock(1.0))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipelines.errors import AnalysisCancelled
 from pipelines.results import Header, RunStats, Summary
+from pipelines.stream.between import ENOUGH_HZ, results
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import StreamConfig
@@ -19,7 +20,7 @@ from pipelines.stream.timeline import Timeline
 from pipelines.types import Event, Frame, FrameResult
 
 FILE_RATE_HZ = 30.0
-"""Frames per second at which files are analysed unless somebody asks for another rate; more adds nothing."""
+"""Frames per second that are read of files unless somebody asks for another rate; more adds nothing."""
 _AHEAD_FRAMES = 8
 _PROGRESS_S = 0.25
 
@@ -72,16 +73,18 @@ class Run:
     on_progress: called a few times a second with frames, percent, frames per second and seconds left; percent and
                  seconds are None where the source declares no length.
     is_cancelled: asked before every frame.
+    enough_hz: frames per second that must be analysed; joints in those between are interpolated. None analyses all.
     """
 
     name: str
     source_id: str = ""
     on_progress: Callable[[int, float | None, float, float | None], None] = _ignore
     is_cancelled: Callable[[], bool] = lambda: False
+    enough_hz: float | None = ENOUGH_HZ
 
 
 def analyze(source: Source, networks: Networks, config: StreamConfig, sinks: Sequence[Sink], run: Run) -> Summary:
-    """Every frame of a source through a new pipeline; the same file gives the same events.
+    """A whole source through a new pipeline; the same file gives the same events.
 
     Raises SourceError, ModelError, SinkError, or AnalysisCancelled; then no sink leaves anything behind.
     """
@@ -103,14 +106,13 @@ def _run(source: Source, pipeline: Pipeline, header: Header, sinks: Sequence[Sin
     for sink in sinks:
         sink.open(header)
     with _ahead(source) as frames:
-        for frame in frames:
+        for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
             if run.is_cancelled():
                 raise AnalysisCancelled(f"{run.name}: stopped after {meter.frames} frames")
-            result = pipeline.process(frame)
             timeline.add(result)
             for sink in sinks:
                 sink.write(result)
-            last_s = frame.time_s
+            last_s = result.frame.time_s
             meter.tick(last_s)
     events = pipeline.finish()
     timeline.add_events(events)
@@ -125,6 +127,7 @@ def _run(source: Source, pipeline: Pipeline, header: Header, sinks: Sequence[Sin
 def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStats:
     return RunStats(
         frames=meter.frames,
+        analysed=meter.analysed,
         seconds=meter.elapsed_s,
         fps=meter.fps,
         stage_ms=pipeline.stage_ms,
@@ -142,8 +145,17 @@ class _Meter:
         self._info = info
         self._run = run
         self._start_s = self._told_s = time.monotonic()
-        self.frames = 0
+        self.frames = self.analysed = 0
         self.elapsed_s = 0.0
+
+    def counting(self, process: Callable[[Frame], FrameResult]) -> Callable[[Frame], FrameResult]:
+        """The same, and counted."""
+
+        def counted(frame: Frame) -> FrameResult:
+            self.analysed += 1
+            return process(frame)
+
+        return counted
 
     @property
     def fps(self) -> float:

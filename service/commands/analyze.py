@@ -50,7 +50,12 @@ class _Outputs:
     type=click.FloatRange(5, 240),
     default=30.0,
     show_default=True,
-    help="Frames analysed per second of video at most; more than 30 says nothing more and costs in proportion.",
+    help="Frames read per second of video at most.",
+)
+@click.option(
+    "--every-frame",
+    is_flag=True,
+    help="Send each of them through the networks; else 14 a second, and joints in those between are interpolated.",
 )
 def command(
     video: Path,
@@ -61,13 +66,14 @@ def command(
     model: str | None,
     device: str | None,
     fps: float,
+    every_frame: bool,
 ) -> None:
     """Analyze one file; the table goes to standard error where the results take standard output."""
     outputs = _outputs(video, form, out, video_out, timeline)
     _end_cleanly_when_told()
     with reported(), _open(video, fps) as source:
         networks = load_default_networks(model, device)
-        summary = _analyze(video.name, source, networks, outputs)
+        summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
     _show(summary, networks.action.contract, to_stderr=outputs.out == Path("-"))
 
 
@@ -91,8 +97,11 @@ def _open(video: Path, fps: float) -> "FileSource":
     return FileSource(video, rate_hz=fps)
 
 
-def _analyze(name: str, source: "FileSource", networks: "Networks", outputs: _Outputs) -> "Summary":
+def _analyze(
+    name: str, source: "FileSource", networks: "Networks", outputs: _Outputs, *, every_frame: bool
+) -> "Summary":
     from pipelines.stream.analyze import Run, analyze
+    from pipelines.stream.between import ENOUGH_HZ
     from pipelines.stream.config import StreamConfig
 
     with _bar() as bar:
@@ -101,7 +110,8 @@ def _analyze(name: str, source: "FileSource", networks: "Networks", outputs: _Ou
         def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
             bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
 
-        return analyze(source, networks, StreamConfig(), _sinks(outputs), Run(name, on_progress=show))
+        run = Run(name, on_progress=show, enough_hz=None if every_frame else ENOUGH_HZ)
+        return analyze(source, networks, StreamConfig(), _sinks(outputs), run)
 
 
 def load_default_networks(model: str | None, device: str | None) -> "Networks":

@@ -85,7 +85,7 @@ class JobRunner:
         stats = summary.stats
         channel.measure(Sample("label_flips_total", "add", (float(stats.label_flips),)))
         for stage, mean_ms in stats.stage_ms.items():
-            channel.measure(Sample("frames_total", "add", (float(stats.frames),), {"stream": _LIVE, "stage": stage}))
+            channel.measure(Sample("frames_total", "add", (float(stats.analysed),), {"stream": _LIVE, "stage": stage}))
             channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
 
 
