@@ -33,6 +33,12 @@ RUN mkdir -p /home-of-weights/weights \
 
 # ---- the same environment without what only a build needs
 FROM env-cpu AS slim-cpu
+RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
+# Debug symbols of these extension modules are most of their size. Those with bundled libraries stay as they came:
+# their wheels were repaired after linking, and strip is known to break such files.
+RUN find /opt/actogram -regextype posix-extended \
+      -regex '.*/site-packages/(httptools|lap|pydantic_core|sqlalchemy|uvloop|yaml)/.*\.so' \
+      -exec strip --strip-unneeded {} +
 RUN /opt/actogram/bin/pip uninstall -q -y pip setuptools \
  && find /opt/actogram -path '*site-packages*' \( -name tests -o -name test \) -type d -prune -exec rm -rf {} + \
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} + \
@@ -54,7 +60,12 @@ COPY --from=slim-cpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights OMP_NUM_THREADS=1
+# The root file system is read-only: what is not compiled here would be compiled at each start, by each worker.
+RUN --mount=type=bind,source=docker/bytecode.py,target=/tmp/bytecode.py \
+    export PYTHONDONTWRITEBYTECODE='' ACTOGRAM_HOME=/tmp/first \
+ && python3 /tmp/bytecode.py && actogram keys list && rm -r /tmp/first
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
@@ -106,7 +117,12 @@ COPY --from=env-gpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights ACTOGRAM_DEVICE=cuda:0 OMP_NUM_THREADS=1
+# The root file system is read-only: what is not compiled here would be compiled at each start, by each worker.
+RUN --mount=type=bind,source=docker/bytecode.py,target=/tmp/bytecode.py \
+    export PYTHONDONTWRITEBYTECODE='' ACTOGRAM_HOME=/tmp/first \
+ && python3 /tmp/bytecode.py && actogram keys list && rm -r /tmp/first
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
