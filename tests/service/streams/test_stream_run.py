@@ -22,6 +22,7 @@ from service.streams.push import reachable
 from service.streams.recent import ask
 from service.streams.run import StreamRunner
 from service.streams.schemas import Source, StreamConfig
+from service.workers.awake import AwakeClock
 from service.workers.messages import Fact, StreamTask
 from service.workers.process import Channel, Ended, Outbox
 from tests.stream_fakes import networks_of
@@ -35,7 +36,7 @@ class Ledger(Channel):
 
     def __init__(self, task: StreamTask) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(task, Outbox(ours), deque(maxlen=1000))
+        super().__init__(task, Outbox(ours), deque(maxlen=1000), AwakeClock(1.0))
         self.facts: list[Fact] = []
 
     def deliver(self, make: Callable[[int], Fact]) -> None:
