@@ -101,6 +101,7 @@ def frame_object(result: FrameResult) -> JsonObject:
         "type": "frame",
         "frame_index": result.frame.index,
         "media_time_s": _seconds(result.frame.time_s),
+        "interpolated": result.is_interpolated,
         "persons": persons(result.poses, result.states),
     }
 

@@ -242,6 +242,7 @@ class FrameResult:
     states: one per person in `poses`, same order.
     events: the events that changed with this frame.
     latency_ms: stage name → milliseconds spent on this frame.
+    is_interpolated: the frame was not analysed; boxes and joints are those of the analysed ones around it.
     """
 
     frame: Frame
@@ -250,6 +251,7 @@ class FrameResult:
     events: tuple[Event, ...]
     scores: tuple[ActionScores, ...] = ()
     latency_ms: dict[str, float] = field(default_factory=dict)
+    is_interpolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

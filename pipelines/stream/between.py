@@ -60,7 +60,7 @@ def _is_due(before: FrameResult, following: Frame, enough_hz: float) -> bool:
 def _between(before: FrameResult, after: FrameResult, frame: Frame) -> FrameResult:
     span_s = after.frame.time_s - before.frame.time_s
     share = np.float32((frame.time_s - before.frame.time_s) / span_s if span_s > 0 else 0.0)
-    return FrameResult(frame, _moved(before.poses, after.poses, frame, share), before.states, ())
+    return FrameResult(frame, _moved(before.poses, after.poses, frame, share), before.states, (), is_interpolated=True)
 
 
 def _moved(before: Poses, after: Poses, frame: Frame, share: np.float32) -> Poses:

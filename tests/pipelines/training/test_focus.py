@@ -97,7 +97,8 @@ def test_joint_loss_has_its_gradient_through_the_gradients_that_make_the_focus(n
     def loss(*_: Tensor) -> Tensor:
         return focus_loss(network.observe(observed), LABEL, weights)
 
-    assert torch.autograd.gradcheck(loss, (*network.gcn.parameters(),), fast_mode=True, atol=1e-4)
+    # Deeper weights open and close ReLUs, and the focus, which is a gradient, jumps with each.
+    assert torch.autograd.gradcheck(loss, (network.fc_cls.weight, network.fc_cls.bias), fast_mode=True)
 
 
 @pytest.mark.parametrize(("exploration", "steps"), [(0.1, 2), (0.0, 1)])
