@@ -41,7 +41,7 @@ class Exported:
     """A written ONNX file and how far it is from its network.
 
     max_difference: largest |ONNX - torch| of the output that fits worst, on random inputs, float32.
-    scale:          its largest |torch|; the difference is at most TOLERANCE of it.
+    scale:          its largest |torch|; the difference is at most the tolerance's share of it.
     """
 
     path: Path
@@ -52,21 +52,38 @@ class Exported:
     scale: float
 
 
-def export_onnx(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> Exported:
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a written file is held against.
+
+    reference: the network whose answers count; None takes the exported one.
+    tolerance: largest difference, as a share of the outputs' scale.
+    providers: ONNX Runtime's, on which the file is run.
+    """
+
+    reference: nn.Module | None = None
+    tolerance: float = TOLERANCE
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+
+
+def export_onnx(
+    network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path, check: Check | None = None
+) -> Exported:
     """Write `network` as one ONNX file with the named dynamic axes and compare both on random inputs.
 
     The network is put into eval mode. Axes of the same name share a size. Raises ExportMismatch, and leaves no file,
-    when ONNX Runtime and torch differ by more than TOLERANCE of the outputs' scale.
+    when ONNX Runtime and torch differ by more than the check's tolerance.
     """
+    check = check or Check()
     network.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     try:
         _write(network, inputs, outputs, partial)
-        difference, scale = compare(network, inputs, outputs, partial)
-        if not difference <= TOLERANCE * scale:
+        difference, scale = compare(check.reference or network, inputs, outputs, partial, check.providers)
+        if not difference <= check.tolerance * scale:
             raise ExportMismatch(
-                f"{path.name}: ONNX and torch differ by {difference:.2e}, allowed {TOLERANCE:.0e} of {scale:.2e}"
+                f"{path.name}: ONNX and torch differ by {difference:.2e}, allowed {check.tolerance:.0e} of {scale:.2e}"
             )
         partial.replace(path)
     finally:
@@ -75,9 +92,15 @@ def export_onnx(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[st
     return Exported(path, OPSET, hashlib.sha256(blob).hexdigest(), len(blob), difference, scale)
 
 
-def compare(network: nn.Module, inputs: Sequence[Port], outputs: Sequence[str], path: Path) -> tuple[float, float]:
+def compare(
+    network: nn.Module,
+    inputs: Sequence[Port],
+    outputs: Sequence[str],
+    path: Path,
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+) -> tuple[float, float]:
     """Largest difference and magnitude of the output that fits worst, over several sizes of the dynamic axes."""
-    session = onnxruntime.InferenceSession(str(path), _one_thread(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(path), _one_thread(), providers=list(providers))
     generator = torch.Generator().manual_seed(0)
     worst = (0.0, 1.0)
     for sizes in _CHECKED_SIZES:

@@ -51,9 +51,10 @@ class SLnLConfig:
 
 def fourier_matrix(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Cosine and minus sine of 2 pi k n / size: the real and imaginary part of the discrete Fourier transform."""
-    index = torch.arange(size, device=like.device, dtype=like.dtype)
+    # Float16 has no whole numbers past 2048.
+    index = torch.arange(size, device=like.device, dtype=torch.promote_types(like.dtype, torch.float32))
     angle = 2 * math.pi * torch.remainder(index[:, None] * index[None, :], size) / size
-    return torch.cos(angle), -torch.sin(angle)
+    return torch.cos(angle).to(like.dtype), -torch.sin(angle).to(like.dtype)
 
 
 def fourier(x: Tensor) -> tuple[Tensor, Tensor]:

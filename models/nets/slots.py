@@ -34,7 +34,7 @@ class SkipEmptySlots(nn.Module):
         B, M, T, _, _ = x.shape
         present = (x != 0).flatten(2).any(dim=2).flatten()
         # A comparison of tensors: a Python one would fix T in the exported graph.
-        is_other_length = torch.scalar_tensor(T) != self.num_frames
+        is_other_length = torch.scalar_tensor(T, device=x.device) != self.num_frames
         needs_empty = (is_other_length | ~present.any()).expand(self.num_slots)
         index = torch.nonzero(torch.cat([present, needs_empty]))[:, 0]
         # Never nobody: an empty batch is more than convolutions, or the exporter, can take.

@@ -1,9 +1,15 @@
+from pathlib import Path
+
+import pytest
 import torch
 from click.testing import CliRunner
 from torch import nn
 
-from models.bench import NetworkRow, alternate, count_macs, main, network_table
-from models.nets.build import NetworkRequest, require_network
+from models.bench import main, measure_network
+from models.bench_engines import Setting, alternate, count_macs
+from models.bench_tables import NetworkRow, network_table
+from models.nets.build import NetworkEntry, NetworkRequest, require_network
+from models.nets.potion import PoTion
 from models.skeleton import require_layout
 
 
@@ -26,20 +32,42 @@ def test_alternate_takes_turns() -> None:
 
     times = alternate([lambda: calls.append("a"), lambda: calls.append("b")], seconds=0)
 
-    assert calls == ["a", "b"] * 4
+    assert calls == ["a", "b"] * 5
     assert len(times) == 2
+
+
+def test_measure_network_times_both_engines_on_the_same_network(tmp_path: Path) -> None:
+    entry = NetworkEntry("tiny", lambda request: PoTion(request.num_classes, channels=(4, 8)), "heatmap", num_frames=4)
+
+    row = measure_network(entry, Setting(1, 0, tmp_path))
+
+    assert row.parameters == sum(p.numel() for p in PoTion(60, channels=(4, 8)).parameters())
+    assert row.onnx_ms is not None
+    assert min(*row.torch_ms, *row.onnx_ms, row.matmul_share) > 0
+    assert (row.empty_slot, row.half_error) == (None, None)
 
 
 def test_network_table_has_a_line_per_network() -> None:
     row = NetworkRow("stgcn", 3_090_000, 3_820_000_000, (28.0, 34.0), (14.0, 17.0), 0.5, 1.04)
+    on_gpu = NetworkRow("aagcn", 3_760_000, 4_340_000_000, (2.5, 1.25), None, 0.5, None, 3.2e-3)
 
-    lines = network_table([row]).splitlines()
+    lines = network_table([row, on_gpu]).splitlines()
 
-    assert lines[2] == "| stgcn | 3.09 M | 3.82 G | 28 / 34 | 14 / 17 | 2.00 / 2.00 | 50% | 1.04 |"
+    assert lines[2] == "| stgcn | 3.09 M | 3.82 G | 28 / 34 | 14 / 17 | 2.00 / 2.00 | 50% | 1.04 | - |"
+    assert lines[3] == "| aagcn | 3.76 M | 4.34 G | 2.50 / 1.25 | - | - | 50% | - | 3.2e-03 |"
 
 
-def test_bench_refuses_a_network_that_does_not_exist() -> None:
-    result = CliRunner().invoke(main, ["--networks", "stgcn99"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--networks stgcn99", "model_unknown: network 'stgcn99' is not one of stgcn,"),
+        ("--device gpu", "device_unavailable: device 'gpu' is not cpu or cuda:N"),
+        ("--device cuda:63", "device_unavailable: device cuda:63: torch "),
+        ("--fp16", "device_unavailable: float16 is measured on a GPU only"),
+    ],
+)
+def test_bench_refuses_what_it_cannot_measure(options: str, message: str) -> None:
+    result = CliRunner().invoke(main, options.split())
 
     assert result.exit_code == 2
-    assert result.stderr.startswith("actogram: model_unknown: 'stgcn99' is not one of stgcn,")
+    assert result.stderr.startswith(f"actogram: {message}")

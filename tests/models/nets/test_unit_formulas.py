@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.graph import partition, window_graph
+from models.graph import multi_scale, partition, window_graph
 from models.nets import aagcn, ctrgcn, dgstgcn, msg3d
 from models.nets.layers import DilatedTemporal, MultiBranchTemporal, Stage
 from models.skeleton import Layout
@@ -138,6 +138,42 @@ def test_dgstgcn_gives_each_joint_its_share_of_the_mean_joint() -> None:
 
     for v in range(V):
         torch.testing.assert_close(unit.mix(x)[..., v], own[..., v] + unit.add_coeff[v] * mean)
+
+
+@torch.no_grad()
+def test_msg3d_shows_each_joint_the_mean_of_itself_and_those_at_each_distance_alone() -> None:
+    layer = awake(msg3d.MultiScaleGraphConv(3, 5, multi_scale(partition(STICK, "binary")[0], 5)))
+    assert isinstance(layer, msg3d.MultiScaleGraphConv)
+    x = joints(3)
+
+    by_distance = []
+    for distance in range(5):
+        mixed = torch.einsum("pctv,vw->pctw", x, layer.PA[distance])
+        for w in range(V):
+            # The bones of STICK are a line, so that distance is a difference; none is four bones away.
+            seen = {w} | {v for v in range(V) if abs(v - w) == distance}
+            for v in seen:
+                mixed[..., w] += x[..., v] / len(seen)
+        by_distance.append(mixed)
+
+    torch.testing.assert_close(layer(x), layer.mlp(torch.cat(by_distance, dim=1)), atol=1e-6, rtol=1e-6)
+
+
+@torch.no_grad()
+def test_msg3d_counts_distance_across_the_frames_of_a_window() -> None:
+    frames, distances = 3, 3
+    scales = multi_scale(window_graph(partition(STICK, "binary")[0], frames), distances)
+
+    expected = torch.zeros(distances, frames * V, frames * V, dtype=torch.float64)
+    places = list(product(range(frames), range(V)))
+    for k, (to, (frame, w)) in product(range(distances), enumerate(places)):
+        # Another frame is one step away, with or without a bone in the same step.
+        steps = [0 if (other, v) == (frame, w) else max(1, abs(v - w)) for other, v in places]
+        seen = [at for at, step in enumerate(steps) if step == k or at == to]
+        for at in seen:
+            expected[k, at, to] = 1 / len(seen)
+
+    torch.testing.assert_close(torch.as_tensor(scales), expected)
 
 
 @pytest.mark.parametrize(("frames", "stride"), [(3, 1), (5, 2)])
