@@ -67,6 +67,7 @@ class Outcome:
     flips: int
     said: dict[str, float]
     falls: list[list[float]]
+    analysed: int = 0
 
 
 class ConfirmSink:
@@ -142,6 +143,7 @@ def run_clip(path: Path, networks: Networks) -> Outcome:
         path.stem, summary.duration_s, list(summary.header.size_wh), summary.stats.frames,
         time.perf_counter() - wall_s, time.process_time() - cpu_s, dict(summary.stats.stage_ms), peak_rss_bytes(),
         len(summary.tracks), summary.stats.label_flips, dict(said), sink.falls(),
+        summary.stats.analysed,
     )  # fmt: skip
 
 
@@ -322,7 +324,7 @@ def _costs(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "## Cost"
     yield ""
     yield (
-        "Milliseconds are wall time per frame in the thread that computes; decoding runs beside it. Processor seconds "
+        "Milliseconds are wall time per analysed frame in the thread that computes; decoding runs beside it. Processor seconds "
         "per second of video count all threads, decoding included: below 1, one core keeps up."
     )
     if os.getloadavg()[0] > (os.cpu_count() or 1):
@@ -334,8 +336,11 @@ def _costs(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         by_size[tuple(outcome.size_wh)].append(outcome)
     for size, group in sorted(by_size.items()):
-        frames = sum(outcome.frames for outcome in group)
-        means = [sum(o.stage_ms[stage] * o.frames for o in group) / frames for stage in stages]
+        frames, analysed = sum(outcome.frames for outcome in group), [one.analysed or one.frames for one in group]
+        means = [
+            sum(o.stage_ms[stage] * num for o, num in zip(group, analysed, strict=True)) / sum(analysed)
+            for stage in stages
+        ]
         fps = frames / sum(outcome.wall_s for outcome in group)
         load = sum(outcome.cpu_s for outcome in group) / sum(outcome.media_s for outcome in group)
         cells = " | ".join(f"{mean:.2f}" for mean in means)
