@@ -324,8 +324,8 @@ def _costs(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "## Cost"
     yield ""
     yield (
-        "Milliseconds are wall time per analysed frame in the thread that computes; decoding runs beside it. Processor seconds "
-        "per second of video count all threads, decoding included: below 1, one core keeps up."
+        "Milliseconds are wall time per analysed frame in the thread that computes; decoding runs beside it. Processor "
+        "seconds per second of video count all threads, decoding included: below 1, one core keeps up."
     )
     if os.getloadavg()[0] > (os.cpu_count() or 1):
         yield "**The machine was overloaded by other work: compare stages with each other, not with other machines.**"
