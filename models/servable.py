@@ -36,9 +36,8 @@ def wrap(entry: NetworkEntry, network: nn.Module, num_frames: int = 0) -> Servab
 
 def _keypoint(entry: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
     people = cast("PeopleNetwork", network)
-    persons = "persons" if people.num_slots == 1 else people.num_slots
     frames = num_frames if entry.has_fixed_window else "frames"
-    port = Port("keypoint", ("batch", persons, frames, *people.person_shape))
+    port = Port("keypoint", ("batch", people.num_slots or "persons", frames, *people.person_shape))
     return Servable(SkipEmptySlots(people, num_frames), (port,))
 
 

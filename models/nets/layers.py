@@ -59,7 +59,7 @@ class GraphConfig:
 class PeopleNetwork(nn.Module):
     """A classifier that describes every person alone and answers for the group: (B, M, T, V, C) to (B, K).
 
-    num_slots:    person slots that are told apart; 1 where a person means the same in any slot.
+    num_slots:    person slots that are told apart, no more and no fewer; 0 takes any number, all alike.
     person_shape: (V, C), joints and values of each.
     Subclasses give `normalise`, `describe` and `classify`.
     """
@@ -95,10 +95,10 @@ class GraphNetwork(PeopleNetwork):
     """
 
     def __init__(self, config: GraphConfig, num_features: int, per_slot: bool) -> None:
-        super().__init__(config.num_persons if per_slot else 1, (len(config.layout), config.in_channels))
+        super().__init__(config.num_persons if per_slot else 0, (len(config.layout), config.in_channels))
         self.config = config
         self.per_slot = per_slot
-        self.data_bn = nn.BatchNorm1d(self.num_slots * len(config.layout) * config.in_channels)
+        self.data_bn = nn.BatchNorm1d(max(1, self.num_slots) * len(config.layout) * config.in_channels)
         self.fc_cls = nn.Linear(num_features, config.num_classes)
         nn.init.normal_(self.fc_cls.weight, std=0.01)
         nn.init.zeros_(self.fc_cls.bias)

@@ -189,7 +189,7 @@ class SLnLrFA(PeopleNetwork):
     """SLnL-rFA: (B, M, T, V, C) to (B, K)."""
 
     def __init__(self, config: SLnLConfig) -> None:
-        super().__init__(1, (config.num_joints, config.in_channels))
+        super().__init__(0, (config.num_joints, config.in_channels))
         self.config = config
         self.position, self.velocity = Branch(config), Branch(config)
         rest = _kinds(config)[_half(config) :]

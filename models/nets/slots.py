@@ -22,7 +22,7 @@ class SkipEmptySlots(nn.Module):
         super().__init__()
         self.network = network.eval()
         self.num_frames = num_frames
-        self.num_slots = network.num_slots
+        self.num_slots = max(1, network.num_slots)
         # Of the network's own kind: half precision or another device as well.
         nobody = next(network.parameters()).new_zeros(1, self.num_slots, num_frames, *network.person_shape)
         self.empty: Tensor

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.graph import PARTITIONS, multi_scale, partition, random_partition
 from models.nets import aagcn, ctrgcn, dgstgcn, msg3d, stgcn, stgcnpp
-from models.nets.build import NETWORKS, NetworkRequest, require_network
+from models.nets.build import NetworkRequest, require_network
 from models.nets.layers import (
     DilatedTemporal,
     GraphConfig,
@@ -21,9 +21,9 @@ from models.nets.layers import (
 )
 from models.nets.slots import SkipEmptySlots
 from models.nets.stgcn import TWELVE_LAYERS, STGCNOptions
+from models.servable import wrap
 from models.skeleton import Layout, require_layout
 
-GRAPH_NETWORKS = [name for name, entry in NETWORKS.items() if entry.input == "keypoint"]
 STICK = Layout("stick3", ("left_end", "middle", "right_end"), (1, 1, 1))
 every_network = pytest.mark.parametrize("name", ["stgcn", "stgcn++", "aagcn", "msg3d", "ctrgcn", "dgstgcn"])
 
@@ -75,6 +75,24 @@ def test_skipped_empty_slots_change_nothing(name: str, num_frames: int) -> None:
 
     with torch.no_grad():
         torch.testing.assert_close(SkipEmptySlots(network, 16)(x), network(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("stgcn++", ("batch", "persons", "frames", 13, 3)),
+        ("aagcn", ("batch", 1, "frames", 13, 3)),
+        ("stf-msg3d", ("batch", 1, "frames", 13, 3)),
+        ("slnl-rfa", ("batch", "persons", 64, 13, 3)),
+    ],
+)
+def test_served_network_leaves_open_what_it_can_take(name: str, shape: tuple[int | str, ...]) -> None:
+    entry = require_network(name)
+    network = entry.build(NetworkRequest(require_layout("body13"), 5, num_persons=1))
+
+    (port,) = wrap(entry, network).inputs
+
+    assert port.shape == shape
 
 
 @pytest.mark.parametrize("name", ["stgcn", "stgcn++", "msg3d", "ctrgcn"])
