@@ -33,13 +33,16 @@ RUN mkdir -p /home-of-weights/weights \
 
 # ---- the same environment without what only a build needs
 FROM env-cpu AS slim-cpu
+ARG BAKE_WEIGHTS=1
 RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 # Debug symbols of these extension modules are most of their size. Those with bundled libraries stay as they came:
 # their wheels were repaired after linking, and strip is known to break such files.
 RUN find /opt/actogram -regextype posix-extended \
       -regex '.*/site-packages/(httptools|lap|pydantic_core|sqlalchemy|uvloop|yaml)/.*\.so' \
       -exec strip --strip-unneeded {} +
-RUN /opt/actogram/bin/pip uninstall -q -y pip setuptools \
+# Without baked weights pip stays: one of the default networks comes out of a package.
+RUN /opt/actogram/bin/pip uninstall -q -y setuptools \
+ && if [ "$BAKE_WEIGHTS" = 1 ]; then /opt/actogram/bin/pip uninstall -q -y pip; fi \
  && find /opt/actogram -path '*site-packages*' \( -name tests -o -name test \) -type d -prune -exec rm -rf {} + \
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} + \
  && find /opt/actogram -name '*.pyi' -delete
@@ -60,7 +63,7 @@ COPY --from=slim-cpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 \
+    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 PIP_NO_CACHE_DIR=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights OMP_NUM_THREADS=1
 # The root file system is read-only: what is not compiled here would be compiled at each start, by each worker.
 RUN --mount=type=bind,source=docker/bytecode.py,target=/tmp/bytecode.py \
@@ -87,6 +90,7 @@ CMD ["/clips"]
 
 # ---- serve-gpu: onnxruntime-gpu on CUDA 13 and cuDNN 9
 FROM ${GPU_BASE} AS env-gpu
+ARG BAKE_WEIGHTS=1
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore DEBIAN_FRONTEND=noninteractive
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/actogram
@@ -99,7 +103,7 @@ COPY models models
 COPY pipelines pipelines
 COPY service service
 RUN /opt/actogram/bin/pip install --no-compile --no-deps . \
- && /opt/actogram/bin/pip uninstall -q -y pip \
+ && if [ "$BAKE_WEIGHTS" = 1 ]; then /opt/actogram/bin/pip uninstall -q -y pip; fi \
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} +
 
 FROM ${GPU_BASE} AS serve-gpu
@@ -117,7 +121,7 @@ COPY --from=env-gpu /opt/actogram /opt/actogram
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 \
+    PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 PIP_NO_CACHE_DIR=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights ACTOGRAM_DEVICE=cuda:0 OMP_NUM_THREADS=1
 # The root file system is read-only: what is not compiled here would be compiled at each start, by each worker.
 RUN --mount=type=bind,source=docker/bytecode.py,target=/tmp/bytecode.py \

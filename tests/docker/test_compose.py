@@ -204,6 +204,16 @@ def test_serving_images_run_as_an_unprivileged_user_and_name_a_healthcheck() -> 
         assert "pip install" not in stage
 
 
+def test_pip_goes_only_where_nothing_is_left_to_fetch() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+
+    removing = [line for line in lines if re.search(r"pip uninstall .*\bpip\b", line)]
+
+    # One of the default networks comes out of a package.
+    assert len(removing) == 2
+    assert all('[ "$BAKE_WEIGHTS" = 1 ]' in line for line in removing)
+
+
 def test_dashboard_asks_only_for_metrics_that_the_server_tells() -> None:
     dashboard = json.loads((ROOT / "docker/grafana/dashboards/actogram.json").read_text())
 
