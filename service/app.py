@@ -215,6 +215,7 @@ def _describe_keys(app: FastAPI) -> None:
 
 
 def _mount_page(app: FastAPI) -> None:
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})

@@ -64,6 +64,7 @@ class ReadyRead(BaseModel):
     reason: str
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Is it alive", responses={503: {"model": HealthRead}})
 def healthz(response: Response, supervisor: SupervisorDep, database: DatabaseDep) -> HealthRead:
     """503 when the database is away or no worker gives a sign of life; `degraded` when some do not."""
@@ -79,6 +80,7 @@ def healthz(response: Response, supervisor: SupervisorDep, database: DatabaseDep
     )
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Is it ready", responses={503: {"model": ReadyRead}})
 def readyz(response: Response, supervisor: SupervisorDep) -> ReadyRead:
     """200 once a worker has loaded its networks and run every batch size once."""

@@ -370,6 +370,14 @@ def test_openapi_describes_every_path(service: Running) -> None:
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
+def test_watchers_that_ask_for_the_head_alone_are_answered(service: Running, path: str) -> None:
+    whole, head = service.http.get(path), service.http.head(path)
+
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+
+
+
 def test_health_and_metrics_speak_of_the_workers(service: Running) -> None:
     service.wait(service.create("script frames 1"))
 
