@@ -61,7 +61,8 @@ def require_device(setting: Setting) -> None:
             "float16 is measured on a GPU only: the CPU computes it in float32; add --device cuda:0"
         )
     if setting.is_gpu and setting.device_index >= torch.cuda.device_count():
-        raise DeviceUnavailable(f"device {setting.device}: torch {torch.__version__} sees {torch.cuda.device_count()}")
+        seen = torch.cuda.device_count()
+        raise DeviceUnavailable(f"device {setting.device}: torch {torch.__version__} sees {seen} CUDA devices")
 
 
 def alternate(runs: Sequence[Run], seconds: float) -> list[float]:
