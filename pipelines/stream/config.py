@@ -23,7 +23,7 @@ class DetectConfig(Section):
         description="Seconds between two detections while all is calm; poses carry tracks in between.",
     )
     alert_period_s: float = Field(
-        default=0.06,
+        default=0.1,
         ge=0,
         le=5,
         description="Seconds between two while a track is missing or people overlap.",

@@ -18,8 +18,8 @@ def frame(index: int, time_s: float) -> Frame:
 
 @pytest.mark.parametrize(
     ("rate_hz", "demand", "every"),
-    [(30, "calm", 6), (25, "calm", 5), (18, "calm", 4), (10, "calm", 2), (8, "calm", 2), (30, "alert", 2),
-     (25, "alert", 2), (18, "alert", 2), (10, "alert", 1), (8, "alert", 1)],
+    [(30, "calm", 6), (25, "calm", 5), (18, "calm", 4), (10, "calm", 2), (8, "calm", 2), (30, "alert", 3),
+     (25, "alert", 3), (18, "alert", 2), (10, "alert", 1), (8, "alert", 1)],
 )  # fmt: skip
 def test_detector_is_asked_every_few_frames_at_each_rate(rate_hz: float, demand: Demand, every: int) -> None:
     stage = DetectStage(WORLD.detect, DetectConfig())
