@@ -118,18 +118,21 @@ def evaluate(model: Path, data: tuple[Path, ...], sets: str | None, part: str, o
         _report(model, checkpoint.config.name, data, names, part, out)
 
 
-@main.command(help="Turn a trained network into a folder that is served: ONNX with a parity check, contract, card.")
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@main.command(
+    help="Turn a trained network into a folder that is served: ONNX with a parity check, contract, card. Several runs "
+    "that differ in their seed become one model: the mean of their logits."
+)
+@click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @_DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the served model.")
 @click.option("--measured", type=click.Path(exists=True, path_type=Path), help="JSON with what was measured on it.")
-def export(model: Path, data: tuple[Path, ...], out: Path, measured: Path | None) -> None:
-    """A checkpoint to model.onnx, model.json and card.md."""
+def export(models: tuple[Path, ...], data: tuple[Path, ...], out: Path, measured: Path | None) -> None:
+    """Checkpoints to one model.onnx, model.json and card.md."""
     from pipelines.training.release import release
 
     with _failures():
         extra = json.loads(measured.read_text("utf-8")) if measured else {}
-        exported = release(model, data, load_labels(), extra, out)
+        exported = release(models, data, load_labels(), extra, out)
         click.echo(f"{exported.path}: {exported.size_bytes} bytes, differs from torch by {exported.max_difference:.1e}")
 
 

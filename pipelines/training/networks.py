@@ -1,5 +1,8 @@
 """The network of a configuration, and the shape in which it is served."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from models.features import EVERYDAY13_CHANNELS
@@ -23,6 +26,22 @@ class OnePerson(nn.Module):
         """(B, T, V, C) features to (B, K) logits."""
         logits: Tensor = self.network(features.unsqueeze(1))
         return logits
+
+
+class MeanOf(nn.Module):
+    """Networks of one recipe that differ in their seed: the mean of their logits, as deep ensembles are averaged.
+
+    Lakshminarayanan, Pritzel, Blundell: Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles,
+    NeurIPS 2017; they average probabilities, the mean of logits is their geometric mean and needs one temperature.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What each member takes, to (B, K) logits."""
+        return torch.stack([member(x) for member in self.members]).mean(dim=0)
 
 
 def build_network(config: NetworkConfig, num_classes: int) -> OnePerson:

@@ -20,14 +20,14 @@ _EXPERIMENTAL_LEAST = 0.6
 
 
 def release(
-    model: Path, data: Sequence[Path], table: LabelTable, measured: Mapping[str, object], out: Path
+    models: Sequence[Path], data: Sequence[Path], table: LabelTable, measured: Mapping[str, object], out: Path
 ) -> Exported:
-    """Choose, measure, export and describe a trained network.
+    """Choose, measure, export and describe a trained network, or the mean of several that differ in their seed.
 
     measured: what was measured elsewhere: `left_out` {set: {"classes": {label: {share, windows}}}} of sets that a
     network of this recipe never saw, `clips` and anything else that the card should say. Raises ExportMismatch.
     """
-    network, checkpoint = runs.load_network(model)
+    network, checkpoint = runs.load_networks(models)
     config = checkpoint.config
     table = table.with_split(config.data.split)
     held = runs.load_parts(config, table, data, lambda _: None).validation
@@ -41,7 +41,7 @@ def release(
     scores = runs.scores_by_set(tested, choices.temperature)
     facts = Facts(
         data=_terms(table, sets, data),
-        protocol=_protocol(table, sets, len(held)),
+        protocol=_protocol(table, sets, len(held)) | _members(models),
         metrics={
             "test": runs.numbers(scores, table),
             "held_out_people": runs.numbers({"all": held_answers.scores(choices.temperature)}, table)["all"],
@@ -103,6 +103,13 @@ def _protocol(table: LabelTable, sets: list[str], num_held: int) -> dict[str, ob
         f"part, never on UP-Fall. An experimental action needs {_EXPERIMENTAL_LEAST} or more",
         "quality": f"solid: {_SOLID_SETS} or more sets left out whole, {_SOLID_SHARE:.0%} of windows right on average",
     }
+
+
+def _members(models: Sequence[Path]) -> dict[str, object]:
+    if len(models) == 1:
+        return {}
+    seeds = ", ".join(str(runs.load_network(path)[1].config.seed) for path in models)
+    return {"members": f"the mean of {len(models)} networks' logits; they differ in their seed: {seeds}"}
 
 
 def _reported(table: LabelTable, name: str) -> str:

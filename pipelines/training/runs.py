@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.errors import ConfigInvalid
 from pipelines.training.calibrate import choose_thresholds, choose_unknown, fit_temperature
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from pipelines.training.config import TrainConfig
@@ -15,7 +16,7 @@ from pipelines.training.evaluate import Answers, answer, dense_probability
 from pipelines.training.labels import LabelTable
 from pipelines.training.loop import Progress, Trainer
 from pipelines.training.metrics import Scores, softmax
-from pipelines.training.networks import OnePerson, build_network
+from pipelines.training.networks import MeanOf, OnePerson, build_network
 from pipelines.training.package import Choices, Quality
 from pipelines.training.report import run_report
 
@@ -71,6 +72,25 @@ def load_network(path: Path) -> tuple[OnePerson, Checkpoint]:
     network = build_network(checkpoint.config.network, len(checkpoint.labels))
     load_weights(network, checkpoint.ema, path.name)
     return network.eval(), checkpoint
+
+
+def load_networks(paths: Sequence[Path]) -> tuple[OnePerson, Checkpoint]:
+    """One network out of one or several runs that differ in nothing but the seed, and the first one's checkpoint.
+
+    Several answer with the mean of their logits. Raises ConfigInvalid where settings or labels differ.
+    """
+    loaded = [load_network(path) for path in paths]
+    network, first = loaded[0]
+    for path, (_, other) in zip(paths, loaded, strict=True):
+        if other.labels != first.labels or _without_seed(other.config) != _without_seed(first.config):
+            raise ConfigInvalid(f"{path}: its settings or labels are not those of {paths[0]}; only the seed may differ")
+    if len(loaded) > 1:
+        network = OnePerson(MeanOf([member.network for member, _ in loaded])).eval()
+    return network, first
+
+
+def _without_seed(config: TrainConfig) -> TrainConfig:
+    return config.model_copy(update={"seed": 0})
 
 
 def measure_sets(

@@ -377,7 +377,6 @@ def test_watchers_that_ask_for_the_head_alone_are_answered(service: Running, pat
     assert (head.status_code, head.content) == (whole.status_code, b"")
 
 
-
 def test_health_and_metrics_speak_of_the_workers(service: Running) -> None:
     service.wait(service.create("script frames 1"))
 
