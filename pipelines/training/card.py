@@ -62,9 +62,9 @@ def _data(contract: Mapping[str, Any]) -> str:
 
 def _protocol(contract: Mapping[str, Any]) -> str:
     splits = contract["protocol"]["splits"]
-    absent = contract["protocol"].get("absent")
+    notes = [contract["protocol"][name] for name in ("members", "absent") if name in contract["protocol"]]
     parts = [table(["set", "learnt from / reported on"], [list(row) for row in splits.items()])]
-    parts += [f"{absent[0].upper()}{absent[1:]}."] if absent else []
+    parts += [f"{note[0].upper()}{note[1:]}." for note in notes]
     parts.append(
         f"Chosen on: {contract['protocol']['choices']}. Joints of 3D sets go through random virtual cameras; falls and "
         "lying are also made by tipping upright bodies over. Settings of the run are in `model.json`."

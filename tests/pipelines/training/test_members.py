@@ -1,16 +1,20 @@
 """Several runs that differ in their seed become one model."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from pipelines.errors import ConfigInvalid
 from pipelines.training import runs
+from pipelines.training.__main__ import main
 from pipelines.training.checkpoint import Checkpoint, save_checkpoint
 from pipelines.training.config import load_config
 from pipelines.training.labels import load_labels
 from pipelines.training.networks import build_network
+from tests.pipelines.training.bodies import write_sets
 
 
 def run_folder(folder: Path, seed: int, **overrides: str) -> Path:
@@ -57,3 +61,18 @@ def test_runs_that_differ_in_more_than_the_seed_are_refused_by_name(tmp_path: Pa
         ConfigInvalid, match=r"b: its settings or labels are not those of .*a; only the seed may differ"
     ):
         runs.load_networks([first, second])
+
+
+def test_exported_model_and_its_card_name_the_members(tmp_path: Path) -> None:
+    write_sets(tmp_path / "sets")
+    names = '["utkinect", "jhmdb14"]'
+    paths = [str(run_folder(tmp_path / str(seed), seed, **{"data.sets": names})) for seed in (3, 4)]
+
+    done = CliRunner().invoke(
+        main, ["export", *paths, "--data", str(tmp_path / "sets"), "--out", str(tmp_path / "model")]
+    )
+
+    assert done.exit_code == 0, done.output
+    contract = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert contract["protocol"]["members"] == "the mean of 2 networks' logits; they differ in their seed: 3, 4"
+    assert "The mean of 2 networks' logits" in (tmp_path / "model" / "card.md").read_text()
