@@ -182,6 +182,9 @@ class _Session:
                 if not self._server.is_mute:
                     self._answer(*request)
         self.close()
+        # The socket stays open for as long as its reader does; by this thread, which alone reads.
+        with contextlib.suppress(OSError):
+            self._input.close()
 
     def close(self) -> None:
         self._is_open = False
