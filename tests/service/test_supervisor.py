@@ -94,23 +94,6 @@ def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(serve: Se
     assert "stalled" in error["detail"]
 
 
-def test_worker_that_is_held_still_from_outside_goes_on_with_its_job(tmp_path: Path) -> None:
-    listener = Listener()
-    supervisor = Supervisor(_engine(), ONE, FAST, lambda worker, sample: None)
-    supervisor.listen("job", listener)
-    supervisor.start()
-    _until(supervisor, "ready")
-    assert supervisor.place(_task(tmp_path, "script frames 80 pause 0.05"))
-
-    os.kill(supervisor.health()[0].pid or 0, signal.SIGSTOP)
-    time.sleep(2 * FAST.stall_s["job"])
-    os.kill(supervisor.health()[0].pid or 0, signal.SIGCONT)
-    listener.wait(ended=1)
-    supervisor.stop()
-
-    assert ([ended.outcome for ended in listener.ended], listener.lost) == (["succeeded"], [])
-
-
 def test_worker_killed_from_outside_costs_the_job_one_try(tmp_path: Path) -> None:
     listener, samples = Listener(), []
 
