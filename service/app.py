@@ -17,32 +17,32 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
-from service.bench import build_bench, source_policy
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
 from service.database import Database, migrate
 from service.deps import provide
 from service.errors import install
+from service.event_log import EventLog
 from service.events import routes as event_routes
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
-from service.jobs.retention import Janitor, Keep
 from service.live import routes as live_routes
 from service.live.hub import Hub
-from service.live.log import EventLog
 from service.middleware import OriginGuard, SecurityHeaders
+from service.retention import Janitor, Keep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
 from service.streams import routes as stream_routes
+from service.supervision.local import Engine, LocalEngine
+from service.supervision.supervisor import Supervisor
+from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
-from service.watching import Foundation, Watching, build_watching
-from service.workers.contract import Limits, WorkerPlan
-from service.workers.local import Engine, LocalEngine
-from service.workers.supervisor import Supervisor
+from service.wiring import Foundation, Watching, build_watching
+from service.worker.runners import build_bench, source_policy
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from service.database import Database
 from service.deps import provided
 from service.security import AuthenticatorDep
 from service.settings import Settings
+from service.supervision.supervisor import Supervisor
+from service.supervision.types import WorkerHealth, WorkerState
 from service.telemetry import Metrics
-from service.workers.contract import WorkerHealth, WorkerState
-from service.workers.supervisor import Supervisor
 
 router = APIRouter(tags=["service"])
 

@@ -9,7 +9,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.samples import Sample as PrometheusSample
 
-from service.workers.messages import Sample
+from service.protocol.messages import Sample
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,7 @@ from models.errors import WeightsMissing
 from models.runtime.action import ActionContract
 from pipelines.errors import SourceTruncated, UnsupportedMedia
 from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
-from service.workers.awake import AwakeClock
-from service.workers.local import WorkerGone
-from service.workers.messages import (
+from service.protocol.messages import (
     FromWorker,
     JobProgress,
     JobTask,
@@ -30,8 +28,10 @@ from service.workers.messages import (
     decode,
     encode_command,
 )
-from service.workers.process import BuildBench, Channel, Ended, Worker
-from service.workers.process import Outbox as WorkerOutbox
+from service.protocol.pause_clock import AwakeClock
+from service.supervision.local import WorkerGone
+from service.worker.main import BuildBench, Channel, Ended, Worker
+from service.worker.main import Outbox as WorkerOutbox
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:

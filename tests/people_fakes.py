@@ -12,11 +12,11 @@ import numpy as np
 from models.arrays import FloatArray, Image
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks
-from pipelines.stream.boxes import joint_box, overlap, square_region
 from pipelines.stream.config import DetectConfig, PoseConfig, TrackConfig
-from pipelines.stream.detect import DetectStage
-from pipelines.stream.pose import PoseStage
-from pipelines.stream.track import TrackStage
+from pipelines.stream.people.boxes import joint_box, overlap, square_region
+from pipelines.stream.people.detect import DetectStage
+from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.track import TrackStage
 from pipelines.types import Frame, Poses
 
 SIZE_WH = (640, 480)

@@ -12,7 +12,6 @@ Output:  (B, K) logits.
 import torch
 from torch import Tensor, nn
 
-from models.graph import partition
 from models.nets.layers import (
     GraphConfig,
     GraphNetwork,
@@ -26,6 +25,7 @@ from models.nets.layers import (
     side_by_side,
     summed,
 )
+from models.skeleton.graph import partition
 
 
 class AdaptiveGraphConv(nn.Module):

@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 from torch import nn
 
 from models.errors import CheckpointMismatch, ModelUnknown
-from models.graph import Partition
 from models.nets.aagcn import AAGCN
 from models.nets.c3d import C3DLight
 from models.nets.ctrgcn import CTRGCN
@@ -24,7 +23,8 @@ from models.nets.stf import STFMSG3D, STFSTGCNPP
 from models.nets.stgcn import STGCN, STGCNOptions
 from models.nets.stgcnpp import STGCNPP
 from models.nets.x3d import X3DShallow
-from models.skeleton import Layout
+from models.skeleton.graph import Partition
+from models.skeleton.layouts import Layout
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose"]

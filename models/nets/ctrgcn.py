@@ -14,7 +14,6 @@ Output:  (B, K) logits.
 import torch
 from torch import Tensor, nn
 
-from models.graph import partition
 from models.nets.layers import (
     DilatedTemporal,
     GraphConfig,
@@ -27,6 +26,7 @@ from models.nets.layers import (
     residual,
     side_by_side,
 )
+from models.skeleton.graph import partition
 
 
 class Refinement(nn.Module):

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.graph import random_partition
 from models.nets.layers import (
     GraphConfig,
     GraphNetwork,
@@ -26,6 +25,7 @@ from models.nets.layers import (
     pointwise,
     residual,
 )
+from models.skeleton.graph import random_partition
 
 _NUM_SUBSETS = 8
 _MOST_JOINTS = 25

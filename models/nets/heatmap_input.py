@@ -1,6 +1,6 @@
 """Makes heatmaps inside the graph, so that a window crosses the bus as keypoints: kilobytes instead of ten megabytes.
 
-The rules are those of models/heatmaps.py, in torch operators that ONNX has; a test holds the two together.
+The rules are those of models/skeleton/heatmaps.py, in torch operators that ONNX has; a test holds the two together.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from models.heatmaps import COCO17_LIMBS, CROP_PADDING, MIN_SCORE, MIN_SIDE_PX, SIGMA_PX
+from models.skeleton.heatmaps import COCO17_LIMBS, CROP_PADDING, MIN_SCORE, MIN_SIDE_PX, SIGMA_PX
 
 _REACH = 3 * SIGMA_PX
 _FAR = 1e9
@@ -18,7 +18,7 @@ class KeypointsToHeatmaps(nn.Module):
     """(B, M, T, V, 3) keypoints in picture pixels with score to (B, V or L, T, H, W) heatmaps.
 
     limbs: pairs of joints for limb heatmaps; None makes one map per joint.
-    Differs from models/heatmaps.py for a body of less than 10 pixels: it is cropped to 10, there is no picture here.
+    Differs from models/skeleton/heatmaps.py for a body of less than 10 pixels: it is cropped to 10, no picture is here.
     """
 
     def __init__(self, size: int = 56, limbs: Sequence[tuple[int, int]] | None = None) -> None:

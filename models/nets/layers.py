@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.graph import Adjacency
-from models.skeleton import Layout
+from models.skeleton.graph import Adjacency
+from models.skeleton.layouts import Layout
 
 
 class Stage(NamedTuple):

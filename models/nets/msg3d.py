@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.graph import Adjacency, multi_scale, partition, window_graph
 from models.nets.layers import DilatedTemporal, GraphConfig, GraphNetwork, Stage, as_tensor, pointwise
+from models.skeleton.graph import Adjacency, multi_scale, partition, window_graph
 
 _NUM_SCALES = 13
 _NUM_WINDOW_SCALES = 6

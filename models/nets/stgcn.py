@@ -18,8 +18,8 @@ from typing import Literal, TypedDict
 import torch
 from torch import Tensor, nn
 
-from models.graph import Adjacency, Partition, normalise_symmetric, partition
 from models.nets.layers import GraphConfig, GraphNetwork, Stage, TemporalConv, aggregate, as_tensor, residual
+from models.skeleton.graph import Adjacency, Partition, normalise_symmetric, partition
 
 
 class Depth(TypedDict):

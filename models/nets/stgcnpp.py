@@ -11,7 +11,6 @@ Output:  (B, K) logits.
 
 from torch import Tensor, nn
 
-from models.graph import partition
 from models.nets.layers import (
     GraphConfig,
     GraphNetwork,
@@ -23,6 +22,7 @@ from models.nets.layers import (
     downsample,
     residual,
 )
+from models.skeleton.graph import partition
 
 
 class AdaptiveGraphConv(nn.Module):

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.arrays import AnyArray, BoolArray, FloatArray
 from models.errors import ContractMismatch, WeightsCorrupt, WeightsMissing
-from models.features import require_features
-from models.skeleton import require_layout
+from models.skeleton.features import require_features
+from models.skeleton.layouts import require_layout
 
 NONE_LABEL = "none"
 """The trained class of everything that is no action of the set."""

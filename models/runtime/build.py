@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ContractMismatch
-from models.registry import ModelSpec
 from models.runtime.blaze import BlazePoseLandmarks
 from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.detector import Detector
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
+from models.runtime.parallel import SpreadPose
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.runtime.simcc import SimCCPose
-from models.runtime.spread import SpreadPose
 from models.runtime.yolo import YOLODetector
 from models.runtime.yolox import YOLOXDetector
+from models.weights.registry import ModelSpec
 
 ONE_STAGE_FAMILIES = ("yolo-pose", "rtmo")
 

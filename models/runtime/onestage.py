@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
-from models.registry import ModelSpec
 from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou
 from models.runtime.pictures import PictureNetwork
 from models.runtime.pose import Landmarks, region_from_box
 from models.runtime.session import Session
 from models.runtime.yolo import decode_rows, require_rows
+from models.weights.registry import ModelSpec
 
 _NUM_JOINTS = 17
 _MIN_IOU = 0.2

@@ -7,10 +7,10 @@ entry says.
 from collections.abc import Sequence
 
 from models.arrays import AnyArray, Image
-from models.registry import InputContract
 from models.runtime.detector import DetectedPeople, Letterbox, people
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
+from models.weights.registry import InputContract
 
 PERSON = 0
 """COCO's class number of a person, and the only one of networks that know nothing else."""

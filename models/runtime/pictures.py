@@ -6,9 +6,9 @@ import numpy as np
 
 from models.arrays import AnyArray, Image
 from models.errors import ContractMismatch
-from models.registry import InputContract
 from models.runtime.detector import Letterbox, iter_batches, letterbox_for, normalise_tables, planes
 from models.runtime.session import Session
+from models.weights.registry import InputContract
 
 DEFAULT_MAX_BATCH = 16
 

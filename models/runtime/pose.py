@@ -45,7 +45,7 @@ class Landmarks:
 
 
 class PoseEstimator(Protocol):
-    """Finds the joints of the person in each region; `layout` names them (models/skeleton.py)."""
+    """Finds the joints of the person in each region; `layout` names them (models/skeleton/layouts.py)."""
 
     @property
     def layout(self) -> str:

@@ -6,10 +6,10 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.registry import ModelSpec
 from models.runtime.detector import normalise_tables, planes
 from models.runtime.pose import Landmarks, crop_region, next_upright_region, points_to_source
 from models.runtime.session import Session
+from models.weights.registry import ModelSpec
 
 _SPLIT_RATIO = 2  # classes per pixel
 

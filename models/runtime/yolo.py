@@ -11,10 +11,10 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.registry import InputContract
 from models.runtime.detector import SCORE_FLOOR, DetectedPeople, nms, people
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
+from models.weights.registry import InputContract
 
 _MAX_IOU = 0.7  # Ultralytics' default
 _PERSON = 0

@@ -6,10 +6,10 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.registry import InputContract
 from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, nms, people
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
+from models.weights.registry import InputContract
 
 _STRIDES = (8, 16, 32)
 _MAX_IOU = 0.45  # the authors' value

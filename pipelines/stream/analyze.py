@@ -9,10 +9,10 @@ from typing import Protocol
 
 from pipelines.errors import AnalysisCancelled
 from pipelines.results import Header, RunStats, Summary
-from pipelines.stream.between import ENOUGH_HZ, results
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.interpolate import ENOUGH_HZ, results
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources import SourceCounts, SourceInfo
 from pipelines.stream.stats import peak_rss_bytes

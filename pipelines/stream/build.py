@@ -4,24 +4,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelUnknown
-from models.fetch import Progress
-from models.registry import ModelSpec, Registry, load_registry
 from models.runtime.action import ActionModel, load_contract, verify_weights
 from models.runtime.build import build_detectors, build_pose
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
-from models.weights import WeightStore
-from pipelines.stream.action import ActionStage
+from models.weights.fetch import Progress
+from models.weights.registry import ModelSpec, Registry, load_registry
+from models.weights.store import WeightStore
+from pipelines.stream.actions.classify import ActionStage
+from pipelines.stream.actions.events import EventDating, EventStage
+from pipelines.stream.actions.label import LabelStage
+from pipelines.stream.actions.smooth import SmoothStage
+from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.detect import DetectStage
-from pipelines.stream.events import EventDating, EventStage
-from pipelines.stream.label import LabelStage
+from pipelines.stream.people.detect import DetectStage
+from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.track import TrackStage
 from pipelines.stream.pipeline import Pipeline, Stages
-from pipelines.stream.pose import PoseStage
-from pipelines.stream.smooth import SmoothStage
-from pipelines.stream.track import TrackStage
-from pipelines.stream.window import WindowStage
 
 
 @dataclass(frozen=True, slots=True)

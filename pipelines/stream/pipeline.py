@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from pipelines.stream.action import ActionStage
-from pipelines.stream.detect import DetectStage
-from pipelines.stream.events import EventStage
-from pipelines.stream.label import LabelStage
-from pipelines.stream.pose import PoseStage
-from pipelines.stream.smooth import SmoothStage
+from pipelines.stream.actions.classify import ActionStage
+from pipelines.stream.actions.events import EventStage
+from pipelines.stream.actions.label import LabelStage
+from pipelines.stream.actions.smooth import SmoothStage
+from pipelines.stream.actions.window import WindowStage
+from pipelines.stream.people.detect import DetectStage
+from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.track import TrackStage
 from pipelines.stream.stats import StageClock
-from pipelines.stream.track import TrackStage
-from pipelines.stream.window import WindowStage
 from pipelines.types import Event, Frame, FrameResult
 
 

@@ -44,7 +44,7 @@ def prepare(
     weights: Path | None, offline: bool,
 ) -> None:  # fmt: skip
     """Videos to a set."""
-    from models.weights import WeightStore
+    from models.weights.store import WeightStore
     from pipelines.training import prepare as stage
     from pipelines.training.datasets import check_target, save_set
     from pipelines.training.segments import cut_segments, load_segments

@@ -48,7 +48,9 @@ class DataConfig(Section):
 class WindowConfig(Section):
     """What the network sees at once."""
 
-    features: Literal["everyday13"] = Field(default="everyday13", description="Function of models/features.py.")
+    features: Literal["everyday13"] = Field(
+        default="everyday13", description="Function of models/skeleton/features.py."
+    )
     num_frames: int = Field(default=30, ge=8, le=300, description="Samples per window; two seconds at 15 Hz suffice.")
     rate_hz: float = Field(
         default=15.0, gt=0, le=60, description="Samples per second; 10 costs 2-4 points, 25 buys none."

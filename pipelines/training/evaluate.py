@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from models.arrays import BoolArray, FloatArray, IntArray
-from models.features import require_features
+from models.skeleton.features import require_features
 from pipelines.training.augment import Cut, cut, plain_camera, to_picture
 from pipelines.training.config import WindowConfig
 from pipelines.training.corpus import UNKNOWN, Corpus

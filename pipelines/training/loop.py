@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.arrays import BoolArray, FloatArray, IntArray
-from models.features import require_features
+from models.skeleton.features import require_features
 from pipelines.training.augment import Augment, centred, cut, plain_camera, to_picture
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from pipelines.training.config import OptimConfig, TrainConfig, WindowConfig

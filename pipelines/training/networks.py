@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from models.features import EVERYDAY13_CHANNELS
 from models.nets.layers import GraphConfig
 from models.nets.stgcnpp import STGCNPP
 from models.nets.tcn import TCN
-from models.skeleton import require_layout
+from models.skeleton.features import EVERYDAY13_CHANNELS
+from models.skeleton.layouts import require_layout
 from pipelines.training.config import NetworkConfig
 
 LAYOUT = "body13"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from models.export import Exported, Port, export_onnx
-from models.features import EVERYDAY13_CHANNELS
-from models.skeleton import require_layout
+from models.export.onnx import Exported, Port, export_onnx
+from models.skeleton.features import EVERYDAY13_CHANNELS
+from models.skeleton.layouts import require_layout
 from pipelines.training.config import TrainConfig
 from pipelines.training.labels import LabelTable
 from pipelines.training.networks import LAYOUT, OnePerson

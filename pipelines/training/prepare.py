@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray
-from models.registry import load_registry
 from models.runtime.build import build_detectors, build_pose
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
-from models.weights import WeightStore
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
 from pipelines.errors import DatasetInvalid, SourceError
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.detect import DetectStage
-from pipelines.stream.pose import PoseStage
+from pipelines.stream.people.detect import DetectStage
+from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.track import TrackStage
 from pipelines.stream.sources.file import FileSource
-from pipelines.stream.track import TrackStage
 from pipelines.training.datasets import Annotation, SkeletonSet
 from pipelines.types import Frame, Poses
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from models.export import Exported
+from models.export.onnx import Exported
 from pipelines.training import runs
 from pipelines.training.card import write_card
 from pipelines.training.corpus import find_set

@@ -9,11 +9,11 @@ import numpy as np
 from models.arrays import AnyArray
 from models.runtime.action import ActionModel
 from pipelines.errors import DatasetInvalid
-from pipelines.stream.action import ActionStage
+from pipelines.stream.actions.classify import ActionStage
+from pipelines.stream.actions.events import EventDating, EventStage
+from pipelines.stream.actions.smooth import SmoothStage
+from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.events import EventDating, EventStage
-from pipelines.stream.smooth import SmoothStage
-from pipelines.stream.window import WindowStage
 from pipelines.training.datasets import Annotation
 from pipelines.types import ActionScores, Event, Poses
 

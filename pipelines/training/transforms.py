@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, BoolArray, FloatArray
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 _COCO17 = require_layout("coco17")
 MIRRORED = list(_COCO17.mirrored)

@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.errors import ModelUnknown
-from models.registry import ZOO_PATH, ModelSpec, Registry, load_registry
-from models.skeleton import LAYOUTS, Layout
+from models.skeleton.layouts import LAYOUTS, Layout
+from models.weights.registry import ZOO_PATH, ModelSpec, Registry, load_registry
 
 Quality = Literal["solid", "experimental"]
 Severity = Literal["info", "warning", "alarm"]

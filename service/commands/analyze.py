@@ -101,8 +101,8 @@ def _analyze(
     name: str, source: "FileSource", networks: "Networks", outputs: _Outputs, *, every_frame: bool
 ) -> "Summary":
     from pipelines.stream.analyze import Run, analyze
-    from pipelines.stream.between import ENOUGH_HZ
     from pipelines.stream.config import StreamConfig
+    from pipelines.stream.interpolate import ENOUGH_HZ
 
     with _bar() as bar:
         task = bar.add_task(_short(name), total=100.0, fps="")
@@ -116,7 +116,7 @@ def _analyze(
 
 def load_default_networks(model: str | None, device: str | None) -> "Networks":
     """The networks that the settings and the options name, fetched with a progress bar where they are not here."""
-    from models.weights import WeightStore
+    from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, load_networks
     from service.settings import Settings
 

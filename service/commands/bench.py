@@ -18,4 +18,4 @@ def command() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def nets(arguments: tuple[str, ...]) -> None:
     """Measure the networks; `--help` lists the options."""
-    run_module("models.bench", arguments)
+    run_module("models.bench.command", arguments)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from models.fetch import Progress
-    from models.registry import ModelSpec
-    from models.weights import WeightStore
+    from models.weights.fetch import Progress
+    from models.weights.registry import ModelSpec
+    from models.weights.store import WeightStore
 
 _DEFAULT_PROFILE = "auto"
 
@@ -30,7 +30,7 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from models.registry import load_registry
+    from models.weights.registry import load_registry
 
     store = _store()
     table = Table("name", "task", "licence", "size", "state", box=None, pad_edge=False)
@@ -58,7 +58,7 @@ def card(name: str) -> None:
 
 
 def _pull_model(name: str) -> None:
-    from models.registry import load_registry
+    from models.weights.registry import load_registry
 
     spec = load_registry().require(name)
     with _bars() as bars:
@@ -67,7 +67,7 @@ def _pull_model(name: str) -> None:
 
 
 def _pull_profile(name: str) -> None:
-    from models.registry import load_registry
+    from models.weights.registry import load_registry
 
     store = _store()
     for task, specs in load_registry().require_profile(name).items():
@@ -79,7 +79,7 @@ def _pull_profile(name: str) -> None:
 
 
 def _print_card(name: str) -> None:
-    from models.registry import load_registry
+    from models.weights.registry import load_registry
 
     spec = load_registry().require(name)
     for key, value in _facts(spec).items():
@@ -103,7 +103,7 @@ def _facts(spec: "ModelSpec") -> Mapping[str, str]:
 
 
 def _store() -> "WeightStore":
-    from models.weights import WeightStore
+    from models.weights.store import WeightStore
     from service.settings import Settings
 
     settings = Settings()

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pipelines.stream.buffer import FrameBuffer
+    from pipelines.stream.sources.health import Condition
     from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
-    from service.streams.condition import Condition
 
 _REFRESH_S = 0.25
 _EVENTS_SHOWN = 12
@@ -62,10 +62,10 @@ def _run(
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
     from pipelines.stream.config import StreamConfig
+    from pipelines.stream.sources.health import Condition
     from pipelines.stream.sources.uri import redact
     from pipelines.stream.watch import watch
     from service.commands.analyze import load_default_networks
-    from service.streams.condition import Condition
 
     loaded = load_default_networks(*networks)
     buffer = FrameBuffer(4, "drop_oldest")

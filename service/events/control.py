@@ -12,12 +12,12 @@ from pydantic import JsonValue, TypeAdapter
 
 from service.database import Database, now
 from service.errors import NotFound
+from service.event_log import EventLog, Message, Transaction
 from service.events import store
 from service.events.rules import Occurrence, RuleBook, Severity
 from service.events.schemas import EventPatch, FeedbackCreate, Segment, TrackRead, TrackTimeline
 from service.events.store import EventRow, Filter
 from service.events.zones import Box, Zone, locate
-from service.live.log import EventLog, Message, Transaction
 
 logger = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from service import idempotency
 from service.blobs import BlobFolder, source_name
 from service.database import Database
 from service.errors import AtCapacity, NotFound, NotReady
+from service.event_log import EventLog
 from service.jobs import store
 from service.jobs.dispatch import JobDispatcher, Placer, announce
 from service.jobs.schemas import JobCreate, JobOptions
 from service.jobs.store import JobRow, JobState
 from service.jobs.upload import Upload
-from service.live.log import EventLog
 from service.sources import SourcePolicy, redact_uri
 
 logger = logging.getLogger(__name__)

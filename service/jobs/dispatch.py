@@ -10,13 +10,13 @@ from pydantic import JsonValue
 
 from service.blobs import BlobFolder
 from service.errors import StorageFull
+from service.event_log import EventLog, Message, Transaction
 from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
-from service.live.log import EventLog, Message, Transaction
-from service.rounds import Rounds
-from service.workers.contract import LossReason
-from service.workers.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
+from service.periodic import Rounds
+from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
+from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 

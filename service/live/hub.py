@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.live.log import Message
+from service.event_log import Message
 
 logger = logging.getLogger(__name__)
 

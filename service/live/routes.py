@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, WebSocket
 
 from service.deps import provided
 from service.errors import Unauthorized, answer, problem_of
+from service.event_log import EventLog
 from service.live.hub import Hub
-from service.live.log import EventLog
 from service.live.session import Session
 from service.security import Authenticator
 

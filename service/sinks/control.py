@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from service import idempotency
 from service.database import Database, now
+from service.envelope import Envelope
 from service.errors import AtCapacity, NotFound
-from service.live.log import EventLog, Message
-from service.live.schemas import Envelope
+from service.event_log import EventLog, Message
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.outbox import Attempt, Outbox

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 
 
 class DeliveryFailed(Exception):

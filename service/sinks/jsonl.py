@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
 

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import JsonValue
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.live.log import EventLog, Message
-from service.live.schemas import Envelope
+from service.envelope import Envelope
+from service.event_log import EventLog, Message
 from service.sinks.delivery import Backoff, DeliveryFailed, Receipt, Sink
 
 logger = logging.getLogger(__name__)

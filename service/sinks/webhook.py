@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 import httpx
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's prefix, not a secret

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from service.database import Database, now
 from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
-from service.live.log import EventLog
+from service.event_log import EventLog
 from service.sources import SourcePolicy, redact_uri
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
-from service.live.log import EventLog, Message, Transaction
-from service.rounds import Rounds
+from service.event_log import EventLog, Message, Transaction
+from service.periodic import Rounds
+from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
 from service.streams import store
 from service.streams.store import StreamRow, StreamState
-from service.workers.contract import LossReason
-from service.workers.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
+from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 

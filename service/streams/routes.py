@@ -9,10 +9,10 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
+from service.envelope import Subscribe
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
+from service.event_log import EventLog
 from service.live.hub import Hub
-from service.live.log import EventLog
-from service.live.schemas import Subscribe
 from service.live.session import Session
 from service.security import ROLES, Authenticator, Operator, Role, Viewer
 from service.streams import push

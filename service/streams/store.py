@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from service.database import UtcTime, metadata, now
-from service.live.log import counters
+from service.event_log import counters
 
 StreamState = Literal["disabled", "connecting", "running", "degraded", "reconnecting", "failed"]
 FINAL = frozenset({"source_quarantined", "ended"})

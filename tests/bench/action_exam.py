@@ -21,9 +21,9 @@ from models.runtime.action import ActionModel, load_contract
 from models.runtime.session import Session
 from pipelines.stream.config import StreamConfig
 from pipelines.training.datasets import Annotation, load_set
-from pipelines.training.exam import Subject, WindowAnswer, exam_falls, fall_times, share_right, windows
 from pipelines.training.replay import replay, times_of
 from pipelines.training.segments import EVERYDAY, load_segments
+from pipelines.training.video_eval import Subject, WindowAnswer, exam_falls, fall_times, share_right, windows
 
 LATE_S = 1.5
 UPFALL = {6: "walk", 7: "stand", 8: "sitting", 9: "pick_up", 10: "jump", 11: "lie"} | dict.fromkeys(range(1, 6), "fall")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.nets.build import NETWORKS, NetworkRequest
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 NUM_CLASSES = 60
 KEYS = (

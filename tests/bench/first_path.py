@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from models.registry import ZOO_PATH
-from models.weights import WeightStore
+from models.weights.registry import ZOO_PATH
+from models.weights.store import WeightStore
 from pipelines.results import Header, Summary
 from pipelines.stream.analyze import Run, analyze
 from pipelines.stream.build import NetworkChoice, Networks, load_networks

@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray, Image
-from models.registry import load_registry
 from models.runtime.build import DetectorSet, build_detectors, build_pose
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks, PoseEstimator
-from models.weights import WeightStore
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.detect import DetectStage
-from pipelines.stream.pose import PoseStage
+from pipelines.stream.people.detect import DetectStage
+from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.track import TrackStage
 from pipelines.stream.sources import FileSource
-from pipelines.stream.track import TrackStage
 from pipelines.types import Poses
 from service.settings import Settings
 

@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.staticfiles import StaticFiles
 
 import service
-from models.skeleton import LAYOUTS
+from models.skeleton.layouts import LAYOUTS
 from tests.e2e.stick_figures import Act, film, frame_lines
 
 Json = dict[str, object]

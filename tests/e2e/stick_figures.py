@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.arrays import FloatArray, Image
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 SIZE_WH = (640, 360)
 RATE_HZ = 15

@@ -9,8 +9,8 @@ import pytest
 
 from models.arrays import Image
 from models.errors import WeightsMissing
-from models.registry import ModelSpec, load_registry
-from models.weights import WeightStore
+from models.weights.registry import ModelSpec, load_registry
+from models.weights.store import WeightStore
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from models.arrays import FloatArray
-from pipelines.stream.boxes import iou_matrix
 from pipelines.stream.config import TrackConfig
-from pipelines.stream.track import TrackStage
+from pipelines.stream.people.boxes import iou_matrix
+from pipelines.stream.people.track import TrackStage
 from pipelines.types import Boxes, Frame, Outcome, Sightings, Tracks
 
 pytestmark = pytest.mark.peers

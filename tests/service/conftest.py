@@ -14,8 +14,8 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.settings import load_settings
-from service.workers.contract import Limits
-from service.workers.local import Engine
+from service.supervision.local import Engine
+from service.supervision.types import Limits
 from tests.fakes import ThreadEngine
 
 JobRead = dict[str, object]

@@ -9,7 +9,7 @@ import sys
 from service.app import create_app
 from service.commands.serve import run_server
 from service.settings import load_settings
-from service.workers.local import LocalEngine
+from service.supervision.local import LocalEngine
 from tests.fakes import build_scripted_bench
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from models.registry import load_registry
+from models.weights.registry import load_registry
 from service.commands.models import command
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bench import build_bench
 from service.settings import load_settings
-from service.workers.local import LocalEngine
+from service.supervision.local import LocalEngine
+from service.worker.runners import build_bench
 from tests.service.bad_videos import ODD, REFUSED, Odd, Refused
 from tests.service.conftest import JobRead, Running, running
 from tests.videos import write_video

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipelines.results import Header, Summary
-from pipelines.stream.actogram import draw_actogram
+from pipelines.stream.render.actogram import draw_actogram
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
 

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from models.arrays import Image
 from pipelines.errors import SinkError
 from pipelines.results import Header, Summary
-from pipelines.stream.draw import Artist
+from pipelines.stream.render.draw import Artist
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
 

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
 from pipelines.stream.sources.backoff import Backoff
-from pipelines.stream.sources.board import StatusBoard
 from pipelines.stream.sources.connection import Arrival, Connector, OnPacket
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.info import SourceLimits
+from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.picture import PictureMaker
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
-from pipelines.stream.sources.tap import PacketTap
+from pipelines.stream.sources.status_tracker import StatusBoard
 from pipelines.stream.sources.timing import LiveClock, RateGate
 from pipelines.types import Frame, PacketSink
 

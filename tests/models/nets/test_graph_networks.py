@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.graph import PARTITIONS, multi_scale, partition, random_partition
+from models.export.servable import wrap
 from models.nets import aagcn, ctrgcn, dgstgcn, msg3d, stgcn, stgcnpp
 from models.nets.build import NetworkRequest, require_network
 from models.nets.layers import (
@@ -19,10 +19,10 @@ from models.nets.layers import (
     Stage,
     as_tensor,
 )
-from models.nets.slots import SkipEmptySlots
+from models.nets.skip_empty import SkipEmptySlots
 from models.nets.stgcn import TWELVE_LAYERS, STGCNOptions
-from models.servable import wrap
-from models.skeleton import Layout, require_layout
+from models.skeleton.graph import PARTITIONS, multi_scale, partition, random_partition
+from models.skeleton.layouts import Layout, require_layout
 
 STICK = Layout("stick3", ("left_end", "middle", "right_end"), (1, 1, 1))
 every_network = pytest.mark.parametrize("name", ["stgcn", "stgcn++", "aagcn", "msg3d", "ctrgcn", "dgstgcn"])

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints import load_strictly, our_name, read_state
+from models.export.checkpoints import load_strictly, our_name, read_state
 from models.nets.build import NetworkRequest, require_network
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 from .conftest import GoldenCase
 

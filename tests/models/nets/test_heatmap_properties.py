@@ -12,7 +12,7 @@ from models.nets.posec3d import PoseC3D, PoseC3DConfig
 from models.nets.potion import PoTion, colour
 from models.nets.rgbposec3d import RGBPoseC3D, RGBPoseConfig
 from models.nets.x3d import X3DShallow
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 MIRRORED = list(require_layout("coco17").mirrored)
 # With the width at which halving, which begins at the left, is the same from the right.

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models.nets.skip_empty import SkipEmptySlots
 from models.nets.slnl import (
     Attention,
     Axis,
@@ -16,8 +17,7 @@ from models.nets.slnl import (
     fourier,
     inverse_fourier,
 )
-from models.nets.slots import SkipEmptySlots
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 
 CONFIG = SLnLConfig(num_joints=13, num_classes=5, num_systems=2, num_learnt_joints=8, width=8)
 

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.graph import partition
 from models.nets.layers import GraphConfig, as_tensor
 from models.nets.msg3d import MultiScaleGraphConv
-from models.nets.slots import SkipEmptySlots
+from models.nets.skip_empty import SkipEmptySlots
 from models.nets.stf import (
     STFMSG3D,
     STFSTGCNPP,
@@ -21,7 +20,8 @@ from models.nets.stf import (
     stretched,
 )
 from models.nets.stgcnpp import STGCNPP, AdaptiveGraphConv
-from models.skeleton import require_layout
+from models.skeleton.graph import partition
+from models.skeleton.layouts import require_layout
 
 CONFIG = GraphConfig(
     require_layout("body13"), 4, num_persons=2, base_channels=12, num_stages=4, inflate_stages=(3,), down_stages=(3,)

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.graph import multi_scale, partition, window_graph
 from models.nets import aagcn, ctrgcn, dgstgcn, msg3d
 from models.nets.layers import DilatedTemporal, MultiBranchTemporal, Stage
-from models.skeleton import Layout
+from models.skeleton.graph import multi_scale, partition, window_graph
+from models.skeleton.layouts import Layout
 
 STICK = Layout("stick4", ("left_end", "left", "right", "right_end"), (1, 1, 1, 2))
 P, T, V = 2, 6, 4

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.arrays import Image
 from models.errors import ContractMismatch
-from models.registry import InputContract, ModelSpec
 from models.runtime.build import build_detector
 from models.runtime.detector import SCORE_FLOOR, Detector
 from models.runtime.yolox import grid
+from models.weights.registry import InputContract, ModelSpec
 from tests.models.runtime.networks import Shape, write_constant, write_random
 
 _FREE: Shape = ("batch", 3, "height", "width")

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.registry import InputContract, ModelSpec
 from models.runtime.build import build_one_stage, build_pose
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.pose import PoseEstimator, next_upright_region
 from models.runtime.session import Session
+from models.weights.registry import InputContract, ModelSpec
 from tests.models.runtime.networks import Shape, write_constant, write_random
 
 _IMAGE: Image = np.full((400, 600, 3), 90, np.uint8)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.registry import load_registry
 from models.runtime.build import build_detector, build_pose
 from models.runtime.detector import iou
 from models.runtime.pose import region_from_box
-from models.weights import WeightStore
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
 from tests.models.conftest import blaze_specs, iter_images
 
 _TWO_PEOPLE = "mmaction2_demo_skeleton.mp4"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.errors import ModelUnknown
-from models.registry import load_registry
-from models.weights import WeightStore
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
 from pipelines.errors import AnalysisCancelled, DiskFull, SinkError, SourceTruncated
 from pipelines.results import Header, Summary
 from pipelines.stream.analyze import Run, Sink, analyze

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from models.arrays import FloatArray
-from models.registry import load_registry
 from models.runtime.action import ActionModel
-from models.weights import WeightStore
-from pipelines.stream.action import ActionStage
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
+from pipelines.stream.actions.classify import ActionStage
+from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.build import NetworkChoice, load_action
 from pipelines.stream.config import WindowConfig
-from pipelines.stream.window import WindowStage
 from tests.fakes import poses_of, waving_keypoints
 
 SECONDS = 4.0

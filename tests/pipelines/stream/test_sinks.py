@@ -13,9 +13,9 @@ from PIL import Image as PilImage
 
 from pipelines.errors import SinkError
 from pipelines.results import Header, RunStats, Segment, Summary, TrackTimeline
-from pipelines.stream.actogram import ROWS_MAX, clock_time, draw_actogram, tick_step_s
-from pipelines.stream.draw import Artist, label_of
-from pipelines.stream.palette import PALETTE, colour_of, ink_on
+from pipelines.stream.render.actogram import ROWS_MAX, clock_time, draw_actogram, tick_step_s
+from pipelines.stream.render.draw import Artist, label_of
+from pipelines.stream.render.palette import PALETTE, colour_of, ink_on
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
 from pipelines.stream.stats import StageClock
 from pipelines.types import ActionState, Event, Frame, FrameResult

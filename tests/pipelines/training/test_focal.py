@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from models.nets.layers import GraphConfig
 from models.nets.stf import STFSTGCNPP
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 from pipelines.training.focal import focal_loss, pseudo_multi_task_loss, soft_margin, soft_margin_focal_loss
 from pipelines.training.focus import (
     FocusWeights,

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from models.nets.layers import GraphConfig
 from models.nets.stf import STFSTGCNPP, FocusNetwork, focus, scaled, stretched
-from models.skeleton import require_layout
+from models.skeleton.layouts import require_layout
 from pipelines.training.focus import (
     FocusWeights,
     consistency_loss,

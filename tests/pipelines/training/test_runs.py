@@ -7,9 +7,9 @@ import torch
 from click.testing import CliRunner
 
 from models.errors import CheckpointMismatch
-from models.features import everyday13
 from models.runtime.action import ActionModel, load_contract, verify_weights
 from models.runtime.session import Session
+from models.skeleton.features import everyday13
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training import runs
 from pipelines.training.__main__ import main

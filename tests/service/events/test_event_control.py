@@ -8,12 +8,12 @@ from pydantic import JsonValue
 
 from service.database import Database, migrate
 from service.errors import NotFound
+from service.event_log import EventLog, Message
 from service.events.control import ActionFact, EventControl, Origin
 from service.events.rules import Rule, RuleBook
 from service.events.schemas import EventPatch, FeedbackCreate
 from service.events.store import EventRow, Filter
 from service.events.zones import Zone
-from service.live.log import EventLog, Message
 
 T0 = dt.datetime(2026, 3, 1, 12, 0, 0, tzinfo=dt.UTC)
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))

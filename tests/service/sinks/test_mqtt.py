@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics, topic_part
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.database import Database, migrate
-from service.live.log import EventLog, Message
-from service.live.schemas import Envelope
+from service.envelope import Envelope
+from service.event_log import EventLog, Message
 from service.sinks.delivery import Backoff, DeliveryFailed, Receipt
 from service.sinks.outbox import Attempt, Outbox
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from service.live.schemas import Envelope
+from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed
 from service.sinks.webhook import WebhookSink, make_secret, sign
 

@@ -70,7 +70,7 @@ def stage(_stage: Stage) -> Iterator[Stage]:
 
 
 def _workers(stage: Stage) -> list[dict[str, dict[str, int]]]:
-    from service.workers.supervisor import Supervisor
+    from service.supervision.supervisor import Supervisor
 
     supervisor = stage.service.app.state.parts[Supervisor]
     assert isinstance(supervisor, Supervisor)

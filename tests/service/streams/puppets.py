@@ -9,15 +9,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from service.database import Database, migrate
+from service.event_log import EventLog, Message
 from service.events.control import EventControl
-from service.live.log import EventLog, Message
+from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.sources import SourcePolicy
+from service.stream_events import EventWitness
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamCreate
-from service.witness import EventWitness
-from service.workers.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
-from service.workers.process import Channel, Ended
+from service.worker.main import Channel, Ended
 
 CAMERA = "rtsp://viewer:hunter2@192.168.7.9/live?token=hunter2"
 _WAIT_S = 10.0

@@ -7,13 +7,13 @@ import pytest
 from pydantic import JsonValue
 
 from service.errors import NotFound
+from service.event_log import EventLog
 from service.events.store import Filter
-from service.live.log import EventLog
+from service.protocol.messages import Fact
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamPatch
-from service.workers.messages import Fact
-from service.workers.process import Ended
+from service.worker.main import Ended
 from tests.service.streams.puppets import Desk, report
 
 

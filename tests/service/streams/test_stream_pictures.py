@@ -15,9 +15,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from pipelines.stream.sources.push import PushFeed
 from service.errors import AtCapacity
-from service.streams.feed import PushServer
 from service.streams.pictures import PictureFolder, is_wanted
 from service.streams.push import MESSAGE_BYTES_MAX, reachable
+from service.worker.push_server import PushServer
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA
 

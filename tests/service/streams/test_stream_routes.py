@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from service.workers.process import Ended
+from service.worker.main import Ended
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, report
 
@@ -241,7 +241,7 @@ def test_socket_of_a_stream_that_is_not_there_is_refused(stage: Stage, tail: str
 
 
 def test_metrics_name_streams_while_they_are_there(stage: Stage) -> None:
-    from service.workers.messages import Sample
+    from service.protocol.messages import Sample
 
     stream_id, puppet = stage.watch()
     puppet.state("running")

@@ -1,0 +1,1 @@
+"""From torch networks and published checkpoints to folders that can be served."""

@@ -1,0 +1,1 @@
+"""What people do: window, classify, smooth, label, events, in one chain."""

@@ -1,0 +1,1 @@
+"""People in a frame: detect, track, pose, in one chain."""

@@ -1,0 +1,82 @@
+"""One guess of where a body is and which way round, and how much speaks for it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.arrays import FloatArray, Image
+from models.runtime.pose import Landmarks
+from pipelines.stream.people.boxes import joint_box, overlap, square_region, torso_tilt
+
+EstimatePoses = Callable[[Sequence[Image], FloatArray], Landmarks]
+
+_LYING_TILT = float(np.deg2rad(55))
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A body as the landmark network sees it in one region.
+
+    region, next_region: (4,) centre x, centre y, side in pixels, angle in radians.
+    keypoints: (17, 3) COCO-17, source-frame pixels and visibility 0..1.
+    presence: 0..1; says little about the rotation, and a chair reaches 0.9.
+    """
+
+    region: FloatArray
+    keypoints: FloatArray
+    presence: float
+    next_region: FloatArray
+
+    @property
+    def visibility(self) -> float:
+        """Mean visibility of the joints, 0..1."""
+        return float(self.keypoints[:, 2].mean())
+
+    @property
+    def xyxy(self) -> FloatArray:
+        """(4,) the box around the joints, source-frame pixels."""
+        return joint_box(self.keypoints)
+
+    @property
+    def evidence(self) -> float:
+        """Logit of presence clipped to -6..6, plus four times the mean visibility: -6..10."""
+        presence = min(max(self.presence, 1e-4), 1 - 1e-4)
+        return float(np.clip(np.log(presence / (1 - presence)), -6, 6)) + 4 * self.visibility
+
+    @property
+    def is_lying(self) -> bool:
+        """Whether the line from hips to shoulders is nearer to level than to upright."""
+        return torso_tilt(self.keypoints) > _LYING_TILT
+
+    def selection(self, box: FloatArray | None) -> float:
+        """The score that chooses among rotations: evidence, plus twice the overlap with a detected box."""
+        return self.evidence + (2 * overlap(self.xyxy, box) if box is not None else 0.0)
+
+
+def estimate(estimator: EstimatePoses, image: Image, regions: Sequence[FloatArray]) -> list[Hypothesis]:
+    """One hypothesis per region, all in one call of the network."""
+    if not regions:
+        return []
+    stacked = np.stack(regions).astype(np.float32)
+    found = estimator([image] * len(regions), stacked)
+    return [
+        Hypothesis(region, keypoints, float(presence), following if found.follows_region else _upright(keypoints))
+        for region, keypoints, presence, following in zip(
+            stacked, found.keypoints, found.presence, found.next_region, strict=True
+        )
+    ]
+
+
+def joint_distance(first: FloatArray, second: FloatArray) -> float:
+    """How far two bodies' joints lie apart: median over joints, as a share of the larger body's longer side.
+
+    first, second: (17, 3) keypoints. Close to 0 when both follow the same body.
+    """
+    sizes = [float(np.ptp(points[:, :2], axis=0).max()) for points in (first, second)]
+    apart = np.hypot(*(first[:, :2] - second[:, :2]).T)
+    return float(np.median(apart)) / max(*sizes, 1.0)
+
+
+def _upright(keypoints: FloatArray) -> FloatArray:
+    return square_region(joint_box(keypoints))

@@ -1,0 +1,1 @@
+"""Pictures for people: drawn frames, colours, the actogram."""

@@ -1,0 +1,1 @@
+"""What the web process and the workers say to each other, typed; imports neither side."""

@@ -1,0 +1,1 @@
+"""Starts, watches, places and blames worker processes."""

@@ -1,0 +1,75 @@
+"""Places tasks on N workers and asks how they are; the slice that owns a kind of task listens to what they say."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from service.protocol.messages import Sample, StopReason, Task
+from service.supervision.crash_blame import Suspicion
+from service.supervision.local import Engine
+from service.supervision.types import Limits, TaskListener, WorkerHealth, WorkerPlan
+from service.supervision.watchdog import Keeper
+
+
+class Supervisor:
+    """Owns the workers.
+
+    plans: the workers, each with the kinds of task it takes. Files that strangers upload and cameras that must not stop
+           belong on different ones: what a broken file does to its worker must not reach a camera.
+    on_sample: gets every metric change that a worker reports, with the worker's name.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        plans: Sequence[WorkerPlan],
+        limits: Limits,
+        on_sample: Callable[[str, Sample], None],
+    ) -> None:
+        self._listeners: dict[str, TaskListener] = {}
+        self._lock = threading.Lock()
+        suspicion = Suspicion()
+        self._keepers = [Keeper(plan, engine, limits, self._listeners, suspicion, on_sample) for plan in plans]
+
+    def listen(self, kind: str, listener: TaskListener) -> None:
+        """Name the owner of a kind of task; before `start`."""
+        self._listeners[kind] = listener
+
+    def start(self) -> None:
+        """Launch every worker; returns at once."""
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self, is_draining: bool = True) -> None:
+        """End every worker: after its tasks are released, or at once. May be called twice."""
+        for keeper in self._keepers:
+            keeper.stop(is_draining)
+        for keeper in self._keepers:
+            keeper.join()
+
+    def place(self, task: Task) -> bool:
+        """Give a task to the ready worker with the most room; False when none has a slot."""
+        with self._lock:
+            free = [(keeper.room(task.kind), keeper) for keeper in self._keepers]
+            by_room = sorted(free, key=lambda pair: pair[0], reverse=True)
+            return any(room > 0 and keeper.place(task) for room, keeper in by_room)
+
+    def withdraw(self, task_id: str, reason: StopReason = "cancelled") -> bool:
+        """Ask a running task to end; False when no worker has it."""
+        return any(keeper.withdraw(task_id, reason) for keeper in self._keepers)
+
+    def room(self, kind: str) -> int:
+        """Free slots for a kind of task, now."""
+        return sum(max(0, keeper.room(kind)) for keeper in self._keepers)
+
+    def slots(self, kind: str) -> int:
+        """Slots for a kind of task when every worker is ready."""
+        return sum(keeper.slots(kind) for keeper in self._keepers)
+
+    def health(self) -> Sequence[WorkerHealth]:
+        """Every worker, in order."""
+        return [keeper.health() for keeper in self._keepers]
+
+    def is_ready(self) -> bool:
+        """Whether for every kind of task that has workers at least one is warm."""
+        kinds = [kind for kind in self._listeners if self.slots(kind) > 0]
+        return all(any(keeper.is_ready(kind) for keeper in self._keepers) for kind in kinds)

@@ -1,0 +1,74 @@
+"""What a keeper and those around it agree on: a worker's plan and limits, how it is, who listens, why it went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from service.protocol.messages import Task, TaskMessage, Values
+
+LossReason = Literal["crashed", "stalled", "out_of_memory", "ended"]
+"""Why a worker went: the first three may be the source's fault, `ended` is somebody's wish."""
+WorkerState = Literal["starting", "ready", "backing_off", "draining", "stopped"]
+
+
+class TaskListener(Protocol):
+    """The slice that owns a kind of task. Called from the workers' threads."""
+
+    def on_message(self, message: TaskMessage) -> None:
+        """Take what a task says; a durable message is acknowledged once this returns, and said again if it raises."""
+        ...
+
+    def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
+        """A task's worker is gone; `is_suspect` when the task is why, as far as one can know."""
+        ...
+
+    def on_room(self) -> None:
+        """There may be a free slot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a worker counts as lost; seconds.
+
+    start_s: from launch to ready.  silence_s: without any message.  stall_s: kind of task → without progress.
+    drain_s: from the wish to the end.  backoff_s: first and longest wait before another start.
+    healthy_s: how long a worker must have run for the back-off to begin anew.
+    """
+
+    start_s: float = 600.0
+    silence_s: float = 15.0
+    stall_s: Mapping[str, float] = field(default_factory=lambda: {"job": 120.0})
+    drain_s: float = 14.0
+    backoff_s: tuple[float, float] = (0.5, 30.0)
+    healthy_s: float = 60.0
+    memory_bytes: int = 6 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """One worker as others see it.
+
+    tasks: kind → how many run.  beat_age_s: seconds since it last said anything, None before the first word.
+    """
+
+    name: str
+    state: WorkerState
+    pid: int | None
+    restarts: int
+    tasks: Mapping[str, int]
+    beat_age_s: float | None
+    rss_bytes: int
+    facts: Values
+    error: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """One worker that is to be kept.
+
+    slots: kind of task → how many it takes at once.
+    """
+
+    name: str
+    slots: Mapping[str, int]

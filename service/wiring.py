@@ -1,0 +1,175 @@
+"""Builds the live half of the service: streams, their events, the sinks, and what joins them."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+from pydantic import JsonValue
+
+from service.catalog.library import Library
+from service.database import Database, now
+from service.errors import InvalidRequest
+from service.event_log import EventLog
+from service.events.control import EventControl
+from service.events.evidence import EvidenceFolder
+from service.live.hub import Hub
+from service.protocol.track_history import ask
+from service.settings import Settings
+from service.sinks.control import FixedSink, SinkControl
+from service.sinks.jsonl import JsonlSink
+from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
+from service.sources import SourcePolicy
+from service.stream_events import EventWitness
+from service.streams.control import Room, StreamControl
+from service.streams.dispatch import StreamDispatcher
+from service.streams.pictures import PictureFolder
+from service.streams.store import StreamRow
+from service.supervision.supervisor import Supervisor
+from service.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+_WEBHOOK_TIMEOUT_S = 10.0
+_ANSWER_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What both halves of the service stand on."""
+
+    settings: Settings
+    database: Database
+    hub: Hub
+    log: EventLog
+    supervisor: Supervisor
+    library: Library
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Everything of the live half that lives as long as the server."""
+
+    settings: Settings
+    streams: StreamControl
+    dispatcher: StreamDispatcher
+    events: EventControl
+    evidence: EvidenceFolder
+    pictures: PictureFolder
+    sinks: SinkControl
+    client: httpx.Client
+
+    @property
+    def parts(self) -> Sequence[object]:
+        """What routes ask for."""
+        return (self.streams, self.events, self.evidence, self.pictures, self.sinks)
+
+    def start(self) -> None:
+        """Bring it up, after the database and before the workers."""
+        self.evidence.open()
+        self.sinks.start()
+        self.dispatcher.start()
+
+    def stop(self) -> None:
+        """Place nothing new; the workers still report what they close."""
+        self.dispatcher.stop()
+
+    def close(self) -> None:
+        """Hand over what is in hand, after the workers have ended."""
+        self.sinks.stop()
+        self.client.close()
+
+    def sweep(self) -> None:
+        """Remove events and evidence that are too old or too much."""
+        settings = self.settings
+        oldest = now() - dt.timedelta(days=settings.retention_events_days)
+        for event_id in self.events.forget(oldest, settings.retention_events_max):
+            self.evidence.remove(event_id)
+        self.evidence.trim()
+
+
+def build_watching(base: Foundation) -> Watching:
+    """Create everything, start nothing."""
+    settings = base.settings
+    severities = {action.action: action.severity for action in base.library.actions()}
+    events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
+    pictures = PictureFolder(settings.blobs / "streams")
+    evidence = EvidenceFolder(
+        settings.blobs / "evidence", settings.retention_evidence_bytes,
+        lambda stream_id, number: ask(pictures.folder(stream_id), number, _ANSWER_S),
+    )  # fmt: skip
+    witness = EventWitness(events, evidence.remove, pictures.remove)
+    dispatcher = StreamDispatcher(
+        base.log, base.supervisor, base.hub.publish, witness, partial(_task_options, evidence, pictures)
+    )
+    base.supervisor.listen("stream", dispatcher)
+    streams = StreamControl(
+        base.database, base.log, camera_policy(settings), dispatcher, witness, partial(_check_model, base.library),
+        partial(_room, settings, base.supervisor),
+    )  # fmt: skip
+    client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
+    sinks = SinkControl(
+        base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
+        lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
+    )  # fmt: skip
+    base.hub.overhear(sinks.wake)
+    watching = Watching(settings, streams, dispatcher, events, evidence, pictures, sinks, client)
+    base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
+    return watching
+
+
+def camera_policy(settings: Settings) -> SourcePolicy:
+    """What clients may name as a camera, by the settings; addresses are checked again where they are opened."""
+    return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
+
+
+def _task_options(evidence: EvidenceFolder, pictures: PictureFolder, row: StreamRow) -> dict[str, JsonValue]:
+    return {"folder": str(pictures.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
+
+
+def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
+    """Raises ModelUnknown, and InvalidRequest for a window that the model does not look at."""
+    if name is not None:
+        library.require_action_model(name)
+    model = name or library.default_action_model
+    if window_s is None or model is None:
+        return
+    expected = library.manifests[model].get("window_s")
+    if isinstance(expected, (int, float)) and window_s != expected:
+        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, {model} looks at windows of {expected:g} s")
+
+
+def _room(settings: Settings, supervisor: Supervisor) -> Room:
+    health = supervisor.health()
+    ready = [worker for worker in health if worker.state == "ready"]
+    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
+    return Room(
+        slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
+        job_slots=supervisor.slots("job"), jobs_free=supervisor.room("job"), workers=len(health),
+        workers_ready=len(ready),
+    )  # fmt: skip
+
+
+def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
+    found: list[FixedSink] = []
+    if settings.mqtt_url is not None:
+        topics = Topics(settings.mqtt_prefix, settings.mqtt_discovery)
+        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, version=settings.mqtt_version)
+        found.append(FixedSink("mqtt", sink, sink.open, sink.close))
+    if settings.events_file is not None:
+        found.append(FixedSink("file", JsonlSink(Path(settings.events_file))))
+    return tuple(found)
+
+
+def _refresh(watching: Watching, metrics: Metrics) -> None:
+    for sink, pending in watching.sinks.pending().items():
+        metrics.set("outbox_pending", pending, sink=sink)
+    states = watching.streams.states()
+    metrics.keep_streams({*states, "job"})
+    for stream_id, state in states.items():
+        for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):
+            metrics.set("stream_state", float(name == state), stream=stream_id, state=name)

@@ -1,0 +1,1 @@
+"""The worker process: everything here runs beside the networks, never in the web process."""

@@ -1,0 +1,240 @@
+"""Keeps why an event was announced: its clip, the skeletons and the window scores around it, and the thresholds."""
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from models.runtime.action import ActionContract
+from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
+from pipelines.types import ActionScores, Event, FrameResult, PacketSink
+from service.blobs import safe_name
+from service.protocol.track_history import answer_questions, forget_questions
+from service.streams.schemas import Recording
+from service.worker.report import Reporter, Told
+
+logger = logging.getLogger(__name__)
+
+SEVERITIES = ("info", "warning", "alarm")
+_RING_BYTES = 32 << 20
+_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePlan:
+    """What is kept, and where.
+
+    folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
+    stream_folder: where the service asks for the last skeletons of a person.
+    """
+
+    folder: Path
+    recording: Recording
+    has_pictures: bool
+    stream_folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One analysed frame: the people in it, and the window scores that were made with it."""
+
+    time_s: float
+    index: int
+    people: tuple[JsonValue, ...]
+    scores: tuple[JsonValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """An event to be written down when either time has come.
+
+    end_s: media second up to which it is.  media_s: of the last picture that it needs.  wall_s: monotonic.
+    """
+
+    event: Event
+    end_s: float
+    media_s: float
+    wall_s: float
+
+
+class EvidenceKeeper:
+    """Remembers the last seconds of one stream, and writes them down for each event that is severe enough."""
+
+    def __init__(
+        self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._plan = plan
+        self._clock = clock
+        self._contract = contract
+        self._reporter = reporter
+        recording = plan.recording
+        self._is_on = recording.enabled
+        self._span_s = recording.max_s + recording.pre_roll_s + recording.post_roll_s
+        self._moments: deque[_Moment] = deque()
+        self._open: dict[str, Event] = {}
+        self._cut_short: set[str] = set()
+        self._due: list[_Due] = []
+        has_clips = self._is_on and plan.has_pictures
+        self._ring = EvidenceBuffer(_RING_BYTES, self._span_s + 10.0) if has_clips else None
+        self._writer = ClipWriter(
+            self._on_clip, recording.pre_roll_s, recording.post_roll_s, recording.max_s
+        ) if has_clips else None  # fmt: skip
+
+    def start(self) -> None:
+        """Begin to write clips, and to answer."""
+        self._plan.stream_folder.mkdir(parents=True, exist_ok=True)
+        forget_questions(self._plan.stream_folder)
+        if self._writer is not None:
+            self._writer.start()
+
+    @property
+    def packets(self) -> PacketSink | None:
+        """Where the reader puts compressed pictures; None when no clip is wanted."""
+        return self._ring
+
+    def add(self, result: FrameResult, told: Told) -> None:
+        """Remember a frame, and notice which events begin and end with it."""
+        if not self._is_on:
+            return
+        self._remember(result, told.people)
+        self.follow(told)
+
+    def follow(self, told: Told) -> None:
+        """Notice which events begin and end."""
+        for name, event in told.actions:
+            if not self._is_on or not self._is_wanted(event):
+                continue
+            if name == "action.started":
+                self._open[event.event_id] = event
+            elif name == "action.ended":
+                self._open.pop(event.event_id, None)
+                if event.event_id not in self._cut_short:
+                    self._settle(event, event.end_s)
+                self._cut_short.discard(event.event_id)
+
+    def tick(self, last_s: float | None) -> None:
+        """Settle events that go on for too long, write down what is complete, and answer what is asked."""
+        answer_questions(self._plan.stream_folder, self._lines_of)
+        if last_s is None or not self._is_on:
+            return
+        for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
+            del self._open[event.event_id]
+            self._cut_short.add(event.event_id)
+            self._settle(event, event.start_s + self._plan.recording.max_s)
+        now_s = self._clock()
+        due = [one for one in self._due if one.media_s <= last_s or one.wall_s <= now_s]
+        self._due = [one for one in self._due if one not in due]
+        for one in due:
+            self._write(one.event, one.end_s)
+
+    def close(self) -> None:
+        """Write down what is there; nothing waits for seconds that will not come."""
+        for event in self._open.values():
+            self._settle(event, max(event.end_s, event.start_s))
+        self._open.clear()
+        for one in self._due:
+            self._write(one.event, one.end_s)
+        self._due.clear()
+        if self._writer is not None:
+            self._writer.stop()
+            self._writer.join()
+
+    def _is_wanted(self, event: Event) -> bool:
+        rule = self._contract.actions.get(event.action)
+        severity = rule.severity if rule else "info"
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self._plan.recording.min_severity)
+
+    def _remember(self, result: FrameResult, people: list[JsonValue]) -> None:
+        scores = tuple(self._score(one) for one in result.scores)
+        self._moments.append(_Moment(result.frame.time_s, result.frame.index, tuple(people), scores))
+        while self._moments[0].time_s < result.frame.time_s - self._span_s:
+            self._moments.popleft()
+
+    def _score(self, one: ActionScores) -> JsonValue:
+        probabilities = zip(self._contract.labels, one.probabilities, strict=True)
+        return {
+            "track_id": self._reporter.track_id(one.track_id),
+            "media_time_s": round(one.time_s, 3),
+            "status": one.status,
+            "reason": one.reason,
+            "probabilities": {label: round(float(value), 4) for label, value in probabilities},
+        }
+
+    def _settle(self, event: Event, end_s: float) -> None:
+        """Write it down once its last second was seen, or when it will not be: a camera may be gone."""
+        post_roll_s = self._plan.recording.post_roll_s
+        self._due.append(_Due(event, end_s, end_s + post_roll_s, self._clock() + post_roll_s + _GRACE_S))
+
+    def _on_clip(self, clip: Clip) -> None:
+        asked = [round(clip.start_s, 3), round(clip.end_s, 3)]
+        covered: JsonValue = None if clip.covered_s is None else [round(second, 3) for second in clip.covered_s]
+        facts: dict[str, JsonValue] = {"asked_s": list(asked), "covered_s": covered, "reason": clip.reason}
+        try:
+            self._reporter.clip(clip.clip_id, facts, is_ready=clip.state == "ready")
+        except TimeoutError as error:
+            logger.warning("clip of %s is not told: %s", clip.clip_id, error)
+
+    def _write(self, event: Event, end_s: float) -> None:
+        recording, rule = self._plan.recording, self._contract.actions.get(event.action)
+        first_s, last_s = event.start_s - recording.pre_roll_s, end_s + recording.post_roll_s
+        kept = [moment for moment in self._moments if first_s <= moment.time_s <= last_s]
+        covered: JsonValue = [round(kept[0].time_s, 3), round(kept[-1].time_s, 3)] if kept else None
+        reasons: dict[str, JsonValue] = {
+            "event_id": event.event_id, "action": event.action, "start_s": event.start_s, "end_s": end_s,
+            "model": self._contract.name, "model_sha256": self._contract.sha256,
+            "labels": list(self._contract.labels), "rule": rule.model_dump() if rule else None,
+            "temperature": self._contract.temperature, "layout": self._contract.layout,
+            "skeletons_cover_s": covered,
+            "window_scores": [score for moment in kept for score in moment.scores],
+        }  # fmt: skip
+        folder = self._folder(event.event_id)
+        lines = [line for moment in kept for line in _lines(moment)]
+        try:
+            _write_whole(folder / "skeletons.jsonl", "".join(line + "\n" for line in lines))
+            _write_whole(folder / "evidence.json", json.dumps(reasons))
+        except OSError as error:
+            logger.warning("evidence of %s was not written: %s", event.event_id, error.strerror)
+        self._request_clip(event, end_s, folder / "clip.mp4")
+
+    def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
+        """After the rest is written: who is told of the clip finds everything."""
+        if self._ring is None or self._writer is None:
+            no_clip: dict[str, JsonValue] = {"asked_s": None, "covered_s": None, "reason": "no_pictures"}
+            self._reporter.clip(event.event_id, no_clip, is_ready=False)
+            return
+        clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
+        if clip.state == "failed":
+            self._on_clip(clip)
+
+    def _lines_of(self, track_id: int) -> list[str]:
+        return [line for moment in self._moments for line in _lines(moment, track_id)]
+
+    def _folder(self, event_id: str) -> Path:
+        folder = self._plan.folder / safe_name(event_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            logger.warning("evidence of %s has no folder: %s", event_id, error.strerror)
+        return folder
+
+
+def _lines(moment: _Moment, track_id: int | None = None) -> list[str]:
+    """The people of one frame, or one of them, as JSON."""
+    return [
+        json.dumps({"media_time_s": round(moment.time_s, 4), "frame_index": moment.index, **person})
+        for person in moment.people
+        if isinstance(person, dict) and track_id in (None, person["track_id"])
+    ]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

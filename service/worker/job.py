@@ -1,0 +1,132 @@
+"""Does one job inside a worker: fetches the video if it must, analyses it, leaves the results in the job's folder."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from models.weights.registry import load_registry
+from models.weights.store import WeightStore
+from pipelines.errors import AnalysisCancelled, PipelineError
+from pipelines.results import Summary, summary_object
+from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
+from pipelines.stream.build import NetworkChoice, Networks, load_action
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
+from pipelines.stream.sinks.output import told
+from pipelines.stream.sources import FileSource
+from service.blobs import BlobFolder
+from service.protocol.messages import JobProgress, JobTask, Sample, Values
+from service.settings import Settings
+from service.sources import SourcePolicy
+from service.worker.fetch import Fetch, fetch
+from service.worker.main import Channel, Ended
+
+_LIVE = "job"
+"""The `stream` label of metrics: one for all jobs, their ids would never end."""
+
+
+class JobRunner:
+    """Does jobs with networks that are loaded already."""
+
+    def __init__(
+        self, networks: Networks, choice: NetworkChoice, store: WeightStore, policy: SourcePolicy, settings: Settings
+    ) -> None:
+        self._networks = networks
+        self._choice = choice
+        self._store = store
+        self._policy = policy
+        self._settings = settings
+        self._others: dict[str, Networks] = {}
+
+    def __call__(self, task: JobTask, channel: Channel) -> Ended:
+        """Do a job; raises ModelError."""
+        try:
+            networks = self._require_networks(task.options.get("model"))
+            path = self._require_path(task, channel)
+            summary = self._analyze(task, channel, path, networks)
+            _write_timeline(Path(task.folder) / "timeline.json", summary)
+        except AnalysisCancelled:
+            return Ended("released" if channel.stop_reason == "drain" else "cancelled", {})
+        except PipelineError as error:
+            return Ended("failed", {}, error.code, _shown(str(error), task))
+        self._measure(channel, summary)
+        return Ended("succeeded", _facts(summary))
+
+    def _analyze(self, task: JobTask, channel: Channel, path: Path, networks: Networks) -> Summary:
+        def tell(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:
+            channel.offer(JobProgress(task.task_id, frames, percent, fps, eta_s))
+
+        name = task.options.get("name")
+        run = Run(
+            name if isinstance(name, str) else path.name, task.task_id, tell, lambda: channel.stop_reason is not None
+        )
+        sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
+        with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
+            return analyze(source, networks, StreamConfig(), sinks, run)
+
+    def _require_path(self, task: JobTask, channel: Channel) -> Path:
+        if task.source.startswith(("http:", "https:")):
+            blobs = BlobFolder(self._settings.blobs, self._settings.disk_reserve_bytes)
+            bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_room)
+            return fetch(task.source, Path(task.folder), self._policy, bounds, channel)
+        return self._policy.require_file(task.source) if task.source.startswith("file:") else Path(task.source)
+
+    def _require_networks(self, model: object) -> Networks:
+        if not isinstance(model, str) or model == self._networks.action.contract.name:
+            return self._networks
+        if model not in self._others:
+            # Kept for the next job that asks for it; there are as many as the registry has action models.
+            action = load_action(replace(self._choice, model=model), load_registry(), self._store)
+            self._others[model] = replace(self._networks, action=action)
+        return self._others[model]
+
+    def _measure(self, channel: Channel, summary: Summary) -> None:
+        stats = summary.stats
+        channel.measure(Sample("label_flips_total", "add", (float(stats.label_flips),)))
+        for stage, mean_ms in stats.stage_ms.items():
+            channel.measure(Sample("frames_total", "add", (float(stats.analysed),), {"stream": _LIVE, "stage": stage}))
+            channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
+
+
+def _shown(text: str, task: JobTask) -> str:
+    """An error's text for clients: people know their video by its own name, and no folder of this machine."""
+    folder, name = Path(task.folder), task.options.get("name")
+    text = text.replace(f"{folder}/", "")
+    kept = next((path.name for path in folder.glob("source.*")), "source.bin")
+    return text.replace(kept, str(name)) if name else text
+
+
+def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:
+    sinks: list[Sink] = [
+        JsonlSink(folder / "results.jsonl"),
+        JsonSink(folder / "results.json"),
+        CsvSink(folder / "results.csv"),
+    ]
+    return [*sinks, VideoSink(folder / "video.mp4")] if has_video else sinks
+
+
+def _write_timeline(path: Path, summary: Summary) -> None:
+    whole = summary_object(summary)
+    kept = {key: whole[key] for key in ("source", "duration_s", "frame_size", "model", "layout", "tracks")}
+    with told(path):
+        path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+
+
+def _facts(summary: Summary) -> Values:
+    header, stats = summary.header, summary.stats
+    actions = sorted({one.action for track in summary.tracks for one in track.actions})
+    stage_ms: Values = {stage: round(mean_ms, 3) for stage, mean_ms in stats.stage_ms.items()}
+    return {
+        "duration_s": round(summary.duration_s, 3),
+        "frame_size": list(header.size_wh),
+        "model": header.model,
+        "layout": header.layout,
+        "num_frames": stats.frames,
+        "num_tracks": len(summary.tracks),
+        "actions": list(actions),
+        "fps": round(stats.fps, 2),
+        "stage_ms": stage_ms,
+        "is_truncated": stats.is_truncated,
+        "progress": {"frames": stats.frames, "percent": 100.0, "fps": round(stats.fps, 2), "eta_s": 0.0},
+    }

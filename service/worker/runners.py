@@ -1,0 +1,134 @@
+"""What a worker works with: the networks, loaded once and warm, and a runner for each kind of task."""
+
+import multiprocessing
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from service.protocol.messages import JobTask, StreamTask, Task, Values
+from service.settings import Settings
+from service.sources import SourcePolicy
+from service.worker.main import Channel, Ended
+
+if TYPE_CHECKING:
+    from pipelines.stream.build import Networks
+    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
+
+
+_BATCH_MAX = 16
+_BATCH_S = 0.004
+"""How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
+
+
+class Runner(Protocol):
+    """Does one kind of task."""
+
+    def __call__(self, task: Task, channel: Channel) -> Ended:
+        """Do it; errors of pipelines and models may be raised."""
+        ...
+
+
+class NetworkBench:
+    """The bench of a real worker.
+
+    runners: kind of task → who does it.
+    num_cores: processor cores that are this worker's share.
+    """
+
+    def __init__(
+        self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float
+    ) -> None:
+        self._networks = networks
+        self._device = device
+        self._runners = runners
+        self._max_persons = max_persons
+        self._num_cores = num_cores
+
+    def warm(self) -> Values:
+        """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
+        from service.worker.warm import measure_budget, warm
+
+        warm(self._networks, self._max_persons)
+        budget = measure_budget(self._networks, self._num_cores)
+        return {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
+
+    def run(self, task: Task, channel: Channel) -> Ended:
+        """Do a task by its kind."""
+        return self._runners[task.kind](task, channel)
+
+
+def build_bench(settings: Settings) -> NetworkBench:
+    """Load the networks, inside a worker's process; raises WeightsMissing and the like.
+
+    Everything heavy is imported here: the web process imports this module, and holds no network.
+    """
+    from models.weights.store import WeightStore
+    from pipelines.stream.build import NetworkChoice, load_networks
+    from pipelines.stream.config import StreamConfig
+    from service.worker.job import JobRunner
+    from service.worker.stream import StreamRunner
+
+    store = WeightStore(settings.cache, settings.weights, settings.offline)
+    device = worker_device(settings.device, multiprocessing.current_process().name)
+    choice = NetworkChoice(device=device, threads=settings.threads)
+    networks = shared(load_networks(choice, store), device)
+    jobs = JobRunner(networks, choice, store, source_policy(settings), settings)
+
+    def run_job(task: Task, channel: Channel) -> Ended:
+        assert isinstance(task, JobTask)
+        return jobs(task, channel)
+
+    streams = StreamRunner(networks, choice, store, live_policy(settings))
+
+    def run_stream(task: Task, channel: Channel) -> Ended:
+        assert isinstance(task, StreamTask)
+        return streams(task, channel)
+
+    runners = {"job": run_job, "stream": run_stream}
+    num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
+    return NetworkBench(networks, device, runners, StreamConfig().track.max_persons, num_cores)
+
+
+def worker_device(device: str, process: str) -> str:
+    """Where a worker's networks run: `cuda` gives each worker a device of its own, in the order of their names.
+
+    process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
+    """
+    if device != "cuda":
+        return device
+    number = re.search(r"(\d+)$", process)
+    return f"cuda:{number[1] if number else 0}"
+
+
+def shared(networks: "Networks", device: str) -> "Networks":
+    """The networks as the streams of a worker share them.
+
+    On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
+    one big one, and every stream would wait for the slowest: there each calls for itself.
+    """
+    if device == "cpu":
+        return networks
+    from models.runtime.batching import BatchedDetector, BatchedPose
+
+    return replace(
+        networks, detector=BatchedDetector(networks.detector, _BATCH_MAX, _BATCH_S),
+        pose=BatchedPose(networks.pose, _BATCH_MAX, _BATCH_S),
+    )  # fmt: skip
+
+
+def source_policy(settings: Settings) -> SourcePolicy:
+    """What clients may name as a source, by the settings."""
+    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_networks)
+
+
+def live_policy(settings: Settings) -> "LivePolicy":
+    """What a worker may open as a camera, by the settings; checked where it connects."""
+    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
+
+    networks = settings.stream_networks
+    return LivePolicy(
+        schemes=frozenset(settings.stream_schemes), allow_private="private" in networks,
+        allow_local="loopback" in networks, file_roots=settings.source_folders,
+    )  # fmt: skip

@@ -1,1 +1,0 @@
-"""Worker processes: messages, the process, the supervisor that keeps them alive."""

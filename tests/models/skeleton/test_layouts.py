@@ -1,0 +1,77 @@
+import pytest
+
+from models.errors import LayoutUnknown
+from models.skeleton.layouts import LAYOUTS, Layout, layout_map, require_layout
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_layout_is_one_tree_round_its_centre(layout: Layout) -> None:
+    for joint in range(len(layout)):
+        steps = 0
+        while joint != layout.centre:
+            joint, steps = layout.parents[joint], steps + 1
+            assert steps < len(layout), f"{layout.name}: no way to the centre"
+
+    assert len(layout.edges) == len(layout.joints) - 1 == len(layout.parents) - 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_layout_mirrored_twice_is_itself(layout: Layout) -> None:
+    once = layout.mirrored
+
+    assert tuple(once[index] for index in once) == tuple(range(len(layout)))
+    assert all(layout.joints[left].startswith("left") for left in layout.left)
+    assert all(layout.joints[right].startswith("right") for right in layout.right)
+
+
+def test_layout_map_takes_body13_from_coco17() -> None:
+    indexes = layout_map(require_layout("coco17"), require_layout("body13"))
+
+    assert indexes == (0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+
+
+def test_layout_map_says_none_when_a_joint_is_lacking() -> None:
+    indexes = layout_map(require_layout("body13"), require_layout("coco17"))
+
+    assert [require_layout("coco17").joints[i] for i, found in enumerate(indexes) if found is None] == [
+        "left_eye", "right_eye", "left_ear", "right_ear",
+    ]  # fmt: skip
+
+
+def test_layout_map_lets_a_head_stand_for_the_nose() -> None:
+    stick = Layout("stick2", ("hips", "head"), (0, 0))
+
+    assert layout_map(stick, Layout("face1", ("nose",), (0,))) == (1,)
+
+
+def test_require_layout_names_what_there_is_when_unknown() -> None:
+    with pytest.raises(LayoutUnknown, match=r"'ntu99' is not one of .*coco17"):
+        require_layout("ntu99")
+
+
+@pytest.mark.parametrize(
+    ("name", "joints"),
+    [
+        ("nturgbd25", 25), ("openpose18", 18), ("openpose25", 25), ("hand21", 21), ("kinect20", 20),
+        ("blazepose33", 33), ("jhmdb15", 15), ("penn13", 13),
+    ],
+)  # fmt: skip
+def test_layout_has_the_joints_that_its_name_says(name: str, joints: int) -> None:
+    layout = require_layout(name)
+
+    assert len(layout) == joints == len(set(layout.joints))
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"hand21"}))
+def test_layout_map_finds_body13_in_every_body(name: str) -> None:
+    indexes = layout_map(require_layout(name), require_layout("body13"))
+
+    assert None not in indexes
+
+
+def test_bone_parents_differ_from_edges_where_the_reference_does() -> None:
+    coco, ntu = require_layout("coco17"), require_layout("nturgbd25")
+
+    assert [j for j in range(17) if coco.bone_parents[j] != coco.parents[j]] == [11, 12]
+    assert (ntu.bone_parents[21], ntu.bone_parents[23]) == (22, 24)
+    assert require_layout("openpose18").bone_parents[:2] == (0, 0)

@@ -1,0 +1,81 @@
+"""What supervisor and worker say to each other survives the wire and carries no code."""
+
+import pytest
+
+from service.protocol.messages import (
+    Ack,
+    Drain,
+    Drained,
+    Fact,
+    FrameResults,
+    FromWorker,
+    Heartbeat,
+    Hello,
+    JobProgress,
+    JobTask,
+    Place,
+    ProtocolMismatch,
+    Ready,
+    Sample,
+    StartFailed,
+    Stop,
+    StreamStatus,
+    StreamTask,
+    TaskEnded,
+    ToWorker,
+    decode,
+    decode_command,
+    encode,
+    encode_command,
+)  # fmt: skip
+
+COMMANDS: list[ToWorker] = [
+    Place(JobTask("job_1", 2, "/home/source.mp4", "/home", {"model": None, "video": True})),
+    Place(StreamTask("cam", 3, "rtsp://user:secret@host/1", {"fps": 15.0, "zones": [[0.0, 1.0]]})),
+    Stop("job_1", "drain"),
+    Ack(7),
+    Drain(),
+]
+MESSAGES: list[FromWorker] = [
+    Hello(12),
+    Ready({"networks": ["one", "two"]}),
+    StartFailed("weights_missing", "no file"),
+    Heartbeat(123, {"job_1": 0.5}, (Sample("frames_total", "add", (1.0, 2.0), {"stage": "detect"}),)),
+    Drained(),
+    JobProgress("job_1", 3, None, 29.97, None),
+    FrameResults("cam", 1, 5, 0.25, {"persons": [{"box": [0.1, 0.2, 0.3, 0.4]}]}),
+    StreamStatus("cam", 1, {"state": "running"}),
+    Fact(4, "cam", 1, "action.started", 1.5, 45, {"event_id": "e1"}),
+    TaskEnded(5, "job_1", "failed", "unsupported_media", "clip ‘ü’ is no video"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: type(c).__name__)
+def test_command_is_the_same_after_the_wire(command: ToWorker) -> None:
+    assert decode_command(encode_command(command)) == command
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+def test_message_is_the_same_after_the_wire(message: FromWorker) -> None:
+    assert decode(encode(message)) == message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x80\x04K\x01.", b'{"type":"place"}', b'{"type":"ack","delivery_id":"x"}'],
+    ids=["empty", "pickle", "half", "wrong type"],
+)
+def test_bytes_that_are_no_command_are_refused(data: bytes) -> None:
+    with pytest.raises(ProtocolMismatch):
+        decode_command(data)
+
+
+def test_camera_password_is_neither_shown_nor_in_errors() -> None:
+    task = StreamTask("cam", 1, "rtsp://user:secret@host/1")
+    broken = encode_command(Place(task)).replace(b'"generation":1', b'"generation":"rtsp://user:secret@host"')
+
+    with pytest.raises(ProtocolMismatch) as caught:
+        decode_command(broken)
+
+    assert "secret" not in repr(Place(task))
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,202 @@
+"""Workers die, hang, grow and cannot start; jobs go on. With real, spawned processes."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
+from service.supervision.local import LocalEngine
+from service.supervision.supervisor import Supervisor
+from service.supervision.types import Limits, LossReason, WorkerPlan
+from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
+from tests.service.conftest import Serve
+
+FAST = Limits(backoff_s=(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
+ONE = [WorkerPlan("w0", {"job": 1})]
+
+
+def _engine() -> LocalEngine:
+    return LocalEngine(build_scripted_bench, logging.WARNING)
+
+
+class Listener:
+    """Notes what it is told; may fail to take the first of it."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.ended: list[TaskEnded] = []
+        self.lost: list[tuple[str, LossReason, bool]] = []
+        self.failures = failures
+        self._changed = threading.Condition()
+
+    def on_message(self, message: TaskMessage) -> None:
+        if isinstance(message, TaskEnded):
+            with self._changed:
+                if self.failures:
+                    self.failures -= 1
+                    raise OSError("the database is away")
+                self.ended.append(message)
+                self._changed.notify_all()
+
+    def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
+        with self._changed:
+            self.lost.append((task.task_id, reason, is_suspect))
+            self._changed.notify_all()
+
+    def on_room(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, ended: int = 0, lost: int = 0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.ended) >= ended and len(self.lost) >= lost, 30)
+
+
+def _task(folder: Path, script: str, name: str = "job_1") -> JobTask:
+    (folder / name).write_text(script)
+    return JobTask(name, 1, str(folder / name), str(folder))
+
+
+def _until(supervisor: Supervisor, state: str) -> None:
+    until = time.monotonic() + 30
+    while supervisor.health()[0].state != state:
+        assert time.monotonic() < until, supervisor.health()
+        time.sleep(0.02)
+
+
+def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(serve: Serve) -> None:
+    service = serve(_engine(), FAST)
+    bad, good = service.create("script crash"), service.create("script frames 3")
+
+    first, second = service.wait(bad, timeout_s=40), service.wait(good, timeout_s=40)
+
+    error = first["error"]
+    assert isinstance(error, dict)
+    assert (first["state"], error["code"], first["attempts"]) == ("failed", "source_quarantined", 2)
+    assert "ended its worker 2 times" in error["detail"]
+    assert (second["state"], second["attempts"]) == ("succeeded", 1)
+    assert 'actogram_worker_restarts_total{worker="jobs"} 2.0' in service.http.get("/metrics").text
+
+
+def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(serve: Serve) -> None:
+    service = serve(_engine(), FAST)
+    job_id = service.create("script hang")
+
+    job = service.wait(job_id, timeout_s=40)
+
+    error = job["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], job["attempts"]) == ("source_quarantined", 2)
+    assert "stalled" in error["detail"]
+
+
+def test_worker_killed_from_outside_costs_the_job_one_try(tmp_path: Path) -> None:
+    listener, samples = Listener(), []
+
+    def count(worker: str, sample: Sample) -> None:
+        samples.append((worker, sample.metric))
+
+    supervisor = Supervisor(_engine(), ONE, FAST, count)
+    supervisor.listen("job", listener)
+    supervisor.start()
+    _until(supervisor, "ready")
+    assert supervisor.place(_task(tmp_path, "script frames 1000 pause 0.05"))
+    is_full = not supervisor.place(_task(tmp_path, "script frames 1", "job_2"))
+
+    os.kill(supervisor.health()[0].pid or 0, signal.SIGKILL)
+    listener.wait(lost=1)
+    _until(supervisor, "ready")
+    placed = supervisor.place(_task(tmp_path, "script frames 1", "job_3"))
+    listener.wait(ended=1)
+    supervisor.stop()
+    supervisor.stop()
+
+    assert is_full
+    assert placed
+    assert listener.lost == [("job_1", "crashed", True)]
+    assert (listener.ended[0].task_id, listener.ended[0].outcome) == ("job_3", "succeeded")
+    assert ("w0", "worker_restarts_total") in samples
+    assert supervisor.health()[0].state == "stopped"
+
+
+def test_drain_releases_what_runs(tmp_path: Path) -> None:
+    listener = Listener()
+    supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
+    supervisor.listen("job", listener)
+    supervisor.start()
+    _until(supervisor, "ready")
+    supervisor.place(_task(tmp_path, "script frames 100000 pause 0.01"))
+
+    supervisor.stop()
+
+    assert [(ended.task_id, ended.outcome) for ended in listener.ended] == [("job_1", "released")]
+    assert listener.lost == []
+    assert not supervisor.place(_task(tmp_path, "script frames 1"))
+
+
+def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.worker.main._RESEND_S", 0.2)
+    listener = Listener(failures=2)
+    supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
+    supervisor.listen("job", listener)
+    supervisor.start()
+    _until(supervisor, "ready")
+
+    supervisor.place(_task(tmp_path, "script frames 1"))
+    listener.wait(ended=1)
+    time.sleep(0.5)
+    supervisor.stop()
+
+    assert [ended.outcome for ended in listener.ended] == ["succeeded"]
+
+
+def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
+    supervisor = Supervisor(
+        ThreadEngine(), [WorkerPlan(name, {"job": 2}) for name in ("w0", "w1")], FAST, lambda *_: None
+    )
+    supervisor.listen("job", Listener())
+    supervisor.start()
+    while supervisor.room("job") < 4:
+        time.sleep(0.01)
+
+    placed = [supervisor.place(_task(tmp_path, "script frames 99999 pause 0.01", f"job_{n}")) for n in range(5)]
+    spread = [health.tasks.get("job", 0) for health in supervisor.health()]
+    supervisor.stop()
+
+    assert placed == [True, True, True, True, False]
+    assert spread == [2, 2]
+
+
+def test_workers_that_cannot_start_say_why(serve: Serve) -> None:
+    service = serve(ThreadEngine(build_broken_bench), FAST, is_ready=False)
+    until = time.monotonic() + 10
+    while "weights_missing" not in service.http.get("/readyz").text:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+    answer = service.http.get("/readyz")
+    waiting = service.post("script frames 1")
+
+    assert (answer.status_code, waiting.status_code) == (503, 202)
+    assert answer.json()["reason"] == "weights_missing: fake.onnx is neither cached nor reachable"
+    assert service.http.get("/healthz").json()["workers"][0]["error"] == "weights_missing"
+
+
+@pytest.mark.parametrize("backoff_s", [(0.01, 0.05)])
+def test_worker_over_its_memory_is_replaced(tmp_path: Path, backoff_s: tuple[float, float]) -> None:
+    listener = Listener()
+    limits = Limits(backoff_s=backoff_s, memory_bytes=1)
+    supervisor = Supervisor(ThreadEngine(), ONE, limits, lambda *_: None)
+    supervisor.listen("job", listener)
+    supervisor.start()
+    _until(supervisor, "ready")
+    supervisor.place(_task(tmp_path, "script frames 1000 pause 0.01"))
+
+    listener.wait(lost=1)
+    supervisor.stop()
+
+    assert listener.lost[0][:2] == ("job_1", "out_of_memory")

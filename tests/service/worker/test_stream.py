@@ -1,0 +1,124 @@
+"""One camera inside a worker, with networks that always see the same: what is pushed becomes events and evidence."""
+
+import json
+import multiprocessing
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import JsonValue
+
+from models.weights.store import WeightStore
+from pipelines.stream.build import NetworkChoice
+from pipelines.stream.sources.uri import SourcePolicy
+from service.protocol.messages import Fact, StreamTask
+from service.protocol.pause_clock import AwakeClock
+from service.protocol.track_history import ask
+from service.streams.push import reachable
+from service.streams.schemas import Source, StreamConfig
+from service.worker.main import Channel, Ended, Outbox
+from service.worker.stream import StreamRunner
+from tests.stream_fakes import networks_of
+
+FALLING = (0.0, 5.0, 0.0)
+PICTURE = cv2.imencode(".jpg", np.full((240, 320, 3), 90, np.uint8))[1].tobytes()
+
+
+class Ledger(Channel):
+    """A task's channel that writes down every fact."""
+
+    def __init__(self, task: StreamTask) -> None:
+        ours, _ = multiprocessing.Pipe()
+        super().__init__(task, Outbox(ours), deque(maxlen=1000), AwakeClock(1.0))
+        self.facts: list[Fact] = []
+
+    def deliver(self, make: Callable[[int], Fact]) -> None:
+        self.facts.append(make(len(self.facts) + 1))
+
+    def data(self, name: str) -> list[dict[str, JsonValue]]:
+        return [dict(fact.data) for fact in self.facts if fact.name == name]
+
+
+class Pushed:
+    """A pushed stream that runs in a thread, and the hand that pushes."""
+
+    def __init__(self, folder: Path) -> None:
+        config = StreamConfig(source=Source(uri="push:")).model_dump(mode="json")
+        self.folder, self.evidence = folder / "streams" / "yard", folder / "evidence"
+        config |= {"folder": str(self.folder), "evidence_folder": str(self.evidence), "first_track_id": 7}
+        self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
+        runner = StreamRunner(
+            networks_of(FALLING), NetworkChoice(), WeightStore(folder, None, offline=True),
+            SourcePolicy(schemes=frozenset({"push"})),
+        )  # fmt: skip
+        self.ended: list[Ended] = []
+        self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
+        self._thread.start()
+
+    @property
+    def _task(self) -> StreamTask:
+        assert isinstance(self.ledger.task, StreamTask)
+        return self.ledger.task
+
+    def push_until(self, is_met: Callable[[], bool]) -> None:
+        until = time.monotonic() + 30
+        path = self.folder / "push.sock"
+        while not path.exists():
+            assert time.monotonic() < until, "the worker does not listen"
+            time.sleep(0.01)
+        with reachable(path) as name, socket.socket(socket.AF_UNIX) as client:
+            client.connect(name)
+            while not is_met():
+                assert time.monotonic() < until, [fact.name for fact in self.ledger.facts]
+                client.sendall(struct.pack(">I", len(PICTURE)) + PICTURE)
+                time.sleep(1 / 15)
+
+    def stop(self) -> None:
+        self.ledger.stop_reason = "cancelled"
+        self._thread.join(30)
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> Iterator[Pushed]:
+    found = Pushed(tmp_path)
+    yield found
+    found.stop()
+
+
+def test_event_of_pushed_pictures_has_skeletons_and_says_that_it_has_no_clip(pushed: Pushed) -> None:
+    pushed.push_until(lambda: bool(pushed.ledger.data("action.started")))
+
+    pushed.stop()
+
+    (event,) = pushed.ledger.data("action.started")
+    (clip,) = pushed.ledger.data("clip.failed")
+    assert (event["action"], event["track_id"]) == ("fall", 7)
+    assert (clip["event_id"], clip["reason"], clip["covered_s"]) == (event["event_id"], "not_covered", None)
+    (kept,) = pushed.evidence.iterdir()
+    assert sorted(path.name for path in kept.iterdir()) == ["evidence.json", "skeletons.jsonl"]
+    assert pushed.ended == [Ended("cancelled", {})]
+
+
+def test_worker_says_what_it_remembers_of_a_person(pushed: Pushed) -> None:
+    found: dict[int, list[str]] = {}
+
+    def has_asked() -> bool:
+        found.update(
+            {number: ask(pushed.folder, number, 5.0) for number in (7, 8) if pushed.ledger.data("track.started")}
+        )
+        return bool(found.get(7))
+
+    pushed.push_until(has_asked)
+
+    lines = [json.loads(line) for line in found[7]]
+    assert {line["track_id"] for line in lines} == {7}
+    assert all(len(line["keypoints"]) == 17 for line in lines)
+    assert found[8] == []
+    assert not list(pushed.folder.glob("track-*"))
