@@ -61,7 +61,7 @@ class Boxes:
 Demand = Literal["calm", "wary", "alert", "search"]
 """How soon and how closely the detector is wanted: calm while everybody is upright or nobody is there, wary while
 somebody leans or lies, alert while people overlap, search while a track is missing."""
-Outcome = Literal["seen", "faint", "stranger", "twin", "unfound"]
+Outcome = Literal["seen", "low_presence", "wrong_identity", "duplicate", "unfound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Sightings:
     keypoints: (N, 17, 3) float32, COCO-17, pixels and score; of no meaning unless the outcome is `seen`.
     xyxy:      (N, 4) float32, the box around the joints, source-frame pixels.
     presence:  (N,) float32, 0..1, how sure the estimator is that a person is there.
-    outcome:   per track: seen, faint (presence too low), stranger (somebody else's torso colour), twin (the body of
+    outcome:   per track: seen, low_presence, wrong_identity (somebody else's torso colour), duplicate (the body of
                another track), unfound (a new box in which no body was found).
     """
 

@@ -41,8 +41,8 @@ from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
-from service.wiring import Foundation, Watching, build_watching
-from service.worker.runners import build_bench, source_policy
+from service.wiring import Foundation, LiveServices, build_live
+from service.worker.runners import build_runners, source_policy
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Parts:
     authenticator: Authenticator
     metrics: Metrics
     library: Library
-    watching: Watching
+    watching: LiveServices
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -107,7 +107,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     log = EventLog(database, hub.publish)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
-    engine = engine or LocalEngine(partial(build_bench, settings), level)
+    engine = engine or LocalEngine(partial(build_runners, settings), level)
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
     dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", dispatcher)
@@ -120,7 +120,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
         dt.timedelta(days=settings.retention_jobs_days), settings.retention_jobs_max, settings.retention_blobs_bytes,
         settings.retention_log_rows,
     )  # fmt: skip
-    watching = build_watching(Foundation(settings, database, hub, log, supervisor, library, metrics))
+    watching = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
     janitor = Janitor(database, log, blobs, keep, watching.sweep)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,

@@ -21,7 +21,7 @@ _ACTIONS: dict[str, ActionFact] = {name: name for name in get_args(ActionFact)}
 _TRACK_STEP = 1000
 
 
-class EventWitness:
+class StreamEvents:
     """Keeps each stream's zones and rules ready; rules remember their cooldowns, so they live as long as the stream.
 
     forget_evidence: removes what was kept of an event.  forget_pictures: removes what was kept of a stream.

@@ -23,7 +23,7 @@ from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
-from service.stream_events import EventWitness
+from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import StreamDispatcher
 from service.streams.pictures import PictureFolder
@@ -51,7 +51,7 @@ class Foundation:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class LiveServices:
     """Everything of the live half that lives as long as the server."""
 
     settings: Settings
@@ -92,7 +92,7 @@ class Watching:
         self.evidence.trim()
 
 
-def build_watching(base: Foundation) -> Watching:
+def build_live(base: Foundation) -> LiveServices:
     """Create everything, start nothing."""
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
@@ -102,7 +102,7 @@ def build_watching(base: Foundation) -> Watching:
         settings.blobs / "evidence", settings.retention_evidence_bytes,
         lambda stream_id, number: ask(pictures.folder(stream_id), number, _ANSWER_S),
     )  # fmt: skip
-    witness = EventWitness(events, evidence.remove, pictures.remove)
+    witness = StreamEvents(events, evidence.remove, pictures.remove)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, base.hub.publish, witness, partial(_task_options, evidence, pictures)
     )
@@ -116,8 +116,8 @@ def build_watching(base: Foundation) -> Watching:
         base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
         lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
     )  # fmt: skip
-    base.hub.overhear(sinks.wake)
-    watching = Watching(settings, streams, dispatcher, events, evidence, pictures, sinks, client)
+    base.hub.add_listener(sinks.wake)
+    watching = LiveServices(settings, streams, dispatcher, events, evidence, pictures, sinks, client)
     base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
     return watching
 
@@ -165,7 +165,7 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
     return tuple(found)
 
 
-def _refresh(watching: Watching, metrics: Metrics) -> None:
+def _refresh(watching: LiveServices, metrics: Metrics) -> None:
     for sink, pending in watching.sinks.pending().items():
         metrics.set("outbox_pending", pending, sink=sink)
     states = watching.streams.states()

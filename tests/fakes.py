@@ -28,9 +28,9 @@ from service.protocol.messages import (
     decode,
     encode_command,
 )
-from service.protocol.pause_clock import AwakeClock
+from service.protocol.pause_clock import PauseClock
 from service.supervision.local import WorkerGone
-from service.worker.main import BuildBench, Channel, Ended, Worker
+from service.worker.main import BuildRunners, Channel, Ended, Worker
 from service.worker.main import Outbox as WorkerOutbox
 
 
@@ -174,7 +174,7 @@ def build_broken_bench() -> ScriptedBench:
 class ThreadEngine:
     """Workers as threads of the test: they start at once. Not for benches that crash."""
 
-    def __init__(self, build: BuildBench = build_scripted_bench) -> None:
+    def __init__(self, build: BuildRunners = build_scripted_bench) -> None:
         self._build = build
 
     def launch(self, name: str) -> "ThreadWorker":
@@ -186,12 +186,12 @@ class ThreadWorker:
 
     pid = 0
 
-    def __init__(self, build: BuildBench, name: str) -> None:
+    def __init__(self, build: BuildRunners, name: str) -> None:
         self._ours, theirs = multiprocessing.Pipe()
         self._thread = threading.Thread(target=self._run, args=(theirs, build), name=name, daemon=True)
         self._thread.start()
 
-    def _run(self, connection: Connection, build: BuildBench) -> None:
+    def _run(self, connection: Connection, build: BuildRunners) -> None:
         Worker(connection).run(build)
         connection.close()
 
@@ -221,4 +221,4 @@ class SilentChannel(Channel):
 
     def __init__(self) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque(), AwakeClock(1.0))
+        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque(), PauseClock(1.0))

@@ -19,7 +19,7 @@ from pipelines.types import ActionScores, Event, Poses
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TimedEvent:
     """One event as it became known. at_s: media time at which it was said."""
 
     at_s: float
@@ -34,11 +34,11 @@ class Replay:
     """
 
     scores: tuple[ActionScores, ...]
-    said: tuple[Said, ...]
+    said: tuple[TimedEvent, ...]
 
-    def confirmed(self, action: str) -> list[Said]:
+    def confirmed(self, action: str) -> list[TimedEvent]:
         """The moments at which an event of this action was confirmed, first mention only."""
-        first: dict[str, Said] = {}
+        first: dict[str, TimedEvent] = {}
         for item in self.said:
             if item.event.action == action and item.event.state in ("confirmed", "ended"):
                 first.setdefault(item.event.event_id, item)
@@ -54,14 +54,14 @@ def replay(annotation: Annotation, model: ActionModel, config: StreamConfig) -> 
     dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
     events = EventStage(annotation.name, model.labels, contract.actions, config.events, dating)
     scores: list[ActionScores] = []
-    said: list[Said] = []
+    said: list[TimedEvent] = []
     time_s = 0.0
     for poses in _iter_poses(annotation):
         time_s = poses.time_s
         raw = action(window(poses))
         scores += raw
-        said += [Said(time_s, event) for event in events(poses, smooth(poses, raw))]
-    said += [Said(time_s, event) for event in events.finish()]
+        said += [TimedEvent(time_s, event) for event in events(poses, smooth(poses, raw))]
+    said += [TimedEvent(time_s, event) for event in events.finish()]
     return Replay(tuple(scores), tuple(said))
 
 

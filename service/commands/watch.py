@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pipelines.stream.buffer import FrameBuffer
-    from pipelines.stream.sources.health import Condition
+    from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
 
@@ -62,23 +62,23 @@ def _run(
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
     from pipelines.stream.config import StreamConfig
-    from pipelines.stream.sources.health import Condition
+    from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.uri import redact
     from pipelines.stream.watch import watch
     from service.commands.analyze import load_default_networks
 
     loaded = load_default_networks(*networks)
     buffer = FrameBuffer(4, "drop_oldest")
-    condition = Condition(how[1], show.state)
-    reader = _open_reader(address, how, buffer, condition)
+    health = SourceHealth(how[1], show.state)
+    reader = _open_reader(address, how, buffer, health)
     pipeline = build_pipeline(loaded, StreamConfig(), redact(address))
 
     def on_result(result: "FrameResult", _: float) -> None:
-        condition.on_frame()
+        health.on_frame()
         show.frame(result)
 
     def on_tick() -> None:
-        condition.on_source(reader.status())
+        health.on_source(reader.status())
         show.tick()
 
     reader.start()
@@ -92,9 +92,9 @@ def _run(
 
 
 def _open_reader(
-    address: str, how: tuple[str, float, bool], buffer: "FrameBuffer", condition: "Condition"
+    address: str, how: tuple[str, float, bool], buffer: "FrameBuffer", health: "SourceHealth"
 ) -> "LiveReader":
-    from pipelines.stream.sources.live import Surroundings
+    from pipelines.stream.sources.live import ReaderHooks
     from pipelines.stream.sources.open import build_reader
     from pipelines.stream.sources.status import LiveOptions
     from pipelines.stream.sources.uri import SourcePolicy
@@ -106,7 +106,7 @@ def _open_reader(
         file_roots=(Path("/"),),
     )  # fmt: skip
     options = LiveOptions(transport="udp" if transport == "udp" else "tcp", rate_hz=fps, loops=loop)
-    return build_reader(address, buffer, policy, options, surroundings=Surroundings(on_state=condition.on_source))
+    return build_reader(address, buffer, policy, options, hooks=ReaderHooks(on_state=health.on_source))
 
 
 def _address(uri: str) -> str:

@@ -35,7 +35,7 @@ _RANK = {"provisional": 0, "confirmed": 1, "ended": 2, "retracted": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ActionReport:
     """What a worker says of an action.
 
     start_s, end_s: media seconds.  start_time, end_time: UTC.
@@ -58,7 +58,7 @@ class Sighting:
     frame_index: int | None = None
 
 
-_SIGHTING: TypeAdapter[Sighting] = TypeAdapter(Sighting)
+_ACTION_REPORT: TypeAdapter[ActionReport] = TypeAdapter(ActionReport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class EventControl:
         """Store and announce what a worker reports; None when it is known already, or nobody shall know of it.
 
         Whatever is lost on the way, an event is announced as started before it is updated or ended, and as started
-        once. Raises pydantic.ValidationError when the report is not a Sighting.
+        once. Raises pydantic.ValidationError when the report is not a ActionReport.
         """
-        seen = _SIGHTING.validate_python(dict(data))
+        seen = _ACTION_REPORT.validate_python(dict(data))
         with self._log.transaction() as transaction:
             known = store.get(transaction.connection, seen.event_id)
             if known is not None and _is_old(known, name, seen):
@@ -227,7 +227,7 @@ class EventControl:
         with self._database.write() as connection:
             return [row.event_id for row in store.forget(connection, older_than, keep_rows)]
 
-    def _judge(self, origin: Origin, name: ActionFact, seen: Sighting, known: EventRow | None) -> EventRow | None:
+    def _judge(self, origin: Origin, name: ActionFact, seen: ActionReport, known: EventRow | None) -> EventRow | None:
         place_zones: tuple[str, ...] = tuple(known.zones) if known else ()
         if seen.box is not None:
             place = locate(origin.zones, seen.box, seen.frame_size)
@@ -252,7 +252,7 @@ class EventControl:
         )  # fmt: skip
 
     def _weigh(
-        self, origin: Origin, name: ActionFact, seen: Sighting, zones: tuple[str, ...], known: EventRow | None
+        self, origin: Origin, name: ActionFact, seen: ActionReport, zones: tuple[str, ...], known: EventRow | None
     ) -> tuple[str, tuple[str, ...]]:
         severity = known.severity if known else self._severity_of(seen.action)
         told = tuple(known.rules) if known else ()
@@ -298,7 +298,7 @@ def _settle_clip(
     store.put(transaction.connection, replace(row, clip_state=state, clip=clip, seq=told.seq))
 
 
-def _is_old(known: EventRow, name: ActionFact, seen: Sighting) -> bool:
+def _is_old(known: EventRow, name: ActionFact, seen: ActionReport) -> bool:
     """Whether a report says nothing new: workers send again what was not acknowledged in time."""
     if _RANK[known.state] > _RANK[_STATES[name]]:
         return True
@@ -307,14 +307,14 @@ def _is_old(known: EventRow, name: ActionFact, seen: Sighting) -> bool:
     return known.state == _STATES[name]
 
 
-def _new_row(origin: Origin, seen: Sighting) -> EventRow:
+def _new_row(origin: Origin, seen: ActionReport) -> EventRow:
     return EventRow(
         seen.event_id, seen.track_id, seen.action, "provisional", "info", seen.start_time, seen.end_time, seen.start_s,
         seen.end_s, seen.score, stream_id=origin.stream_id, job_id=origin.job_id, model=seen.model, tags=origin.tags,
     )  # fmt: skip
 
 
-def _message(name: str, row: EventRow, seen: Sighting | None) -> Message:
+def _message(name: str, row: EventRow, seen: ActionReport | None) -> Message:
     data: dict[str, JsonValue] = {
         "event_id": row.event_id, "track_id": row.track_id, "action": row.action, "score": round(row.score, 4),
         "state": row.state, "severity": row.severity, "start_time": _rfc3339(row.start_time),

@@ -123,7 +123,7 @@ class Hub:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Message], None]] = []
 
-    def overhear(self, listener: Callable[[Message], None]) -> None:
+    def add_listener(self, listener: Callable[[Message], None]) -> None:
         """Call this with every message too, in the publisher's thread; it must not block. Before anything is told."""
         self._listeners.append(listener)
 

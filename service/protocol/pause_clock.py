@@ -10,7 +10,7 @@ from collections.abc import Callable
 _SLACK_S = 1.0
 
 
-class AwakeClock:
+class PauseClock:
     """Seconds in which this process ran, as seen by a loop that ticks.
 
     tick_s: the longest that the loop sleeps by itself; a tick that comes more than a second later was held up.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 
-class Suspicion:
+class CrashBlame:
     """Who may be why a worker died.
 
     A worker that dies with one task names its killer. One that dies with many leaves suspects: they are placed again

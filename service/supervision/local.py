@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 from service.protocol.messages import FromWorker, ToWorker, decode, encode_command
-from service.worker.main import BuildBench, main
+from service.worker.main import BuildRunners, main
 
 _COMMANDS_MAX = 4096
 
@@ -59,7 +59,7 @@ class LocalEngine:
     build: makes a worker's bench, inside its process; picklable.
     """
 
-    def __init__(self, build: BuildBench, log_level: int) -> None:
+    def __init__(self, build: BuildRunners, log_level: int) -> None:
         self._build = build
         self._log_level = log_level
         self._context = multiprocessing.get_context("spawn")

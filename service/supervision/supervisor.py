@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from service.protocol.messages import Sample, StopReason, Task
-from service.supervision.crash_blame import Suspicion
+from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine
 from service.supervision.types import Limits, TaskListener, WorkerHealth, WorkerPlan
-from service.supervision.watchdog import Keeper
+from service.supervision.watchdog import WorkerWatchdog
 
 
 class Supervisor:
@@ -27,8 +27,8 @@ class Supervisor:
     ) -> None:
         self._listeners: dict[str, TaskListener] = {}
         self._lock = threading.Lock()
-        suspicion = Suspicion()
-        self._keepers = [Keeper(plan, engine, limits, self._listeners, suspicion, on_sample) for plan in plans]
+        blame = CrashBlame()
+        self._watchdogs = [WorkerWatchdog(plan, engine, limits, self._listeners, blame, on_sample) for plan in plans]
 
     def listen(self, kind: str, listener: TaskListener) -> None:
         """Name the owner of a kind of task; before `start`."""
@@ -36,40 +36,40 @@ class Supervisor:
 
     def start(self) -> None:
         """Launch every worker; returns at once."""
-        for keeper in self._keepers:
-            keeper.start()
+        for watchdog in self._watchdogs:
+            watchdog.start()
 
     def stop(self, is_draining: bool = True) -> None:
         """End every worker: after its tasks are released, or at once. May be called twice."""
-        for keeper in self._keepers:
-            keeper.stop(is_draining)
-        for keeper in self._keepers:
-            keeper.join()
+        for watchdog in self._watchdogs:
+            watchdog.stop(is_draining)
+        for watchdog in self._watchdogs:
+            watchdog.join()
 
     def place(self, task: Task) -> bool:
         """Give a task to the ready worker with the most room; False when none has a slot."""
         with self._lock:
-            free = [(keeper.room(task.kind), keeper) for keeper in self._keepers]
+            free = [(watchdog.room(task.kind), watchdog) for watchdog in self._watchdogs]
             by_room = sorted(free, key=lambda pair: pair[0], reverse=True)
-            return any(room > 0 and keeper.place(task) for room, keeper in by_room)
+            return any(room > 0 and watchdog.place(task) for room, watchdog in by_room)
 
     def withdraw(self, task_id: str, reason: StopReason = "cancelled") -> bool:
         """Ask a running task to end; False when no worker has it."""
-        return any(keeper.withdraw(task_id, reason) for keeper in self._keepers)
+        return any(watchdog.withdraw(task_id, reason) for watchdog in self._watchdogs)
 
     def room(self, kind: str) -> int:
         """Free slots for a kind of task, now."""
-        return sum(max(0, keeper.room(kind)) for keeper in self._keepers)
+        return sum(max(0, watchdog.room(kind)) for watchdog in self._watchdogs)
 
     def slots(self, kind: str) -> int:
         """Slots for a kind of task when every worker is ready."""
-        return sum(keeper.slots(kind) for keeper in self._keepers)
+        return sum(watchdog.slots(kind) for watchdog in self._watchdogs)
 
     def health(self) -> Sequence[WorkerHealth]:
         """Every worker, in order."""
-        return [keeper.health() for keeper in self._keepers]
+        return [watchdog.health() for watchdog in self._watchdogs]
 
     def is_ready(self) -> bool:
         """Whether for every kind of task that has workers at least one is warm."""
         kinds = [kind for kind in self._listeners if self.slots(kind) > 0]
-        return all(any(keeper.is_ready(kind) for keeper in self._keepers) for kind in kinds)
+        return all(any(watchdog.is_ready(kind) for watchdog in self._watchdogs) for kind in kinds)

@@ -1,4 +1,4 @@
-"""What a keeper and those around it agree on: a worker's plan and limits, how it is, who listens, why it went."""
+"""What a watchdog and those around it agree on: a worker's plan and limits, how it is, who listens, why it went."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

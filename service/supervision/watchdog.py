@@ -28,8 +28,8 @@ from service.protocol.messages import (
     TaskMessage,
     Values,
 )
-from service.protocol.pause_clock import AwakeClock
-from service.supervision.crash_blame import Suspicion
+from service.protocol.pause_clock import PauseClock
+from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine, WorkerGone, WorkerHandle
 from service.supervision.types import Limits, LossReason, TaskListener, WorkerHealth, WorkerPlan, WorkerState
 
@@ -47,7 +47,7 @@ class _Lost(Exception):
         self.reason: LossReason = reason
 
 
-class Keeper:
+class WorkerWatchdog:
     """One worker, again and again; owned by its thread, the lock is for the others' questions.
 
     slots: kind of task → how many it takes at once.  listeners: kind of task → its owner.
@@ -56,21 +56,21 @@ class Keeper:
 
     def __init__(
         self, plan: WorkerPlan, engine: Engine, limits: Limits, listeners: Mapping[str, TaskListener],
-        suspicion: Suspicion,
+        blame: CrashBlame,
         on_sample: Callable[[str, Sample], None],
     ) -> None:  # fmt: skip
         self._name = plan.name
         self._slots = plan.slots
-        self._suspicion = suspicion
+        self._blame = blame
         self._engine = engine
         self._limits = limits
         self._listeners = listeners
         self._on_sample = on_sample
-        self._clock = AwakeClock(_LISTEN_S)
+        self._clock = PauseClock(_LISTEN_S)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._is_draining = True
-        self._thread = threading.Thread(target=self._run, name=f"keeper-{plan.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"watchdog-{plan.name}", daemon=True)
         self._handle: WorkerHandle | None = None
         self._state: WorkerState = "starting"
         self._tasks: dict[str, Task] = {}
@@ -116,14 +116,14 @@ class Keeper:
         with self._lock:
             if self._state != "ready" or self._handle is None:
                 return False
-            if not self._suspicion.may_join(task.task_id, self._tasks):
+            if not self._blame.may_join(task.task_id, self._tasks):
                 return False
             try:
                 self._handle.send(Place(task))
             except WorkerGone:
                 return False
             self._tasks[task.task_id] = task
-            self._suspicion.begin(task.task_id)
+            self._blame.begin(task.task_id)
             return True
 
     def withdraw(self, task_id: str, reason: StopReason) -> bool:
@@ -283,7 +283,7 @@ class Keeper:
             try:
                 self._listeners[task.kind].on_message(message)
             except Exception:
-                # The thread's edge: what is durable comes again; nothing that a task says may end its keeper.
+                # The thread's edge: what is durable comes again; nothing that a task says may end its watchdog.
                 logger.exception("%s of task %s not taken", message.type, message.task_id)
                 return
         if isinstance(message, TaskEnded):
@@ -291,7 +291,7 @@ class Keeper:
                 # Its owner may have placed it again the moment it heard of the end.
                 if self._tasks.get(message.task_id) is task:
                     self._tasks.pop(message.task_id, None)
-            self._suspicion.forget(message.task_id)
+            self._blame.forget(message.task_id)
         if isinstance(message, (Fact, TaskEnded)):
             self._settled.append(message.delivery_id)
             self._acknowledge(message)
@@ -321,7 +321,7 @@ class Keeper:
             logger.error("worker %s %s: %s; %d task(s) to place again", self._name, lost.reason, lost, len(tasks))
         culprit = self._stalest
         if lost.reason != "ended" and culprit is None:
-            culprit = self._suspicion.blame([task.task_id for task in tasks])
+            culprit = self._blame.blame([task.task_id for task in tasks])
         for task in tasks:
             self._report_loss(task, lost.reason, task.task_id == culprit)
 

@@ -16,7 +16,7 @@ from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
 from service.protocol.track_history import answer_questions, forget_questions
 from service.streams.schemas import Recording
-from service.worker.report import Reporter, Told
+from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)
 
@@ -98,16 +98,16 @@ class EvidenceKeeper:
         """Where the reader puts compressed pictures; None when no clip is wanted."""
         return self._ring
 
-    def add(self, result: FrameResult, told: Told) -> None:
+    def add(self, result: FrameResult, report: FrameReport) -> None:
         """Remember a frame, and notice which events begin and end with it."""
         if not self._is_on:
             return
-        self._remember(result, told.people)
-        self.follow(told)
+        self._remember(result, report.people)
+        self.follow(report)
 
-    def follow(self, told: Told) -> None:
+    def follow(self, report: FrameReport) -> None:
         """Notice which events begin and end."""
-        for name, event in told.actions:
+        for name, event in report.actions:
             if not self._is_on or not self._is_wanted(event):
                 continue
             if name == "action.started":
@@ -178,7 +178,7 @@ class EvidenceKeeper:
         try:
             self._reporter.clip(clip.clip_id, facts, is_ready=clip.state == "ready")
         except TimeoutError as error:
-            logger.warning("clip of %s is not told: %s", clip.clip_id, error)
+            logger.warning("clip of %s was not announced: %s", clip.clip_id, error)
 
     def _write(self, event: Event, end_s: float) -> None:
         recording, rule = self._plan.recording, self._contract.actions.get(event.action)
@@ -203,7 +203,7 @@ class EvidenceKeeper:
         self._request_clip(event, end_s, folder / "clip.mp4")
 
     def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
-        """After the rest is written: who is told of the clip finds everything."""
+        """After the rest is written: whoever hears of the clip finds everything."""
         if self._ring is None or self._writer is None:
             no_clip: dict[str, JsonValue] = {"asked_s": None, "covered_s": None, "reason": "no_pictures"}
             self._reporter.clip(event.event_id, no_clip, is_ready=False)

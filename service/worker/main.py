@@ -40,7 +40,7 @@ from service.protocol.messages import (
     decode_command,
     encode,
 )
-from service.protocol.pause_clock import AwakeClock
+from service.protocol.pause_clock import PauseClock
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Bench(Protocol):
         ...
 
 
-BuildBench = Callable[[], Bench]
+BuildRunners = Callable[[], Bench]
 """Called in the worker; must be picklable: a function of a module, or a partial of one."""
 
 
@@ -163,7 +163,7 @@ class Outbox:
 class Channel:
     """One task's way to the supervisor."""
 
-    def __init__(self, task: Task, outbox: Outbox, samples: "deque[Sample]", clock: AwakeClock) -> None:
+    def __init__(self, task: Task, outbox: Outbox, samples: "deque[Sample]", clock: PauseClock) -> None:
         self.task = task
         self.stop_reason: StopReason | None = None
         self._outbox = outbox
@@ -202,13 +202,13 @@ class Worker:
         self._connection = connection
         self._outbox = Outbox(connection)
         self._samples: deque[Sample] = deque(maxlen=_SAMPLES_MAX)
-        self._clock = AwakeClock(HEARTBEAT_S)
+        self._clock = PauseClock(HEARTBEAT_S)
         self._channels: dict[str, Channel] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._is_over = threading.Event()
 
-    def run(self, build: BuildBench) -> None:
+    def run(self, build: BuildRunners) -> None:
         """Serve until the end."""
         sender = threading.Thread(target=self._outbox.run, name="outbox", daemon=True)
         pulse = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -223,7 +223,7 @@ class Worker:
         self._outbox.close()
         sender.join(HEARTBEAT_S)
 
-    def _open(self, build: BuildBench) -> Bench | None:
+    def _open(self, build: BuildRunners) -> Bench | None:
         try:
             bench = build()
             self._outbox.urge(Ready(bench.warm()))
@@ -322,7 +322,7 @@ def _rss_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def main(connection: Connection, build: BuildBench, log_level: int) -> None:
+def main(connection: Connection, build: BuildRunners, log_level: int) -> None:
     """A worker process from its first line to its last."""
     faulthandler.enable()
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s worker %(process)d %(name)s: %(message)s")

@@ -46,7 +46,7 @@ class LiveFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FrameReport:
     """What was told of one frame.
 
     actions: (type of the message, event) in the order in which they changed.
@@ -78,7 +78,7 @@ class Reporter:
         self._counted: dict[_Series, list[float]] = {}
         self.figures = LiveFigures()
 
-    def frame(self, result: FrameResult, began_s: float) -> "Told":
+    def frame(self, result: FrameResult, began_s: float) -> "FrameReport":
         """Tell of a frame and of everything that changed with it."""
         now_s = self._clock()
         arrived_s = result.frame.wall_s if result.frame.wall_s is not None else began_s
@@ -97,7 +97,7 @@ class Reporter:
                 },
             )
         )  # fmt: skip
-        return Told(actions, people)
+        return FrameReport(actions, people)
 
     def finish(self, events: tuple[Event, ...]) -> None:
         """Tell what the end of the stream closed."""
@@ -127,11 +127,11 @@ class Reporter:
         """The number that clients see."""
         return self._first_track_id + number - 1
 
-    def silence(self, events: tuple[Event, ...]) -> "Told":
+    def silence(self, events: tuple[Event, ...]) -> "FrameReport":
         """Tell what ended because no pictures come any more; the stream goes on."""
         actions = tuple((self._action(event, None, {}), event) for event in events)
         self._lose_tracks()
-        return Told(actions, [])
+        return FrameReport(actions, [])
 
     def measure(self, metric: str, change: Change, value: float, **labels: str) -> None:
         """Count something; it is told with the next `flush`."""

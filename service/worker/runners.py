@@ -30,7 +30,7 @@ class Runner(Protocol):
         ...
 
 
-class NetworkBench:
+class NetworkRunners:
     """The bench of a real worker.
 
     runners: kind of task → who does it.
@@ -59,7 +59,7 @@ class NetworkBench:
         return self._runners[task.kind](task, channel)
 
 
-def build_bench(settings: Settings) -> NetworkBench:
+def build_runners(settings: Settings) -> NetworkRunners:
     """Load the networks, inside a worker's process; raises WeightsMissing and the like.
 
     Everything heavy is imported here: the web process imports this module, and holds no network.
@@ -88,7 +88,7 @@ def build_bench(settings: Settings) -> NetworkBench:
 
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
-    return NetworkBench(networks, device, runners, StreamConfig().track.max_persons, num_cores)
+    return NetworkRunners(networks, device, runners, StreamConfig().track.max_persons, num_cores)
 
 
 def worker_device(device: str, process: str) -> str:

@@ -14,8 +14,8 @@ from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import NetworkChoice, Networks, build_pipeline, load_action
 from pipelines.stream.config import StreamConfig as PipelineConfig
 from pipelines.stream.pipeline import Pipeline
-from pipelines.stream.sources.health import Condition
-from pipelines.stream.sources.live import LiveReader, Surroundings
+from pipelines.stream.sources.health import SourceHealth
+from pipelines.stream.sources.live import LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
 from pipelines.stream.sources.status import LiveOptions, SourceStatus
@@ -86,14 +86,14 @@ class _Session:
         self._reconnects = 0
         self._told_s = 0.0
         self._pictured_s = 0.0
-        self._condition = Condition(config.analysis.fps, self._reporter.state)
+        self._health = SourceHealth(config.analysis.fps, self._reporter.state)
         self._is_silent = True
 
     def run(self) -> Ended:
         """Watch until the end; what is open is closed and told, also when the source fails."""
         reader = build_reader(
             self._feed or self._task.uri, self._buffer, self._policy, self._options(),
-            surroundings=Surroundings(on_state=self._condition.on_source, packets=self._evidence.packets),
+            hooks=ReaderHooks(on_state=self._health.on_source, packets=self._evidence.packets),
         )  # fmt: skip
         server = PushServer(self._folder / "push.sock", self._feed) if self._feed else None
         pipeline = build_pipeline(
@@ -143,7 +143,7 @@ class _Session:
 
     def _on_result(self, result: FrameResult, began_s: float) -> None:
         self._is_silent = False
-        self._condition.on_frame()
+        self._health.on_frame()
         told = self._reporter.frame(result, began_s)
         self._evidence.add(result, told)
         if self._config.privacy.pictures:
@@ -160,7 +160,7 @@ class _Session:
         if now_s - self._told_s >= _STATUS_S:
             self._told_s = now_s
             status = reader.status()
-            self._condition.on_source(status)
+            self._health.on_source(status)
             self._tell_status(status, now_s)
 
     def _tell_status(self, status: SourceStatus, now_s: float) -> None:

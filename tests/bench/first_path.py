@@ -164,7 +164,7 @@ def _truth(clip: str, table: Mapping[str, Any]) -> Truth:
 
 @dataclass
 class Verdict:
-    """Said beside seen."""
+    """TimedEvent beside seen."""
 
     right: list[str]
     wrong: list[str]

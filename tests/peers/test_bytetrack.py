@@ -171,7 +171,7 @@ def _bounce(centre: NDArray[np.float64]) -> FloatArray:
 
 
 def _boxes_seen(frame: Frame, tracks: Tracks) -> Sightings:
-    outcome: tuple[Outcome, ...] = tuple("seen" if score > 0 else "faint" for score in tracks.score)
+    outcome: tuple[Outcome, ...] = tuple("seen" if score > 0 else "low_presence" for score in tracks.score)
     num = len(tracks)
     return Sightings(
         frame.index, frame.time_s, frame.size_wh, tracks.track_id, np.zeros((num, 17, 3), np.float32),

@@ -134,12 +134,12 @@ class PoseStage:
         if guess is None or (body is None and not self._is_good_start(guess, box)):
             return "unfound"
         if guess.presence < self._config.min_presence or (body and self._has_shrunk(track_id, guess)):
-            return "faint"
+            return "low_presence"
         if body is not None and tracks.is_missing[row] and not self._is_good_start(guess, box):
-            return "faint"
+            return "low_presence"
         if body is not None and body.colour is not None and tracks.is_crowded[row]:
             is_other = colour is None or colour_distance(body.colour, colour) > self._config.torso_distance
-            return "stranger" if is_other else "seen"
+            return "wrong_identity" if is_other else "seen"
         return "seen"
 
     def _has_shrunk(self, track_id: int, guess: Hypothesis) -> bool:
@@ -160,7 +160,7 @@ class PoseStage:
     ) -> None:
         """Give the body of a track on trial to a known person who went missing nearby: a fall may take two frames."""
         for row, outcome in enumerate(outcomes):
-            if outcome != "faint" or not tracks.is_shown[row] or tracks.is_crowded[row]:
+            if outcome != "low_presence" or not tracks.is_shown[row] or tracks.is_crowded[row]:
                 continue
             body = self._bodies[int(tracks.track_id[row])]
             for other in range(len(outcomes)):
@@ -170,7 +170,7 @@ class PoseStage:
                     continue
                 if self._may_be(body, found[other], colours[other]):
                     found[row], colours[row], outcomes[row] = found[other], colours[other], "seen"
-                    outcomes[other] = "twin"
+                    outcomes[other] = "duplicate"
                     break
 
     def _may_be(self, body: Body, guess: Hypothesis, colour: FloatArray | None) -> bool:
@@ -187,11 +187,11 @@ class PoseStage:
         """Of two tracks on one body, one gives way: the one on trial, else the one that moved further."""
         seen = [row for row, outcome in enumerate(outcomes) if outcome == "seen"]
         for first, second in combinations(seen, 2):
-            if "twin" in (outcomes[first], outcomes[second]):
+            if "duplicate" in (outcomes[first], outcomes[second]):
                 continue
             if joint_distance(found[first].keypoints, found[second].keypoints) < self._config.twin_distance:
                 claims = [self._claim(tracks, row, found[row]) for row in (first, second)]
-                outcomes[first if claims[0] < claims[1] else second] = "twin"
+                outcomes[first if claims[0] < claims[1] else second] = "duplicate"
 
     def _claim(self, tracks: Tracks, row: int, guess: Hypothesis) -> tuple[bool, float]:
         """How good a track's claim to a body is; the larger wins."""

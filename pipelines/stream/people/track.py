@@ -130,7 +130,7 @@ class TrackStage:
         track.presence = float(sightings.presence[row])
         if track.is_missing:
             track.motion.coast(sightings.time_s - track.seen_s)
-            if track.outcome in ("stranger", "twin"):
+            if track.outcome in ("wrong_identity", "duplicate"):
                 track.doubt_s = sightings.time_s
             return
         track.keypoints = sightings.keypoints[row]

@@ -83,10 +83,12 @@ def end_reason(track: Track, time_s: float, size_wh: tuple[int, int], config: Tr
     box = track.motion.xyxy
     if inside_share(box, size_wh) < 0.1:
         return "left"
-    if not track.is_confirmed and (track.outcome in ("unfound", "twin") or time_s - track.born_s > config.tentative_s):
-        return "merged" if track.outcome == "twin" else "lost"
+    if not track.is_confirmed and (
+        track.outcome in ("unfound", "duplicate") or time_s - track.born_s > config.tentative_s
+    ):
+        return "merged" if track.outcome == "duplicate" else "lost"
     if time_s - track.seen_s > config.missing_s:
-        if track.outcome == "twin":
+        if track.outcome == "duplicate":
             return "merged"
         return "left" if _touches_side(box, size_wh) else "lost"
     boxless_s = time_s - track.box_s

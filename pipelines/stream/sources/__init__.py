@@ -2,7 +2,7 @@
 
 from pipelines.stream.sources.file import FileSource
 from pipelines.stream.sources.info import SourceCounts, SourceInfo, SourceLimits
-from pipelines.stream.sources.live import FrameSink, LiveReader, Surroundings
+from pipelines.stream.sources.live import FrameSink, LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus, StreamState
@@ -14,6 +14,7 @@ __all__ = [
     "LiveOptions",
     "LiveReader",
     "PushFeed",
+    "ReaderHooks",
     "SourceCounts",
     "SourceFault",
     "SourceInfo",
@@ -21,7 +22,6 @@ __all__ = [
     "SourcePolicy",
     "SourceStatus",
     "StreamState",
-    "Surroundings",
     "build_reader",
     "redact",
     "require_allowed",

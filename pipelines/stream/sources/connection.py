@@ -34,7 +34,7 @@ _MAX_BURST_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class DecodedPicture:
     """A decoded picture, None for one that could not be decoded.
 
     pts_s: its timestamp in the connection's own time, seconds; None where it carries none.
@@ -49,7 +49,7 @@ class Arrival:
 class Connection(Protocol):
     """An open source: iterates its pictures once; the end of the iteration is the end of the connection."""
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         """Pictures until the connection ends; raises SourceUnavailable where it fails."""
 
     def close(self) -> None:
@@ -150,12 +150,12 @@ class AvConnection:
         if address.kind in ("file", "http") and self._has_clock:
             self._pacer = Pacer(None if address.kind == "file" else _MAX_BURST_S)
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         reader = PictureReader(self._container, self._stream, self._see)
         start_s = (self._container.start_time or 0) / av.time_base if self._address.kind == "file" else 0.0
         for picture in reader:
             if picture is None:
-                yield Arrival(None)
+                yield DecodedPicture(None)
                 continue
             if not picture.is_corrupt:
                 self._last_picture_s = time.monotonic()
@@ -165,7 +165,7 @@ class AvConnection:
                 self._stopped.wait(self._pacer.wait_s(pts_s, time.monotonic()))
             if self._stopped.is_set():
                 return
-            yield Arrival(picture, pts_s, self._stream.sample_aspect_ratio)
+            yield DecodedPicture(picture, pts_s, self._stream.sample_aspect_ratio)
         if reader.failure is not None:
             raise _unavailable(self._address, reader.failure, False, "was lost") from None
 

@@ -35,7 +35,7 @@ class Strain:
     message: str
 
 
-class Condition:
+class SourceHealth:
     """Tells every change of one stream's state, once; for use from its reader's thread and its worker's.
 
     asked_hz: pictures per second that shall be analysed.

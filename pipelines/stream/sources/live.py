@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
 from pipelines.stream.sources.backoff import Backoff
-from pipelines.stream.sources.connection import Arrival, Connector, OnPacket
+from pipelines.stream.sources.connection import Connector, DecodedPicture, OnPacket
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.packet_tap import PacketTap
@@ -37,7 +37,7 @@ class FrameSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ReaderHooks:
     """What a reader reports to, and its clock and its dice.
 
     on_state: called with the new status at every change of state, from the reader's thread or a caller of `status`.
@@ -63,20 +63,20 @@ class LiveReader:
         sink: FrameSink,
         options: LiveOptions | None = None,
         limits: SourceLimits | None = None,
-        surroundings: Surroundings | None = None,
+        hooks: ReaderHooks | None = None,
         follows_wall: bool = True,
     ) -> None:
         self._connect = connect
         self._sink = sink
         self._options = options or LiveOptions()
         self._limits = limits or SourceLimits()
-        self._around = surroundings or Surroundings()
+        self._hooks = hooks or ReaderHooks()
         self._is_file = not follows_wall
         self._clock = LiveClock(follows_wall)
         self._gate = RateGate(self._options.rate_hz)
-        self._backoff = Backoff(self._options, self._around.generator or random.Random())  # noqa: S311 - jitter
-        self._board = StatusBoard(self._around.clock, self._options.degraded_after_s, self._around.on_state)
-        self._tap = PacketTap(self._around.packets, self._clock) if self._around.packets else None
+        self._backoff = Backoff(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
+        self._board = StatusBoard(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
+        self._tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -155,25 +155,25 @@ class LiveReader:
             self._tap.reconnect()
             on_packet = self._tap
         with closing(self._connect(on_packet, self._stopped)) as connection:
-            for arrival in connection:
+            for decoded in connection:
                 if self._stopped.is_set():
                     return
-                self._deliver(arrival)
+                self._deliver(decoded)
 
-    def _deliver(self, arrival: Arrival) -> None:
-        now_s = self._around.clock()
-        picture = arrival.picture
+    def _deliver(self, decoded: DecodedPicture) -> None:
+        now_s = self._hooks.clock()
+        picture = decoded.picture
         if picture is None or picture.is_corrupt:
             self._board.drop("corrupt")
             return
         self._board.arrive()
-        time_s = self._clock.at(arrival.pts_s, now_s)
+        time_s = self._clock.at(decoded.pts_s, now_s)
         if time_s is None:
             self._board.drop("out_of_order")
         elif not self._gate.admits(time_s):
             self._board.drop("rate")
         else:
-            frame = Frame(self._index, time_s, self._make(picture, arrival.aspect), now_s)
+            frame = Frame(self._index, time_s, self._make(picture, decoded.aspect), now_s)
             self._hand_over(frame)
 
     def _hand_over(self, frame: Frame) -> None:

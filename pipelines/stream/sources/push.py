@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import av
 
 from pipelines.errors import SourceUnavailable
-from pipelines.stream.sources.connection import Arrival, Connection, OnPacket
+from pipelines.stream.sources.connection import Connection, DecodedPicture, OnPacket
 from pipelines.stream.sources.container import require_video
 from pipelines.stream.sources.decode import PictureReader, VideoPacket
 from pipelines.stream.sources.info import SourceLimits
@@ -95,13 +95,13 @@ class _Jpegs:
         self._limits = limits
         self._stopped = stopped
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         while message := self._feed.take(self._options.read_timeout_s, self._stopped):
             yield from self._decode(message)
         if message is None:
             raise SourceUnavailable("push: nobody sends any more", code="timeout")
 
-    def _decode(self, message: bytes) -> Iterator[Arrival]:
+    def _decode(self, message: bytes) -> Iterator[DecodedPicture]:
         decoder = av.CodecContext.create("mjpeg", "r")
         decoder.options = {"max_pixels": str(self._limits.max_pixels)}
         try:
@@ -109,7 +109,7 @@ class _Jpegs:
         except av.error.FFmpegError:
             pictures = []
         good = [picture for picture in pictures if isinstance(picture, av.VideoFrame)]
-        yield Arrival(good[0] if good else None)
+        yield DecodedPicture(good[0] if good else None)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -142,11 +142,11 @@ class _TransportStream:
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         for picture in PictureReader(self._container, self._stream, self._see):
             pts = None if picture is None else picture.pts
             pts_s = None if pts is None else float(pts * (self._stream.time_base or 1))
-            yield Arrival(picture, pts_s, self._stream.sample_aspect_ratio)
+            yield DecodedPicture(picture, pts_s, self._stream.sample_aspect_ratio)
         if self._pipe.is_starved:
             raise SourceUnavailable("push: nobody sends any more", code="timeout")
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.stream.clips import Clip as Evidence
 from pipelines.stream.clips import ClipWriter, EvidenceBuffer, write_clip
-from pipelines.stream.sources import LiveOptions, SourcePolicy, Surroundings, build_reader
+from pipelines.stream.sources import LiveOptions, ReaderHooks, SourcePolicy, build_reader
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.timing import LiveClock
 from pipelines.types import EncodedPacket, Frame
@@ -288,7 +288,7 @@ def test_clip_of_an_rtsp_camera_shows_what_its_frames_showed(video: Path, tmp_pa
     policy = SourcePolicy(allow_local=True)
     with RtspServer(Footage.load(video), speed=2.0) as server:
         reader = build_reader(
-            server.url, frames, policy, LiveOptions(read_timeout_s=0.3), surroundings=Surroundings(packets=buffer)
+            server.url, frames, policy, LiveOptions(read_timeout_s=0.3), hooks=ReaderHooks(packets=buffer)
         )
         reader.start()
         assert frames.enough.wait(10)

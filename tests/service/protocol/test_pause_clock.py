@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 
 from service.protocol.messages import JobTask
-from service.protocol.pause_clock import AwakeClock
+from service.protocol.pause_clock import PauseClock
 from service.worker.main import Channel, Outbox
 
 
@@ -21,7 +21,7 @@ from service.worker.main import Channel, Outbox
 )
 def test_clock_counts_time_awake(ticks_s: list[float], counted_s: float) -> None:
     times = iter([0.0, *ticks_s, ticks_s[-1]])
-    clock = AwakeClock(1.0, lambda: next(times))
+    clock = PauseClock(1.0, lambda: next(times))
 
     for _ in ticks_s:
         clock.tick()
@@ -31,7 +31,7 @@ def test_clock_counts_time_awake(ticks_s: list[float], counted_s: float) -> None
 
 def test_task_is_no_older_after_its_process_was_held_still() -> None:
     now_s = [0.0]
-    clock = AwakeClock(1.0, lambda: now_s[0])
+    clock = PauseClock(1.0, lambda: now_s[0])
     ours, _ = multiprocessing.Pipe()
     channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
 
@@ -44,7 +44,7 @@ def test_task_is_no_older_after_its_process_was_held_still() -> None:
 
 def test_task_that_hangs_in_a_process_that_runs_grows_older() -> None:
     now_s = [0.0]
-    clock = AwakeClock(1.0, lambda: now_s[0])
+    clock = PauseClock(1.0, lambda: now_s[0])
     ours, _ = multiprocessing.Pipe()
     channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
 

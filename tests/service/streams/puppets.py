@@ -13,7 +13,7 @@ from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.sources import SourcePolicy
-from service.stream_events import EventWitness
+from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamCreate
@@ -130,7 +130,7 @@ class Desk:
         self.log = EventLog(self.database, self.told.append)
         self.events = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
         self.forgotten: list[str] = []
-        self.witness = EventWitness(self.events, self.forgotten.append, self.forgotten.append)
+        self.witness = StreamEvents(self.events, self.forgotten.append, self.forgotten.append)
         self.dispatcher = StreamDispatcher(
             self.log, self.placer, self.told.append, self.witness, lambda _: {}, lambda: self.now_s
         )

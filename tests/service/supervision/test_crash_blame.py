@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.supervision.crash_blame import Suspicion
+from service.supervision.crash_blame import CrashBlame
 
 
 class _World:
@@ -10,7 +10,7 @@ class _World:
 
     def __init__(self, num_tasks: int, killer: str | None) -> None:
         self.time_s = 0.0
-        self.suspicion = Suspicion(10.0, lambda: self.time_s)
+        self.blame = CrashBlame(10.0, lambda: self.time_s)
         self.tasks = [f"cam-{index}" for index in range(num_tasks)]
         self.killer = killer
         self.running: list[str] = []
@@ -19,16 +19,16 @@ class _World:
 
     def place_all(self) -> None:
         for task_id in self.tasks:
-            if task_id not in self.running and self.suspicion.may_join(task_id, self.running):
+            if task_id not in self.running and self.blame.may_join(task_id, self.running):
                 self.running.append(task_id)
-                self.suspicion.begin(task_id)
+                self.blame.begin(task_id)
 
     def step(self) -> None:
         self.place_all()
         self.time_s += 1.0
         if self.killer in self.running:
             self.crashes += 1
-            culprit = self.suspicion.blame(self.running)
+            culprit = self.blame.blame(self.running)
             self.blamed += [culprit] if culprit else []
             self.running = []
             if self.blamed.count(self.killer or "") == 2:
@@ -52,7 +52,7 @@ def test_only_the_killer_is_blamed_and_all_others_run_again(num_tasks: int) -> N
 def test_group_that_runs_long_enough_is_cleared() -> None:
     world = _World(4, None)
     world.place_all()
-    first = world.suspicion.blame(world.running)
+    first = world.blame.blame(world.running)
     world.running = []
 
     world.step()
@@ -66,9 +66,9 @@ def test_group_that_runs_long_enough_is_cleared() -> None:
 
 
 def test_task_that_ends_in_peace_is_no_suspect() -> None:
-    suspicion = Suspicion(10.0, lambda: 0.0)
-    suspicion.blame(["a", "b"])
+    blame = CrashBlame(10.0, lambda: 0.0)
+    blame.blame(["a", "b"])
 
-    suspicion.forget("a")
+    blame.forget("a")
 
-    assert suspicion.may_join("a", ["b"])
+    assert blame.may_join("a", ["b"])

@@ -19,7 +19,7 @@ from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice
 from pipelines.stream.sources.uri import SourcePolicy
 from service.protocol.messages import Fact, StreamTask
-from service.protocol.pause_clock import AwakeClock
+from service.protocol.pause_clock import PauseClock
 from service.protocol.track_history import ask
 from service.streams.push import reachable
 from service.streams.schemas import Source, StreamConfig
@@ -36,7 +36,7 @@ class Ledger(Channel):
 
     def __init__(self, task: StreamTask) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(task, Outbox(ours), deque(maxlen=1000), AwakeClock(1.0))
+        super().__init__(task, Outbox(ours), deque(maxlen=1000), PauseClock(1.0))
         self.facts: list[Fact] = []
 
     def deliver(self, make: Callable[[int], Fact]) -> None:

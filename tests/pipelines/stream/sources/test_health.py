@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipelines.stream.sources.health import Condition
+from pipelines.stream.sources.health import SourceHealth
 from pipelines.stream.sources.status import SourceFault, SourceStatus, StreamState
 
 Told = tuple[str, str | None]
@@ -17,7 +17,7 @@ class Bench:
         self.now_s = 1000.0
         self.told: list[Told] = []
         self.texts: list[str | None] = []
-        self.condition = Condition(asked_hz, self._tell, lambda: self.now_s)
+        self.condition = SourceHealth(asked_hz, self._tell, lambda: self.now_s)
         self._since_s = 0.0
         self._state: StreamState = "connecting"
 

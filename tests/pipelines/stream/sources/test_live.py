@@ -19,9 +19,9 @@ from pipelines.stream.sources import (
     LiveOptions,
     LiveReader,
     PushFeed,
+    ReaderHooks,
     SourcePolicy,
     SourceStatus,
-    Surroundings,
     build_reader,
 )
 from pipelines.types import Frame
@@ -64,8 +64,8 @@ class Watched:
         self.states: list[str] = []
         self.errors: list[str] = []
         self.ended = threading.Event()
-        around = Surroundings(on_state=self._note, generator=random.Random(1))
-        self.reader = build_reader(source, self, LOCAL, options, surroundings=around)
+        around = ReaderHooks(on_state=self._note, generator=random.Random(1))
+        self.reader = build_reader(source, self, LOCAL, options, hooks=around)
         self.reader.start()
 
     def put(self, frame: Frame, timeout_s: float | None = None) -> bool:
