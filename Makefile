@@ -6,8 +6,12 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 ARGS   ?=
 JOBS   ?= 2
+ROUNDS ?= 20
+SEED   ?= 1
+POISON ?= 2000
+MINUTES ?= 60
 
-.PHONY: run serve-env test test-env check clean
+.PHONY: run serve-env test test-env check chaos soak clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -38,6 +42,13 @@ check: test-env                    ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: test-env                    ## break a running product on purpose: ROUNDS=40 SEED=1; needs ACTOGRAM_DATA, ACTOGRAM_WEIGHTS
+	$(BIN)/python -m tests.chaos chaos --rounds $(ROUNDS) --seed $(SEED)
+	$(BIN)/python -m tests.chaos poison --count $(POISON)
+
+soak: test-env                     ## memory and open files over time: MINUTES=60
+	$(BIN)/python -m tests.chaos soak --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) .venv-*
