@@ -30,8 +30,9 @@ from service.protocol.messages import (
 )
 from service.protocol.pause_clock import PauseClock
 from service.supervision.local import WorkerGone
-from service.worker.main import BuildRunners, Channel, Ended, Worker
-from service.worker.main import Outbox as WorkerOutbox
+from service.worker.channel import Channel, Ended, MessageQueue
+from service.worker.main import Worker
+from service.worker.runners import BuildRunners
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
@@ -221,4 +222,4 @@ class SilentChannel(Channel):
 
     def __init__(self) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque(), PauseClock(1.0))
+        super().__init__(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), PauseClock(1.0))

@@ -15,8 +15,8 @@ from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
 from service.periodic import Rounds
+from service.protocol.listener import LossReason
 from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
-from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pydantic import JsonValue, TypeAdapter
 
 from service.event_log import EventLog, Message, Transaction
 from service.periodic import Rounds
+from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
 from service.streams import store
 from service.streams.store import StreamRow, StreamState
-from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 

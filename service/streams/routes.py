@@ -14,13 +14,13 @@ from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, an
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
+from service.protocol.stream_config import StreamConfig
 from service.security import ROLES, Authenticator, Operator, Role, Viewer
-from service.streams import push
+from service.streams import push_relay
 from service.streams.control import StreamControl
 from service.streams.pictures import BOUNDARY, PictureFolder
 from service.streams.schemas import (
     CapacityRead,
-    StreamConfig,
     StreamCreate,
     StreamPage,
     StreamPatch,
@@ -150,7 +150,7 @@ async def push_frames(
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
-    await push.relay(socket, pictures.folder(stream_id) / "push.sock")
+    await push_relay.relay(socket, pictures.folder(stream_id) / "push.sock")
 
 
 def _admit(socket: WebSocket, authenticator: Authenticator, role: Role) -> None:

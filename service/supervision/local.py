@@ -7,7 +7,8 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 from service.protocol.messages import FromWorker, ToWorker, decode, encode_command
-from service.worker.main import BuildRunners, main
+from service.worker.main import main
+from service.worker.runners import BuildRunners
 
 _COMMANDS_MAX = 4096
 

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable, Sequence
 
+from service.protocol.listener import TaskListener
 from service.protocol.messages import Sample, StopReason, Task
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine
-from service.supervision.types import Limits, TaskListener, WorkerHealth, WorkerPlan
+from service.supervision.types import Limits, WorkerHealth, WorkerPlan
 from service.supervision.watchdog import WorkerWatchdog
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from service.protocol.listener import LossReason, TaskListener
 from service.protocol.messages import (
     PROTOCOL,
     Ack,
@@ -31,7 +32,7 @@ from service.protocol.messages import (
 from service.protocol.pause_clock import PauseClock
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine, WorkerGone, WorkerHandle
-from service.supervision.types import Limits, LossReason, TaskListener, WorkerHealth, WorkerPlan, WorkerState
+from service.supervision.types import Limits, WorkerHealth, WorkerPlan, WorkerState
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from models.runtime.action import ActionContract
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
+from service.protocol.stream_config import Recording
 from service.protocol.track_history import answer_questions, forget_questions
-from service.streams.schemas import Recording
 from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, Source
 from service.blobs import is_full, source_name
 from service.errors import StorageFull
 from service.sources import SourcePolicy, redact_uri
-from service.worker.main import Channel
+from service.worker.channel import Channel
 
 _HOPS_MAX = 5
 _CHUNK_BYTES = 256 * 1024

@@ -19,8 +19,8 @@ from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Sample, Values
 from service.settings import Settings
 from service.sources import SourcePolicy
+from service.worker.channel import Channel, Ended
 from service.worker.fetch import Fetch, fetch
-from service.worker.main import Channel, Ended
 
 _LIVE = "job"
 """The `stream` label of metrics: one for all jobs, their ids would never end."""

@@ -3,14 +3,14 @@
 import multiprocessing
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from service.protocol.messages import JobTask, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import SourcePolicy
-from service.worker.main import Channel, Ended
+from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
     from pipelines.stream.build import Networks
@@ -22,6 +22,22 @@ _BATCH_S = 0.004
 """How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
 
 
+class TaskRunners(Protocol):
+    """What a worker works with; built inside its process."""
+
+    def warm(self) -> Values:
+        """Run every batch size once; returns facts such as the networks' names."""
+        ...
+
+    def run(self, task: Task, channel: Channel) -> Ended:
+        """Do a task; errors of pipelines and models may be raised. Returns soon after `channel.stop_reason` is set."""
+        ...
+
+
+BuildRunners = Callable[[], TaskRunners]
+"""Called in the worker; must be picklable: a function of a module, or a partial of one."""
+
+
 class Runner(Protocol):
     """Does one kind of task."""
 
@@ -31,7 +47,7 @@ class Runner(Protocol):
 
 
 class NetworkRunners:
-    """The bench of a real worker.
+    """The runners of a real worker.
 
     runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.

@@ -23,10 +23,10 @@ from pipelines.stream.sources.uri import SourcePolicy
 from pipelines.stream.watch import watch
 from pipelines.types import Frame, FrameResult
 from service.protocol.messages import StreamStatus, StreamTask, Values
-from service.streams.pictures import is_wanted, stamped
-from service.streams.schemas import StreamConfig
+from service.protocol.stream_config import StreamConfig
+from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan
-from service.worker.main import Channel, Ended
+from service.worker.preview import is_wanted, stamped
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
 

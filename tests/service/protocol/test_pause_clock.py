@@ -7,7 +7,7 @@ import pytest
 
 from service.protocol.messages import JobTask
 from service.protocol.pause_clock import PauseClock
-from service.worker.main import Channel, Outbox
+from service.worker.channel import Channel, MessageQueue
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_task_is_no_older_after_its_process_was_held_still() -> None:
     now_s = [0.0]
     clock = PauseClock(1.0, lambda: now_s[0])
     ours, _ = multiprocessing.Pipe()
-    channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
+    channel = Channel(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), clock)
 
     for moment_s in (1.0, 2.0, 182.0):
         now_s[0] = moment_s
@@ -46,7 +46,7 @@ def test_task_that_hangs_in_a_process_that_runs_grows_older() -> None:
     now_s = [0.0]
     clock = PauseClock(1.0, lambda: now_s[0])
     ours, _ = multiprocessing.Pipe()
-    channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
+    channel = Channel(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), clock)
 
     for second in range(1, 181):
         now_s[0] = float(second)

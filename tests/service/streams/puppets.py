@@ -17,7 +17,7 @@ from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamCreate
-from service.worker.main import Channel, Ended
+from service.worker.channel import Channel, Ended
 
 CAMERA = "rtsp://viewer:hunter2@192.168.7.9/live?token=hunter2"
 _WAIT_S = 10.0

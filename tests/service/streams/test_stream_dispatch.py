@@ -13,7 +13,7 @@ from service.protocol.messages import Fact
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamPatch
-from service.worker.main import Ended
+from service.worker.channel import Ended
 from tests.service.streams.puppets import Desk, report
 
 

@@ -15,8 +15,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from pipelines.stream.sources.push import PushFeed
 from service.errors import AtCapacity
-from service.streams.pictures import PictureFolder, is_wanted
-from service.streams.push import MESSAGE_BYTES_MAX, reachable
+from service.protocol.push_socket import MESSAGE_BYTES_MAX, reachable
+from service.streams.pictures import PictureFolder
+from service.worker.preview import is_wanted
 from service.worker.push_server import PushServer
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA

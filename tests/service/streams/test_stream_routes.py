@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from service.worker.main import Ended
+from service.worker.channel import Ended
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, report
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from service.protocol.listener import LossReason
 from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
 from service.supervision.local import LocalEngine
 from service.supervision.supervisor import Supervisor
-from service.supervision.types import Limits, LossReason, WorkerPlan
+from service.supervision.types import Limits, WorkerPlan
 from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
 from tests.service.conftest import Serve
 
@@ -139,7 +140,7 @@ def test_drain_releases_what_runs(tmp_path: Path) -> None:
 
 
 def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.worker.main._RESEND_S", 0.2)
+    monkeypatch.setattr("service.worker.channel._RESEND_S", 0.2)
     listener = Listener(failures=2)
     supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)

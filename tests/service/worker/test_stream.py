@@ -20,10 +20,10 @@ from pipelines.stream.build import NetworkChoice
 from pipelines.stream.sources.uri import SourcePolicy
 from service.protocol.messages import Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
+from service.protocol.push_socket import reachable
+from service.protocol.stream_config import Source, StreamConfig
 from service.protocol.track_history import ask
-from service.streams.push import reachable
-from service.streams.schemas import Source, StreamConfig
-from service.worker.main import Channel, Ended, Outbox
+from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.stream import StreamRunner
 from tests.stream_fakes import networks_of
 
@@ -36,7 +36,7 @@ class Ledger(Channel):
 
     def __init__(self, task: StreamTask) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(task, Outbox(ours), deque(maxlen=1000), PauseClock(1.0))
+        super().__init__(task, MessageQueue(ours), deque(maxlen=1000), PauseClock(1.0))
         self.facts: list[Fact] = []
 
     def deliver(self, make: Callable[[int], Fact]) -> None:
