@@ -9,7 +9,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, JsonValue, TypeAdapter, ValidationError
 
-PROTOCOL = 1
+from service.protocol.preview import PreviewPicture, ShowPreview
+from service.protocol.track_history import AskTrack, TrackHistory
+
+PROTOCOL = 2
 
 Values: TypeAlias = dict[str, JsonValue]
 StopReason = Literal["cancelled", "drain"]
@@ -87,7 +90,8 @@ class Drain:
     type: Literal["drain"] = "drain"
 
 
-ToWorker: TypeAlias = Annotated[Place | Stop | Ack | Drain, Discriminator("type")]
+TaskCommand: TypeAlias = Stop | AskTrack | ShowPreview
+ToWorker: TypeAlias = Annotated[Place | Stop | AskTrack | ShowPreview | Ack | Drain, Discriminator("type")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +220,22 @@ class TaskEnded:
     type: Literal["task_ended"] = "task_ended"
 
 
-BestEffort: TypeAlias = JobProgress | FrameResults | StreamStatus
+BestEffort: TypeAlias = JobProgress | FrameResults | StreamStatus | TrackHistory | PreviewPicture
 Durable: TypeAlias = Fact | TaskEnded
 TaskMessage: TypeAlias = BestEffort | Durable
 FromWorker: TypeAlias = Annotated[
-    Hello | Ready | StartFailed | Heartbeat | Drained | JobProgress | FrameResults | StreamStatus | Fact | TaskEnded,
+    Hello
+    | Ready
+    | StartFailed
+    | Heartbeat
+    | Drained
+    | JobProgress
+    | FrameResults
+    | StreamStatus
+    | TrackHistory
+    | PreviewPicture
+    | Fact
+    | TaskEnded,
     Discriminator("type"),
 ]
 

@@ -1,6 +1,6 @@
 """The local socket by which pushed frames go from the web process to a worker of the same machine.
 
-The worker listens on `push.sock` in the stream's folder; each message is its length (4 bytes, big endian) and then the
+The worker listens in the stream's folder; each message is its length (4 bytes, big endian) and then the
 bytes: one JPEG, or a piece of MPEG-TS with H.264. The socket's own buffer is the queue: a full one holds the client up.
 """
 
@@ -11,6 +11,11 @@ from pathlib import Path
 
 MESSAGE_BYTES_MAX = 4 * 2**20
 _PATH_BYTES_MAX = 100
+
+
+def socket_path(folder: Path) -> Path:
+    """The socket file of the stream whose folder this is."""
+    return folder / "push.sock"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
@@ -12,6 +13,8 @@ from service.event_log import EventLog, Message, Transaction
 from service.periodic import Rounds
 from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
+from service.protocol.preview import PreviewPicture
+from service.protocol.track_history import TrackHistory
 from service.streams import store
 from service.streams.store import StreamRow, StreamState
 
@@ -65,20 +68,31 @@ class Witness(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LiveOutputs:
+    """Where goes what a worker says that is not stored.
+
+    publish: messages of frames.  show: pictures.  answer: what a worker remembers of a person.
+    """
+
+    publish: Callable[[Message], None]
+    show: Callable[[PreviewPicture], None]
+    answer: Callable[[TrackHistory], None]
+
+
 class StreamDispatcher:
     """Listens to the workers about streams; one thread places what is enabled and not placed.
 
-    publish: tells a message that is not stored (frames).
     options: what every worker needs to know of a stream beside its config, such as where evidence is written.
     """
 
     def __init__(
-        self, log: EventLog, placer: Placer, publish: Callable[[Message], None], witness: Witness,
+        self, log: EventLog, placer: Placer, outputs: LiveOutputs, witness: Witness,
         options: Callable[[StreamRow], dict[str, JsonValue]], clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._log = log
         self._placer = placer
-        self._publish = publish
+        self._outputs = outputs
         self._witness = witness
         self._options = options
         self._clock = clock
@@ -142,6 +156,11 @@ class StreamDispatcher:
                 if self._is_current(message.task_id, message.generation):
                     with self._lock:
                         self._figures[message.task_id] = message.data
+            case PreviewPicture():
+                if self._is_current(message.task_id, message.generation):
+                    self._outputs.show(message)
+            case TrackHistory():
+                self._outputs.answer(message)
             case Fact():
                 self._take(message)
             case TaskEnded():
@@ -277,7 +296,7 @@ class StreamDispatcher:
 
     def _tell_frame(self, message: FrameResults) -> None:
         tags = self._tags.get(message.task_id, {})
-        self._publish(
+        self._outputs.publish(
             Message(
                 "frame", message.data, stream_id=message.task_id, media_time_s=message.media_time_s,
                 frame_index=message.frame_index, tags=tags,

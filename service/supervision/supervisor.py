@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from service.protocol.listener import TaskListener
-from service.protocol.messages import Sample, StopReason, Task
+from service.protocol.messages import Sample, Stop, StopReason, Task, TaskCommand
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine
 from service.supervision.types import Limits, WorkerHealth, WorkerPlan
@@ -56,7 +56,11 @@ class Supervisor:
 
     def withdraw(self, task_id: str, reason: StopReason = "cancelled") -> bool:
         """Ask a running task to end; False when no worker has it."""
-        return any(watchdog.withdraw(task_id, reason) for watchdog in self._watchdogs)
+        return self.tell(Stop(task_id, reason))
+
+    def tell(self, command: TaskCommand) -> bool:
+        """Pass something on to a running task; False when no worker has it."""
+        return any(watchdog.tell(command) for watchdog in self._watchdogs)
 
     def room(self, kind: str) -> int:
         """Free slots for a kind of task, now."""

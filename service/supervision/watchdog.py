@@ -22,9 +22,8 @@ from service.protocol.messages import (
     Ready,
     Sample,
     StartFailed,
-    Stop,
-    StopReason,
     Task,
+    TaskCommand,
     TaskEnded,
     TaskMessage,
     Values,
@@ -127,13 +126,13 @@ class WorkerWatchdog:
             self._blame.begin(task.task_id)
             return True
 
-    def withdraw(self, task_id: str, reason: StopReason) -> bool:
-        """Ask a task to end; False when it is not here."""
+    def tell(self, command: TaskCommand) -> bool:
+        """Pass something on to a task; False when it is not here."""
         with self._lock:
-            if task_id not in self._tasks or self._handle is None:
+            if command.task_id not in self._tasks or self._handle is None:
                 return False
             try:
-                self._handle.send(Stop(task_id, reason))
+                self._handle.send(command)
             except WorkerGone:
                 return False
             return True

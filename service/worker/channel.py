@@ -21,12 +21,16 @@ from service.protocol.messages import (
     encode,
 )
 from service.protocol.pause_clock import PauseClock
+from service.protocol.preview import PreviewPicture
+from service.protocol.track_history import AskTrack
 
 HEARTBEAT_S = 1.0
 _BEST_EFFORT_MAX = 512
 _DURABLE_MAX = 2048
 _RESEND_S = 10.0
 _DELIVER_S = 30.0
+_URGENT_MAX = 64
+_QUESTIONS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,14 @@ class Ended:
 
 
 class MessageQueue:
-    """What waits to be sent: best effort in a ring that forgets, durable until acknowledged."""
+    """What waits to be sent: best effort in a ring that forgets, durable until acknowledged, of pictures the newest."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._filled = threading.Condition()
-        self._urgent: deque[FromWorker] = deque()
+        self._urgent: deque[FromWorker] = deque(maxlen=_URGENT_MAX)
         self._best: deque[BestEffort] = deque(maxlen=_BEST_EFFORT_MAX)
+        self._pictures: dict[str, PreviewPicture] = {}
         self._durable: OrderedDict[int, tuple[Durable, float]] = OrderedDict()
         self._ids = itertools.count(1)
         self._is_closed = False
@@ -60,7 +65,10 @@ class MessageQueue:
     def offer(self, message: BestEffort) -> None:
         """Send when there is time; the oldest is forgotten when too many wait."""
         with self._filled:
-            self._best.append(message)
+            if isinstance(message, PreviewPicture):
+                self._pictures[message.task_id] = message
+            else:
+                self._best.append(message)
             self._filled.notify_all()
 
     def deliver(self, make: Callable[[int], Durable]) -> None:
@@ -104,16 +112,20 @@ class MessageQueue:
 
     def _next(self) -> list[FromWorker]:
         with self._filled:
-            self._filled.wait_for(lambda: self._is_closed or self._urgent or self._best or self._due(), HEARTBEAT_S)
+            self._filled.wait_for(lambda: self._has_work(), HEARTBEAT_S)
             # Durable before best effort, in the order they came: an end never overtakes a start.
             out: list[FromWorker] = [*self._urgent, *self._due()]
             now_s = time.monotonic()
             for message in self._due():
                 self._durable[message.delivery_id] = (message, now_s)
-            out += self._best
+            out += [*self._best, *self._pictures.values()]
             self._urgent.clear()
             self._best.clear()
+            self._pictures.clear()
             return out
+
+    def _has_work(self) -> bool:
+        return bool(self._is_closed or self._urgent or self._best or self._pictures or self._due())
 
     def _due(self) -> list[Durable]:
         horizon_s = time.monotonic() - _RESEND_S
@@ -130,11 +142,30 @@ class Channel:
         self._samples = samples
         self._clock = clock
         self._alive_s = clock.now_s()
+        self._shown_until_s = 0.0
+        self._questions: deque[AskTrack] = deque(maxlen=_QUESTIONS_MAX)
 
     @property
     def age_s(self) -> float:
         """Seconds since the task last made progress."""
         return self._clock.now_s() - self._alive_s
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether somebody wants pictures now."""
+        return self._clock.now_s() < self._shown_until_s
+
+    def show(self, for_s: float) -> None:
+        """Somebody wants pictures for the next seconds."""
+        self._shown_until_s = self._clock.now_s() + for_s
+
+    def ask(self, question: AskTrack) -> None:
+        """Keep a question for the task's own thread; when too many wait, the oldest stays unanswered."""
+        self._questions.append(question)
+
+    def take_questions(self) -> list[AskTrack]:
+        """What was asked since the last call."""
+        return [self._questions.popleft() for _ in range(len(self._questions))]
 
     def beat(self) -> None:
         """The task made progress."""

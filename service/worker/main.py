@@ -24,12 +24,14 @@ from service.protocol.messages import (
     Sample,
     StartFailed,
     Stop,
-    StopReason,
     Task,
+    TaskCommand,
     TaskEnded,
     decode_command,
 )
 from service.protocol.pause_clock import PauseClock
+from service.protocol.preview import ShowPreview
+from service.protocol.track_history import AskTrack
 from service.worker.channel import HEARTBEAT_S, Channel, Ended, MessageQueue
 from service.worker.runners import BuildRunners, TaskRunners
 
@@ -93,8 +95,8 @@ class Worker:
             match command:
                 case Place(task=task):
                     self._begin(runners, task)
-                case Stop(task_id=task_id, reason=reason):
-                    self._stop(task_id, reason)
+                case Stop() | AskTrack() | ShowPreview():
+                    self._tell(command)
                 case Ack(delivery_id=delivery_id):
                     self._queue.acknowledge(delivery_id)
                 case Drain():
@@ -131,11 +133,18 @@ class Worker:
             logger.exception("the supervisor stores nothing; ending, so that the work is placed again")
             os._exit(1)
 
-    def _stop(self, task_id: str, reason: StopReason) -> None:
+    def _tell(self, command: TaskCommand) -> None:
         with self._lock:
-            channel = self._channels.get(task_id)
-            if channel is not None:
+            channel = self._channels.get(command.task_id)
+        if channel is None:
+            return  # it has just ended
+        match command:
+            case Stop(reason=reason):
                 channel.stop_reason = channel.stop_reason or reason
+            case AskTrack():
+                channel.ask(command)
+            case ShowPreview(for_s=for_s):
+                channel.show(for_s)
 
     def _drain(self) -> None:
         deadline_s = time.monotonic() + _DRAIN_S
