@@ -175,7 +175,7 @@ def _rss_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def main(connection: Connection, build: BuildRunners, log_level: int) -> None:
+def main(build: BuildRunners, log_level: int, connection: Connection) -> None:
     """A worker process from its first line to its last."""
     faulthandler.enable()
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s worker %(process)d %(name)s: %(message)s")

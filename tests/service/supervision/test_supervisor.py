@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMess
 from service.supervision.local import LocalEngine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
+from service.worker.main import main
 from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
 from tests.service.conftest import Serve
 
@@ -22,7 +24,7 @@ ONE = [WorkerPlan("w0", {"job": 1})]
 
 
 def _engine() -> LocalEngine:
-    return LocalEngine(build_scripted_bench, logging.WARNING)
+    return LocalEngine(partial(main, build_scripted_bench, logging.WARNING))
 
 
 class Listener:
