@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from pipelines.stream.sources.health import SourceHealth
 from pipelines.stream.sources.live import LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
-from pipelines.stream.sources.status import LiveOptions, SourceStatus
+from pipelines.stream.sources.status import LiveOptions
 from pipelines.stream.sources.uri import SourcePolicy
 from pipelines.stream.watch import watch
 from pipelines.types import FrameResult
-from service.protocol.messages import StreamStatus, StreamTask, Values
+from service.protocol.messages import StreamTask
 from service.protocol.push_socket import socket_path
 from service.protocol.stream_config import StreamConfig
 from service.protocol.track_history import TrackHistory, newest
@@ -29,6 +28,7 @@ from service.worker.evidence import EvidenceKeeper, EvidencePlan
 from service.worker.preview import Preview
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
+from service.worker.stream_status import StatusTeller
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +78,7 @@ class _Session:
         self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, networks.action.contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
-        self._counted: Counter[str] = Counter()
-        self._reconnects = 0
+        self._status = StatusTeller(task, channel, self._reporter, self._buffer)
         self._told_s = 0.0
         self._health = SourceHealth(config.analysis.fps, self._reporter.state)
         self._is_silent = True
@@ -155,40 +154,9 @@ class _Session:
             self._told_s = now_s
             status = reader.status()
             self._health.on_source(status)
-            self._tell_status(status, now_s)
+            self._status.tell(status, now_s)
 
     def _answer(self) -> None:
         for question in self._channel.take_questions():
             lines = newest(self._evidence.history(question.track_id))
             self._channel.offer(TrackHistory(question.task_id, question.question_id, lines))
-
-    def _tell_status(self, status: SourceStatus, now_s: float) -> None:
-        figures = self._reporter.figures
-        dropped = Counter(status.dropped) + Counter(dict(self._buffer.dropped_by_reason))
-        age_ms = round(1000 * (now_s - figures.times_s[-1]) + figures.latencies_ms[-1], 1) if figures.times_s else None
-        data: Values = {
-            "fps_in": round(status.fps_in, 2), "fps_analysed": figures.rate_hz(now_s), "frame_age_ms": age_ms,
-            "latency_ms": {name: figures.percentile(share) for name, share in _PERCENTILES.items()},
-            "dropped": {reason: int(count) for reason, count in dropped.items()}, "reconnects": status.reconnects,
-            "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
-            "frame_size": None if figures.frame_size is None else list(figures.frame_size),
-        }  # fmt: skip
-        self._channel.offer(StreamStatus(self._task.task_id, self._task.generation, data))
-        self._measure(status, dropped, age_ms)
-
-    def _measure(self, status: SourceStatus, dropped: Counter[str], age_ms: float | None) -> None:
-        stream, measure = self._task.task_id, self._reporter.measure
-        for reason, count in (dropped - self._counted).items():
-            measure("frames_dropped_total", "add", float(count), stream=stream, reason=reason)
-        self._counted = dropped
-        if status.reconnects > self._reconnects:
-            code = status.last_error.code if status.last_error else "unknown"
-            measure("stream_reconnects_total", "add", float(status.reconnects - self._reconnects), code=code)
-            self._reconnects = status.reconnects
-        if age_ms is not None:
-            measure("frame_age_seconds", "set", age_ms / 1000, stream=stream)
-        measure("tracks_active", "set", float(len(self._reporter.figures.tracks)), stream=stream)
-        self._reporter.flush()
-
-
-_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
