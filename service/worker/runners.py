@@ -80,9 +80,11 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
+    from models.weights.registry import load_registry
     from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_networks
+    from pipelines.stream.build import NetworkChoice, load_action, load_networks
     from pipelines.stream.config import StreamConfig
+    from service.worker.action_models import ActionModels
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
 
@@ -90,13 +92,15 @@ def build_runners(settings: Settings) -> NetworkRunners:
     device = worker_device(settings.device, multiprocessing.current_process().name)
     choice = NetworkChoice(device=device, threads=settings.threads)
     networks = shared(load_networks(choice, store), device)
-    jobs = JobRunner(networks, choice, store, source_policy(settings), settings)
+    registry = load_registry()
+    models = ActionModels(networks, lambda name: load_action(replace(choice, model=name), registry, store))
+    jobs = JobRunner(models, source_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(networks, choice, store, live_policy(settings))
+    streams = StreamRunner(models, live_policy(settings))
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)

@@ -2,13 +2,10 @@
 
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from models.weights.registry import load_registry
-from models.weights.store import WeightStore
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.build import NetworkChoice, Networks, build_pipeline, load_action
+from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import StreamConfig as PipelineConfig
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources.health import SourceHealth
@@ -23,6 +20,7 @@ from service.protocol.messages import StreamTask
 from service.protocol.push_socket import socket_path
 from service.protocol.stream_config import StreamConfig
 from service.protocol.track_history import TrackHistory, newest
+from service.worker.action_models import ActionModels
 from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan
 from service.worker.preview import Preview
@@ -40,24 +38,16 @@ _SILENCE_S = 10.0
 class StreamRunner:
     """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own."""
 
-    def __init__(self, networks: Networks, choice: NetworkChoice, store: WeightStore, policy: SourcePolicy) -> None:
-        self._networks = networks
-        self._choice = choice
-        self._store = store
+    def __init__(self, models: ActionModels, policy: SourcePolicy) -> None:
+        self._models = models
         self._policy = policy
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
         config = StreamConfig.model_validate({name: task.config[name] for name in StreamConfig.model_fields})
-        networks = self._require_networks(config.analysis.model)
+        networks = self._models.require(config.analysis.model)
         session = _Session(task, channel, config, networks, self._policy)
         return session.run()
-
-    def _require_networks(self, model: str | None) -> Networks:
-        if model is None or model == self._networks.action.contract.name:
-            return self._networks
-        action = load_action(replace(self._choice, model=model), load_registry(), self._store)
-        return replace(self._networks, action=action)
 
 
 class _Session:

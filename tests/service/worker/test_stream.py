@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from pydantic import JsonValue
 
-from models.weights.store import WeightStore
-from pipelines.stream.build import NetworkChoice
 from pipelines.stream.sources.uri import SourcePolicy
 from service.protocol.messages import BestEffort, Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
@@ -26,6 +24,7 @@ from service.protocol.stream_config import Privacy, Source, StreamConfig
 from service.protocol.track_history import AskTrack, TrackHistory
 from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.stream import StreamRunner
+from tests.service.worker.action_models import only
 from tests.stream_fakes import networks_of
 
 FALLING = (0.0, 5.0, 0.0)
@@ -66,10 +65,7 @@ class Pushed:
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
         self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
-        runner = StreamRunner(
-            networks_of(FALLING), NetworkChoice(), WeightStore(folder, None, offline=True),
-            SourcePolicy(schemes=frozenset({"push"})),
-        )  # fmt: skip
+        runner = StreamRunner(only(networks_of(FALLING)), SourcePolicy(schemes=frozenset({"push"})))
         self.ended: list[Ended] = []
         self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
         self._thread.start()
