@@ -155,7 +155,7 @@ def _room(settings: Settings, supervisor: Supervisor) -> Room:
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
     return Room(
         slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
-        job_slots=supervisor.slots("job"), jobs_free=supervisor.room("job"), workers=len(health),
+        job_slots=supervisor.slots("job"), jobs_free=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip
 

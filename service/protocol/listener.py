@@ -9,16 +9,16 @@ LossReason = Literal["crashed", "stalled", "out_of_memory", "ended"]
 
 
 class TaskListener(Protocol):
-    """The slice that owns a kind of task. Called from the workers' threads."""
+    """The slice that owns a kind of task. Called from the watchdogs' threads."""
 
     def on_message(self, message: TaskMessage) -> None:
-        """Take what a task says; a durable message is acknowledged once this returns, and said again if it raises."""
+        """Take what a task says; a durable message is acknowledged once this returns, and sent again if it raises."""
         ...
 
     def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
         """A task's worker is gone; `is_suspect` when the task is why, as far as one can know."""
         ...
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         """There may be a free slot."""
         ...

@@ -21,7 +21,7 @@ Outcome = Literal["succeeded", "failed", "cancelled", "released"]
 
 
 class ProtocolMismatch(Exception):
-    """Bytes that are no message of this version."""
+    """Bytes that are not a message of this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class JobTask:
 class StreamTask:
     """Watch one camera until told otherwise.
 
-    generation: grows with every placement; what an older one still says is ignored.
+    generation: grows with every placement; what an older placement still says is ignored.
     uri: with its credentials.
     """
 
@@ -253,7 +253,7 @@ def decode_command(data: bytes) -> ToWorker:
     try:
         return _TO_WORKER.validate_json(data)
     except ValidationError as error:
-        raise ProtocolMismatch(f"{len(data)} bytes are no command of protocol {PROTOCOL}: {_first(error)}") from error
+        raise ProtocolMismatch(f"{len(data)} bytes: not a command of protocol {PROTOCOL}: {_first(error)}") from error
 
 
 def encode(message: FromWorker) -> bytes:
@@ -266,7 +266,7 @@ def decode(data: bytes) -> FromWorker:
     try:
         return _FROM_WORKER.validate_json(data)
     except ValidationError as error:
-        raise ProtocolMismatch(f"{len(data)} bytes are no message of protocol {PROTOCOL}: {_first(error)}") from error
+        raise ProtocolMismatch(f"{len(data)} bytes: not a message of protocol {PROTOCOL}: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> str:

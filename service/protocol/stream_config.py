@@ -1,4 +1,4 @@
-"""Everything that is settled about a stream: what clients write, the database keeps and a worker is given."""
+"""Everything that is settled about a stream: what clients write, the database stores and a worker is given."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Keeps every enabled stream on a worker, and takes what the workers say of it."""
+"""Keeps every enabled stream on a worker, and takes in what the workers report of it."""
 
 import logging
 import threading
@@ -38,7 +38,7 @@ class Placer(Protocol):
         """Ask a stream to end; False when no worker has it."""
         ...
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         """Free slots."""
         ...
 
@@ -69,7 +69,7 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveOutputs:
-    """Where goes what a worker says that is not stored.
+    """Where a worker's messages go that are not stored.
 
     publish: messages of frames.  show: pictures.  answer: what a worker remembers of a person.
     """
@@ -94,7 +94,7 @@ class StreamDispatcher:
         self._outputs = outputs
         self._witness = witness
         self._options = options
-        # Held while a stream is handed to a worker or called back: a change must not fall between the two.
+        # Held while a stream is handed to a worker or called back: no change may fall between reading and placing it.
         self._moving = threading.Lock()
         self._placements = Placements()
         self._pauses = Pauses(clock)
@@ -111,14 +111,14 @@ class StreamDispatcher:
         self._rounds.start()
 
     def stop(self) -> None:
-        """Place nothing any more; what runs goes on. May be called twice."""
+        """Place nothing more; what runs goes on. May be called twice."""
         self._rounds.stop()
 
     def wake(self) -> None:
         """A stream was added or changed."""
         self._rounds.wake()
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         """A worker may have a slot."""
         self._rounds.wake()
 
@@ -136,7 +136,7 @@ class StreamDispatcher:
         return {} if placement is None else dict(placement.figures)
 
     def on_message(self, message: TaskMessage) -> None:
-        """Take what a worker says of a stream; what an older placement still says is passed over."""
+        """Take what a worker says of a stream; what an older placement still says is ignored."""
         match message:
             case FrameResults():
                 self._tell_frame(message)
@@ -152,7 +152,7 @@ class StreamDispatcher:
             case TaskEnded():
                 self._end(message)
             case _:
-                logger.error("stream %s said %s, which only jobs say", message.task_id, message.type)
+                logger.error("stream %s sent %s, which only jobs send", message.task_id, message.type)
 
     def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
         """Place a stream again whose worker is gone, or quarantine it when that happened twice."""
@@ -164,7 +164,7 @@ class StreamDispatcher:
                     self._judge_loss(transaction, row, reason, is_suspect)
             self._close(task.task_id, row)
         finally:
-            # Nobody tells of a loss twice: whatever the database says, it must be placed again.
+            # A loss is reported once: whatever the database says, the stream must be placed again.
             self._placements.remove(task.task_id)
             self._rounds.wake()
 
@@ -188,7 +188,7 @@ class StreamDispatcher:
             self._pauses.forget(stream_id)
 
     def _place_all(self) -> None:
-        if self._placer.room("stream") <= 0:
+        if self._placer.free_slots("stream") <= 0:
             return
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
@@ -216,7 +216,7 @@ class StreamDispatcher:
     def _take(self, fact: Fact) -> None:
         placement = self._placements.current(fact.task_id, fact.generation)
         if placement is None:
-            logger.debug("stream %s: %s of an older placement is passed over", fact.task_id, fact.name)
+            logger.debug("stream %s: %s of an older placement is ignored", fact.task_id, fact.name)
             return
         if fact.name == "stream.state_changed":
             self._take_state(fact)

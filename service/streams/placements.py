@@ -49,7 +49,7 @@ class Placements:
         return placement if placement is not None and placement.row.generation == generation else None
 
     def note(self, stream_id: str, generation: int, figures: Mapping[str, JsonValue]) -> None:
-        """Keep a worker's last word; what an older placement says is passed over."""
+        """Keep a worker's last word; what an older placement says is ignored."""
         with self._lock:
             placement = self._placed.get(stream_id)
             if placement is not None and placement.row.generation == generation:

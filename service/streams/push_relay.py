@@ -29,7 +29,7 @@ async def relay(socket: WebSocket, path: Path) -> None:
                 return
             data = message.get("bytes")
             if data is None:
-                await socket.close(_UNSUPPORTED, "a frame is a binary message: JPEG, or H.264 in MPEG-TS")
+                await socket.close(_UNSUPPORTED, "a frame must be a binary message: a JPEG, or H.264 in MPEG-TS")
                 return
             if len(data) > MESSAGE_BYTES_MAX:
                 await socket.close(_TOO_BIG, f"a message holds at most {MESSAGE_BYTES_MAX} bytes")
@@ -39,8 +39,8 @@ async def relay(socket: WebSocket, path: Path) -> None:
     except WebSocketDisconnect:
         return
     except (OSError, TimeoutError) as error:
-        logger.info("push: the worker does not take frames: %s", error or "timeout")
-        await socket.close(_TRY_LATER, "the stream's worker does not take frames; try again")
+        logger.info("push: the worker does not accept frames: %s", error or "timeout")
+        await socket.close(_TRY_LATER, "the stream's worker does not accept frames; try again")
     finally:
         writer.close()
 

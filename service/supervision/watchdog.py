@@ -87,7 +87,7 @@ class WorkerWatchdog:
         """Slots for a kind of task when the worker is ready."""
         return self._tasks.slots(kind)
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         """Free slots for a kind of task; 0 when the worker is not ready."""
         with self._lock:
             if not self._record.is_ready or self._stopping.is_set():
@@ -208,7 +208,7 @@ class WorkerWatchdog:
         with self._lock:
             self._record.become_ready(facts)
         logger.info("worker %s is ready after %.1f s", self._name, self._clock.now_s() - self._record.launched_s)
-        self._tell_room()
+        self._tell_free_slot()
 
     def _take_heartbeat(self, beat: Heartbeat) -> None:
         self._record.rss_bytes = beat.rss_bytes
@@ -240,7 +240,7 @@ class WorkerWatchdog:
             self._tasks.settle(message.delivery_id)
             self._acknowledge(message)
         if isinstance(message, TaskEnded):
-            self._tell_room()
+            self._tell_free_slot()
 
     def _acknowledge(self, message: Fact | TaskEnded) -> None:
         try:
@@ -277,6 +277,6 @@ class WorkerWatchdog:
         # Many workers that lost the same disk must not come back in the same instant.
         self._stopping.wait(wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads restarts, guards nothing
 
-    def _tell_room(self) -> None:
+    def _tell_free_slot(self) -> None:
         for listener in self._listeners.values():
-            listener.on_room()
+            listener.on_free_slot()

@@ -87,7 +87,7 @@ class Worker:
             try:
                 command = decode_command(self._connection.recv_bytes())
             except (EOFError, OSError):
-                logger.debug("the supervisor closed its end: nobody can take what tasks still do")
+                logger.debug("the supervisor closed its end: nobody would hear what tasks still do")
                 return
             except ProtocolMismatch as error:
                 logger.error("%s", error)
@@ -119,7 +119,7 @@ class Worker:
             ended = Ended("failed", {}, error.code, str(error))
         except Exception as error:
             logger.exception("task %s", task.task_id)
-            ended = Ended("failed", {}, "internal", f"{type(error).__name__} in the worker; its log has the reason")
+            ended = Ended("failed", {}, "internal", f"{type(error).__name__} in the worker; see its log for the reason")
         with self._lock:
             self._channels.pop(task.task_id, None)
             self._threads.pop(task.task_id, None)
@@ -130,7 +130,7 @@ class Worker:
                 )
             )
         except TimeoutError:
-            logger.exception("the supervisor stores nothing; ending, so that the work is placed again")
+            logger.exception("the supervisor has stopped storing messages; ending, so that the work is placed again")
             os._exit(1)
 
     def _tell(self, command: TaskCommand) -> None:

@@ -112,7 +112,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
 
 def worker_device(device: str, process: str) -> str:
-    """Where a worker's networks run: `cuda` gives each worker a device of its own, in the order of their names.
+    """Where a worker's networks run: `cuda` gives each worker its own device, in the order of their names.
 
     process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
     """
@@ -126,7 +126,7 @@ def shared(networks: "Networks", device: str) -> "Networks":
     """The networks as the streams of a worker share them.
 
     On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
-    one big one, and every stream would wait for the slowest: there each calls for itself.
+    one big one, and every stream would wait for the slowest, so there each stream calls the networks itself.
     """
     if device == "cpu":
         return networks

@@ -12,9 +12,9 @@ from service.commands.serve import run_server
 from service.settings import load_settings
 from service.supervision.local import LocalEngine
 from service.worker.main import main
-from tests.fakes import build_scripted_bench
+from tests.fakes import build_scripted_runners
 
 if __name__ == "__main__":
     logging.basicConfig(level="INFO")
-    application = create_app(load_settings(), LocalEngine(partial(main, build_scripted_bench, logging.INFO)))
+    application = create_app(load_settings(), LocalEngine(partial(main, build_scripted_runners, logging.INFO)))
     sys.exit(run_server(application, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0, "info"))

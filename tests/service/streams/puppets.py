@@ -85,8 +85,8 @@ class Puppet:
         self._ending.set()
 
 
-class PuppetBench:
-    """A worker's bench for the thread engine; every stream that is placed becomes a puppet."""
+class PuppetRunners:
+    """A worker's runners for the thread engine; every stream that is placed becomes a puppet."""
 
     def __init__(self, fps_budget: float = 100.0) -> None:
         self._placed: queue.Queue[Puppet] = queue.Queue()
@@ -111,7 +111,7 @@ class PuppetBench:
 
 @dataclass
 class FakePlacer:
-    """Takes every stream and does nothing with it; `refuses` has no room."""
+    """Takes every stream and does nothing with it; `refuses` has no free slot."""
 
     tasks: list[StreamTask] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
@@ -130,7 +130,7 @@ class FakePlacer:
         self.withdrawn.append(task_id)
         return task_id in self.running
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         return 0 if self.refuses or kind != "stream" else 16
 
 

@@ -1,25 +1,16 @@
-"""Snapshot and preview: pictures that a worker sends while somebody looks; and frames that a client pushes."""
+"""Snapshot and preview: pictures that a worker sends while somebody looks."""
 
 import asyncio
-import shutil
-import socket
-import struct
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
-from pipelines.stream.sources.push import PushFeed
 from service.errors import AtCapacity
 from service.protocol.messages import TaskCommand
 from service.protocol.preview import SHOW_S, PreviewPicture, ShowPreview
-from service.protocol.push_socket import MESSAGE_BYTES_MAX, reachable
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
-from service.worker.push_server import PushServer
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, JPEG
 
@@ -149,85 +140,3 @@ def test_folders_of_an_earlier_server_are_removed(tmp_path: Path) -> None:
     StreamFolders(root).open()
 
     assert not root.exists()
-
-
-@pytest.fixture(params=["short", "long"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder whose socket's name fits into the system's 108 bytes, and one whose name does not."""
-    return tmp_path if request.param == "short" else tmp_path / ("n" * 90) / ("m" * 90)
-
-
-def test_socket_is_reachable_however_deep_its_folder_lies(home: Path) -> None:
-    path = home / "push.sock"
-    feed = PushFeed()
-    server = PushServer(path, feed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()  # left by a worker that was killed
-    server.start()
-
-    with reachable(path) as name, socket.socket(socket.AF_UNIX) as client:
-        client.connect(name)
-        client.sendall(struct.pack(">I", len(JPEG)) + JPEG)
-        found = feed.take(10.0, threading.Event())
-    server.stop()
-    server.stop()
-
-    assert found == JPEG
-    assert not path.exists()
-
-
-def _pushing(stage: Stage, stream_id: str) -> ClientConnection:
-    return connect(stage.service.url.replace("http", "ws") + f"/v1/streams/{stream_id}/push", max_size=None)
-
-
-def test_pushed_frames_reach_the_worker_in_order(stage: Stage) -> None:
-    stream_id = stage.add("push:")
-    feed = PushFeed()
-    server = PushServer(stage.service.home / "blobs" / "streams" / stream_id / "push.sock", feed)
-    with _pushing(stage, stream_id) as client:
-        server.start()  # the client may be there first
-        for number in range(3):
-            client.send(JPEG + bytes([number]))
-        found = [feed.take(10.0, threading.Event()) for _ in range(3)]
-    end = feed.take(10.0, threading.Event())
-    server.stop()
-
-    assert found == [JPEG + bytes([number]) for number in range(3)]
-    assert end == b""
-    assert stage.get(f"/v1/streams/{stream_id}")["links"]["push"] == f"/v1/streams/{stream_id}/push"  # type: ignore[index]
-
-
-@pytest.mark.parametrize(
-    ("message", "code"), [("text", 1003), (b"x" * (MESSAGE_BYTES_MAX + 1), 1009)], ids=["text", "too large"]
-)
-def test_pushed_nonsense_is_refused(stage: Stage, message: str | bytes, code: int) -> None:
-    stream_id = stage.add("push:")
-    server = PushServer(stage.service.home / "blobs" / "streams" / stream_id / "push.sock", PushFeed())
-    server.start()
-
-    with _pushing(stage, stream_id) as client:
-        client.send(message)
-        with pytest.raises(ConnectionClosed) as caught:
-            client.recv(10)
-    server.stop()
-
-    assert caught.value.rcvd is not None
-    assert caught.value.rcvd.code == code
-
-
-def test_frames_are_pushed_to_push_streams_only(stage: Stage) -> None:
-    stream_id = stage.add()
-
-    with pytest.raises(InvalidStatus) as caught, _pushing(stage, stream_id):
-        pass
-
-    assert caught.value.response.status_code == 422
-
-
-def test_folder_that_is_gone_is_no_socket(tmp_path: Path) -> None:
-    deep = tmp_path / ("n" * 120)
-    deep.mkdir()
-    shutil.rmtree(deep)
-
-    with pytest.raises(FileNotFoundError), reachable(deep / "push.sock"):
-        pass

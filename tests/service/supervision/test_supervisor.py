@@ -16,7 +16,7 @@ from service.supervision.local import LocalEngine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
 from service.worker.main import main
-from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
+from tests.fakes import ThreadEngine, build_broken_runners, build_scripted_runners
 from tests.service.conftest import Serve
 
 FAST = Limits(backoff_s=(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
@@ -24,7 +24,7 @@ ONE = [WorkerPlan("w0", {"job": 1})]
 
 
 def _engine() -> LocalEngine:
-    return LocalEngine(partial(main, build_scripted_bench, logging.WARNING))
+    return LocalEngine(partial(main, build_scripted_runners, logging.WARNING))
 
 
 class Listener:
@@ -50,7 +50,7 @@ class Listener:
             self.lost.append((task.task_id, reason, is_suspect))
             self._changed.notify_all()
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
@@ -163,7 +163,7 @@ def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
     )
     supervisor.listen("job", Listener())
     supervisor.start()
-    while supervisor.room("job") < 4:
+    while supervisor.free_slots("job") < 4:
         time.sleep(0.01)
 
     placed = [supervisor.place(_task(tmp_path, "script frames 99999 pause 0.01", f"job_{n}")) for n in range(5)]
@@ -175,7 +175,7 @@ def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
 
 
 def test_workers_that_cannot_start_say_why(serve: Serve) -> None:
-    service = serve(ThreadEngine(build_broken_bench), FAST, is_ready=False)
+    service = serve(ThreadEngine(build_broken_runners), FAST, is_ready=False)
     until = time.monotonic() + 10
     while "weights_missing" not in service.http.get("/readyz").text:
         assert time.monotonic() < until

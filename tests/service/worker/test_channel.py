@@ -4,7 +4,9 @@ import multiprocessing
 import threading
 from collections import deque
 
-from service.protocol.messages import FromWorker, StreamStatus, StreamTask, TaskEnded, decode
+import pytest
+
+from service.protocol.messages import FromWorker, JobTask, StreamStatus, StreamTask, TaskEnded, decode
 from service.protocol.pause_clock import PauseClock
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import AskTrack
@@ -70,3 +72,29 @@ def test_questions_are_taken_once_and_the_oldest_of_too_many_is_dropped() -> Non
 
     assert taken == list(range(4, 20))
     assert channel.take_questions() == []
+
+
+def test_task_is_no_older_after_its_process_was_held_still() -> None:
+    now_s = [0.0]
+    clock = PauseClock(1.0, lambda: now_s[0])
+    ours, _ = multiprocessing.Pipe()
+    channel = Channel(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), clock)
+
+    for moment_s in (1.0, 2.0, 182.0):
+        now_s[0] = moment_s
+        clock.tick()
+
+    assert channel.age_s == pytest.approx(3.0)
+
+
+def test_task_that_hangs_in_a_process_that_runs_grows_older() -> None:
+    now_s = [0.0]
+    clock = PauseClock(1.0, lambda: now_s[0])
+    ours, _ = multiprocessing.Pipe()
+    channel = Channel(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), clock)
+
+    for second in range(1, 181):
+        now_s[0] = float(second)
+        clock.tick()
+
+    assert channel.age_s == pytest.approx(180.0)
