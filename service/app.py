@@ -42,6 +42,7 @@ from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.wiring import Foundation, LiveServices, build_live
+from service.worker.main import main as run_worker
 from service.worker.runners import build_runners, source_policy
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     log = EventLog(database, hub.publish)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
-    engine = engine or LocalEngine(partial(build_runners, settings), level)
+    engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
     dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", dispatcher)

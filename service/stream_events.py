@@ -14,7 +14,7 @@ from service.events.rules import Rule, RuleBook
 from service.events.store import ClipState
 from service.events.zones import Zone
 from service.protocol.messages import Fact
-from service.streams.schemas import RuleSpec, StreamConfig, ZoneSpec
+from service.protocol.stream_config import RuleSpec, StreamConfig, ZoneSpec
 from service.streams.store import StreamRow
 
 _ACTIONS: dict[str, ActionFact] = {name: name for name in get_args(ActionFact)}

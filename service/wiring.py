@@ -17,7 +17,6 @@ from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.live.hub import Hub
-from service.protocol.track_history import ask
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
@@ -25,16 +24,17 @@ from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
-from service.streams.dispatch import StreamDispatcher
-from service.streams.pictures import PictureFolder
+from service.streams.dispatch import LiveOutputs, StreamDispatcher
+from service.streams.folders import StreamFolders
+from service.streams.pictures import Previews
 from service.streams.store import StreamRow
+from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
 from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
-_ANSWER_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,20 @@ class LiveServices:
     dispatcher: StreamDispatcher
     events: EventControl
     evidence: EvidenceFolder
-    pictures: PictureFolder
+    folders: StreamFolders
+    previews: Previews
     sinks: SinkControl
     client: httpx.Client
 
     @property
     def parts(self) -> Sequence[object]:
         """What routes ask for."""
-        return (self.streams, self.events, self.evidence, self.pictures, self.sinks)
+        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
         self.evidence.open()
+        self.folders.open()
         self.sinks.start()
         self.dispatcher.start()
 
@@ -97,14 +99,13 @@ def build_live(base: Foundation) -> LiveServices:
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
     events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
-    pictures = PictureFolder(settings.blobs / "streams")
-    evidence = EvidenceFolder(
-        settings.blobs / "evidence", settings.retention_evidence_bytes,
-        lambda stream_id, number: ask(pictures.folder(stream_id), number, _ANSWER_S),
-    )  # fmt: skip
-    witness = StreamEvents(events, evidence.remove, pictures.remove)
+    folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
+    histories = TrackHistories(base.supervisor.tell)
+    evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
+    witness = StreamEvents(events, evidence.remove, partial(_forget_pictures, folders, previews))
+    outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, base.hub.publish, witness, partial(_task_options, evidence, pictures)
+        base.log, base.supervisor, outputs, witness, partial(_task_options, evidence, folders)
     )
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
@@ -117,7 +118,7 @@ def build_live(base: Foundation) -> LiveServices:
         lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
-    watching = LiveServices(settings, streams, dispatcher, events, evidence, pictures, sinks, client)
+    watching = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
     base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
     return watching
 
@@ -127,8 +128,13 @@ def camera_policy(settings: Settings) -> SourcePolicy:
     return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
 
 
-def _task_options(evidence: EvidenceFolder, pictures: PictureFolder, row: StreamRow) -> dict[str, JsonValue]:
-    return {"folder": str(pictures.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
+def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str) -> None:
+    previews.forget(stream_id)
+    folders.remove(stream_id)
+
+
+def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamRow) -> dict[str, JsonValue]:
+    return {"folder": str(folders.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
 
 
 def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
@@ -149,7 +155,7 @@ def _room(settings: Settings, supervisor: Supervisor) -> Room:
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
     return Room(
         slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
-        job_slots=supervisor.slots("job"), jobs_free=supervisor.room("job"), workers=len(health),
+        job_slots=supervisor.slots("job"), jobs_free=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip
 

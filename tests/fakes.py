@@ -30,8 +30,9 @@ from service.protocol.messages import (
 )
 from service.protocol.pause_clock import PauseClock
 from service.supervision.local import WorkerGone
-from service.worker.main import BuildRunners, Channel, Ended, Worker
-from service.worker.main import Outbox as WorkerOutbox
+from service.worker.channel import Channel, Ended, MessageQueue
+from service.worker.main import Worker
+from service.worker.runners import BuildRunners
 
 
 def waving_keypoints(time_s: float, centre_px: tuple[float, float] = (320.0, 240.0)) -> FloatArray:
@@ -104,8 +105,8 @@ def scores_of(
     return (ActionScores(track_id, time_s, np.array(probabilities, np.float32), status),)
 
 
-class ScriptedBench:
-    """A worker's bench that reads what to do from the first line of the "video": words with numbers.
+class ScriptedRunners:
+    """A worker's runners: reads what to do from the first line of the "video": words with numbers.
 
     frames 30, pause 0.01 (seconds per frame), people 1, then one of: ok, crash, hang, fail CODE, grow MIB.
     Anything that does not begin with `script` is refused as no video.
@@ -161,20 +162,20 @@ class ScriptedBench:
             raise error
 
 
-def build_scripted_bench() -> ScriptedBench:
+def build_scripted_runners() -> ScriptedRunners:
     """Picklable, for workers that are really spawned."""
-    return ScriptedBench()
+    return ScriptedRunners()
 
 
-def build_broken_bench() -> ScriptedBench:
+def build_broken_runners() -> ScriptedRunners:
     """A worker that cannot start."""
     raise WeightsMissing("fake.onnx is neither cached nor reachable")
 
 
 class ThreadEngine:
-    """Workers as threads of the test: they start at once. Not for benches that crash."""
+    """Workers as threads of the test: they start at once. Not for runners that crash."""
 
-    def __init__(self, build: BuildRunners = build_scripted_bench) -> None:
+    def __init__(self, build: BuildRunners = build_scripted_runners) -> None:
         self._build = build
 
     def launch(self, name: str) -> "ThreadWorker":
@@ -221,4 +222,4 @@ class SilentChannel(Channel):
 
     def __init__(self) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(JobTask("job_1", 1, "", ""), WorkerOutbox(ours), deque(), PauseClock(1.0))
+        super().__init__(JobTask("job_1", 1, "", ""), MessageQueue(ours), deque(), PauseClock(1.0))

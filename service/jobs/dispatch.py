@@ -15,8 +15,8 @@ from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
 from service.periodic import Rounds
+from service.protocol.listener import LossReason
 from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
-from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Placer(Protocol):
         """Ask a job to end; False when no worker has it."""
         ...
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         """Free slots."""
         ...
 
@@ -78,7 +78,7 @@ class JobDispatcher:
         """A job was queued."""
         self._rounds.wake()
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         """A worker may have a slot."""
         self._rounds.wake()
 
@@ -107,7 +107,7 @@ class JobDispatcher:
 
     def _place_all(self) -> None:
         self._end_overdue()
-        while not self._rounds.is_over and self._placer.room("job") > 0 and self._place_next():
+        while not self._rounds.is_over and self._placer.free_slots("job") > 0 and self._place_next():
             pass
 
     def _place_next(self) -> bool:

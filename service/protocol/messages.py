@@ -9,7 +9,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, JsonValue, TypeAdapter, ValidationError
 
-PROTOCOL = 1
+from service.protocol.preview import PreviewPicture, ShowPreview
+from service.protocol.track_history import AskTrack, TrackHistory
+
+PROTOCOL = 2
 
 Values: TypeAlias = dict[str, JsonValue]
 StopReason = Literal["cancelled", "drain"]
@@ -18,7 +21,7 @@ Outcome = Literal["succeeded", "failed", "cancelled", "released"]
 
 
 class ProtocolMismatch(Exception):
-    """Bytes that are no message of this version."""
+    """Bytes that are not a message of this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class JobTask:
 class StreamTask:
     """Watch one camera until told otherwise.
 
-    generation: grows with every placement; what an older one still says is ignored.
+    generation: grows with every placement; what an older placement still says is ignored.
     uri: with its credentials.
     """
 
@@ -87,7 +90,8 @@ class Drain:
     type: Literal["drain"] = "drain"
 
 
-ToWorker: TypeAlias = Annotated[Place | Stop | Ack | Drain, Discriminator("type")]
+TaskCommand: TypeAlias = Stop | AskTrack | ShowPreview
+ToWorker: TypeAlias = Annotated[Place | Stop | AskTrack | ShowPreview | Ack | Drain, Discriminator("type")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +220,22 @@ class TaskEnded:
     type: Literal["task_ended"] = "task_ended"
 
 
-BestEffort: TypeAlias = JobProgress | FrameResults | StreamStatus
+BestEffort: TypeAlias = JobProgress | FrameResults | StreamStatus | TrackHistory | PreviewPicture
 Durable: TypeAlias = Fact | TaskEnded
 TaskMessage: TypeAlias = BestEffort | Durable
 FromWorker: TypeAlias = Annotated[
-    Hello | Ready | StartFailed | Heartbeat | Drained | JobProgress | FrameResults | StreamStatus | Fact | TaskEnded,
+    Hello
+    | Ready
+    | StartFailed
+    | Heartbeat
+    | Drained
+    | JobProgress
+    | FrameResults
+    | StreamStatus
+    | TrackHistory
+    | PreviewPicture
+    | Fact
+    | TaskEnded,
     Discriminator("type"),
 ]
 
@@ -238,7 +253,7 @@ def decode_command(data: bytes) -> ToWorker:
     try:
         return _TO_WORKER.validate_json(data)
     except ValidationError as error:
-        raise ProtocolMismatch(f"{len(data)} bytes are no command of protocol {PROTOCOL}: {_first(error)}") from error
+        raise ProtocolMismatch(f"{len(data)} bytes: not a command of protocol {PROTOCOL}: {_first(error)}") from error
 
 
 def encode(message: FromWorker) -> bytes:
@@ -251,7 +266,7 @@ def decode(data: bytes) -> FromWorker:
     try:
         return _FROM_WORKER.validate_json(data)
     except ValidationError as error:
-        raise ProtocolMismatch(f"{len(data)} bytes are no message of protocol {PROTOCOL}: {_first(error)}") from error
+        raise ProtocolMismatch(f"{len(data)} bytes: not a message of protocol {PROTOCOL}: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> str:

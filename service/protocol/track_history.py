@@ -1,65 +1,42 @@
-"""The last seconds of a person's skeletons: asked for by the service with a file, answered by the stream's worker."""
+"""A question about one person of a stream, and the worker's answer: the skeletons that it still remembers."""
 
-import logging
-import re
-import secrets
-import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-logger = logging.getLogger(__name__)
-
-_POLL_S = 0.02
-_QUESTION = re.compile(r"track-(\d+)-[0-9a-f]+\.ask")
+ANSWER_BYTES_MAX = 4 * 2**20
+"""Text in one answer: the last minutes of one person at any rate that a camera is analysed at."""
 
 
-def ask(folder: Path, track_id: int, timeout_s: float) -> list[str]:
-    """What the worker of the stream in a folder remembers of a person, one JSON object a line.
+@dataclass(frozen=True, slots=True)
+class AskTrack:
+    """Asks for one person's last seconds; the `TrackHistory` with the same `question_id` is the answer."""
 
-    Empty where it remembers nothing, and where no worker answered in time.
+    task_id: str
+    question_id: str
+    track_id: int
+    type: Literal["ask_track"] = "ask_track"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHistory:
+    """The answer; best effort, because whoever asked waits only a moment.
+
+    lines: one JSON object per frame, oldest first; empty for a person that the worker does not know.
     """
-    if not folder.is_dir():
-        return []
-    question = folder / f"track-{track_id}-{secrets.token_hex(4)}.ask"
-    answer = question.with_suffix(".jsonl")
-    deadline_s = time.monotonic() + timeout_s
-    try:
-        question.touch()
-        while not answer.exists() and time.monotonic() < deadline_s:
-            time.sleep(_POLL_S)
-        return answer.read_text(encoding="utf-8").splitlines() if answer.exists() else []
-    except FileNotFoundError:
-        return []  # the stream was removed meanwhile
-    finally:
-        question.unlink(missing_ok=True)
-        answer.unlink(missing_ok=True)
+
+    task_id: str
+    question_id: str
+    lines: tuple[str, ...] = ()
+    type: Literal["track_history"] = "track_history"
 
 
-def answer_questions(folder: Path, lines_of: Callable[[int], Iterable[str]]) -> None:
-    """Answer what is asked in a folder; `lines_of` gives the lines of a person."""
-    try:
-        questions = [path for path in folder.iterdir() if path.suffix == ".ask"]
-    except FileNotFoundError:
-        return
-    for question in questions:
-        found = _QUESTION.fullmatch(question.name)
-        try:
-            question.unlink()
-            if found is not None:
-                _write(question.with_suffix(".jsonl"), lines_of(int(found[1])))
-        except FileNotFoundError:
-            continue  # whoever asked has waited long enough
-        except OSError as error:
-            logger.warning("%s: not answered: %s", question.name, error.strerror)
-
-
-def forget_questions(folder: Path) -> None:
-    """Remove what a server that was killed left."""
-    for path in folder.glob("track-*"):
-        path.unlink(missing_ok=True)
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    partial.replace(path)
+def newest(lines: Sequence[str], bytes_max: int = ANSWER_BYTES_MAX) -> tuple[str, ...]:
+    """The last lines that fit into an answer, oldest first."""
+    total, first = 0, len(lines)
+    while first > 0:
+        total += len(lines[first - 1].encode())
+        if total > bytes_max:
+            break
+        first -= 1
+    return tuple(lines[first:])

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from service.database import Database, now
 from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
 from service.event_log import EventLog
+from service.protocol.stream_config import StreamConfig
 from service.sources import SourcePolicy, redact_uri
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message
 from service.streams.schemas import (
     CapacityRead,
     JobRoom,
-    StreamConfig,
     StreamCreate,
     StreamPatch,
     StreamRead,

@@ -1,25 +1,27 @@
-"""Keeps every enabled stream on a worker, and takes what the workers say of it."""
+"""Keeps every enabled stream on a worker, and takes in what the workers report of it."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
 from service.event_log import EventLog, Message, Transaction
 from service.periodic import Rounds
+from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
+from service.protocol.preview import PreviewPicture
+from service.protocol.track_history import TrackHistory
 from service.streams import store
+from service.streams.placements import Pauses, Placements, tags_of
 from service.streams.store import StreamRow, StreamState
-from service.supervision.types import LossReason
 
 logger = logging.getLogger(__name__)
 
 CRASHES_MAX = 2
-_PAUSE_S = (1.0, 60.0)
-"""First and longest wait before a stream that failed by itself is placed again."""
 _FORGIVE_S = 600.0
 _STATE: TypeAdapter[StreamState] = TypeAdapter(StreamState)
 _FLOWING = ("running", "degraded")
@@ -36,7 +38,7 @@ class Placer(Protocol):
         """Ask a stream to end; False when no worker has it."""
         ...
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         """Free slots."""
         ...
 
@@ -65,32 +67,37 @@ class Witness(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LiveOutputs:
+    """Where a worker's messages go that are not stored.
+
+    publish: messages of frames.  show: pictures.  answer: what a worker remembers of a person.
+    """
+
+    publish: Callable[[Message], None]
+    show: Callable[[PreviewPicture], None]
+    answer: Callable[[TrackHistory], None]
+
+
 class StreamDispatcher:
     """Listens to the workers about streams; one thread places what is enabled and not placed.
 
-    publish: tells a message that is not stored (frames).
     options: what every worker needs to know of a stream beside its config, such as where evidence is written.
     """
 
     def __init__(
-        self, log: EventLog, placer: Placer, publish: Callable[[Message], None], witness: Witness,
+        self, log: EventLog, placer: Placer, outputs: LiveOutputs, witness: Witness,
         options: Callable[[StreamRow], dict[str, JsonValue]], clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._log = log
         self._placer = placer
-        self._publish = publish
+        self._outputs = outputs
         self._witness = witness
         self._options = options
-        self._clock = clock
-        # Held while a stream is handed to a worker or called back: a change must not fall between the two.
+        # Held while a stream is handed to a worker or called back: no change may fall between reading and placing it.
         self._moving = threading.Lock()
-        self._lock = threading.Lock()
-        self._placed: dict[str, int] = {}
-        self._leaving: set[str] = set()
-        self._figures: dict[str, dict[str, JsonValue]] = {}
-        self._tags: dict[str, Mapping[str, str]] = {}
-        self._rows: dict[str, StreamRow] = {}
-        self._pauses: dict[str, tuple[float, float]] = {}
+        self._placements = Placements()
+        self._pauses = Pauses(clock)
         self._rounds = Rounds("streams", self._place_all)
 
     def start(self) -> None:
@@ -104,50 +111,48 @@ class StreamDispatcher:
         self._rounds.start()
 
     def stop(self) -> None:
-        """Place nothing any more; what runs goes on. May be called twice."""
+        """Place nothing more; what runs goes on. May be called twice."""
         self._rounds.stop()
 
     def wake(self) -> None:
         """A stream was added or changed."""
         self._rounds.wake()
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         """A worker may have a slot."""
         self._rounds.wake()
 
     def restart(self, stream_id: str) -> None:
         """Its settings changed: end it where it runs; it is placed again."""
         with self._moving:
-            with self._lock:
-                self._pauses.pop(stream_id, None)
-                is_placed = stream_id in self._placed
-                if is_placed:
-                    self._leaving.add(stream_id)
-            if is_placed and not self._placer.withdraw(stream_id):
-                self._forget(stream_id)
+            self._pauses.forget(stream_id)
+            if self._placements.call_back(stream_id) and not self._placer.withdraw(stream_id):
+                self._placements.remove(stream_id)
         self._rounds.wake()
 
     def figures(self, stream_id: str) -> dict[str, JsonValue]:
         """The worker's last word on a stream; empty before the first."""
-        with self._lock:
-            return dict(self._figures.get(stream_id, {}))
+        placement = self._placements.get(stream_id)
+        return {} if placement is None else dict(placement.figures)
 
     def on_message(self, message: TaskMessage) -> None:
-        """Take what a worker says of a stream; what an older placement still says is passed over."""
+        """Take what a worker says of a stream; what an older placement still says is ignored."""
         match message:
             case FrameResults():
-                if self._is_current(message.task_id, message.generation):
-                    self._tell_frame(message)
+                self._tell_frame(message)
             case StreamStatus():
-                if self._is_current(message.task_id, message.generation):
-                    with self._lock:
-                        self._figures[message.task_id] = message.data
+                self._placements.note(message.task_id, message.generation, message.data)
+            case PreviewPicture():
+                if self._placements.current(message.task_id, message.generation) is not None:
+                    self._outputs.show(message)
+            case TrackHistory():
+                self._outputs.answer(message)
             case Fact():
                 self._take(message)
             case TaskEnded():
                 self._end(message)
             case _:
-                logger.error("stream %s said %s, which only jobs say", message.task_id, message.type)
+                logger.error("stream %s sent %s, which only jobs send", message.task_id, message.type)
 
     def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
         """Place a stream again whose worker is gone, or quarantine it when that happened twice."""
@@ -157,10 +162,10 @@ class StreamDispatcher:
                 row = store.get(transaction.connection, task.task_id)
                 if row is not None:
                     self._judge_loss(transaction, row, reason, is_suspect)
-            self._close(row or self._placed_row(task.task_id), is_gone=row is None)
+            self._close(task.task_id, row)
         finally:
-            # Nobody tells of a loss twice: whatever the database says, it must be placed again.
-            self._forget(task.task_id)
+            # A loss is reported once: whatever the database says, the stream must be placed again.
+            self._placements.remove(task.task_id)
             self._rounds.wake()
 
     def _judge_loss(self, transaction: Transaction, row: StreamRow, reason: LossReason, is_suspect: bool) -> None:
@@ -172,23 +177,18 @@ class StreamDispatcher:
         elif row.is_enabled:
             self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
 
-    def _close(self, row: StreamRow | None, *, is_gone: bool) -> None:
-        """End what is left open, also of a stream that was removed meanwhile."""
-        if row is None:
-            return
-        self._witness.close(row)
-        if is_gone:
-            self._witness.removed(row.stream_id)
-            with self._lock:
-                self._pauses.pop(row.stream_id, None)
-
-    def _placed_row(self, stream_id: str) -> StreamRow | None:
-        """A stream as it was placed; one that was removed is remembered until its worker has let go of it."""
-        with self._lock:
-            return self._rows.get(stream_id)
+    def _close(self, stream_id: str, row: StreamRow | None) -> None:
+        """End what is left open, also of a stream that was removed meanwhile: it has no row any more."""
+        placement = self._placements.get(stream_id)
+        if row is not None:
+            self._witness.close(row)
+        elif placement is not None:
+            self._witness.close(placement.row)
+            self._witness.removed(stream_id)
+            self._pauses.forget(stream_id)
 
     def _place_all(self) -> None:
-        if self._placer.room("stream") <= 0:
+        if self._placer.free_slots("stream") <= 0:
             return
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
@@ -198,10 +198,8 @@ class StreamDispatcher:
                     self._place(row.stream_id)
 
     def _place(self, stream_id: str) -> None:
-        with self._lock:
-            is_paused = self._pauses.get(stream_id, (0.0, 0.0))[1] > self._clock()
-            if is_paused or stream_id in self._placed or stream_id in self._leaving:
-                return
+        if self._pauses.holds(stream_id) or self._placements.get(stream_id) is not None:
+            return
         with self._log.transaction() as transaction:
             row = store.next_placement(transaction.connection, stream_id)
         if row is None:
@@ -211,24 +209,19 @@ class StreamDispatcher:
         }  # fmt: skip
         source = row.config["source"]
         assert isinstance(source, dict)
-        with self._lock:
-            self._placed[row.stream_id] = row.generation
-            self._rows[row.stream_id] = row
-            tags = row.config.get("tags")
-            self._tags[row.stream_id] = {k: str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
+        self._placements.add(row)
         if not self._placer.place(StreamTask(row.stream_id, row.generation, str(source["uri"]), config)):
-            self._forget(row.stream_id)
+            self._placements.remove(row.stream_id)
 
     def _take(self, fact: Fact) -> None:
-        if not self._is_current(fact.task_id, fact.generation):
-            logger.debug("stream %s: %s of an older placement is passed over", fact.task_id, fact.name)
+        placement = self._placements.current(fact.task_id, fact.generation)
+        if placement is None:
+            logger.debug("stream %s: %s of an older placement is ignored", fact.task_id, fact.name)
             return
         if fact.name == "stream.state_changed":
             self._take_state(fact)
             return
-        row = self._placed_row(fact.task_id)
-        if row is not None:
-            self._witness.take(row, fact)
+        self._witness.take(placement.row, fact)
 
     def _take_state(self, fact: Fact) -> None:
         state, code = _STATE.validate_python(fact.data["state"]), fact.data.get("code")
@@ -238,16 +231,16 @@ class StreamDispatcher:
             if row is None or not row.is_enabled:
                 return
             if state in _FLOWING:
-                with self._lock:
-                    self._pauses.pop(row.stream_id, None)
+                self._pauses.forget(row.stream_id)
             if state in _FLOWING and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
                 store.forgive(transaction.connection, row.stream_id)
             self._announce(transaction, row.stream_id, state, fault)
 
     def _end(self, message: TaskEnded) -> None:
-        with self._lock:
-            # What was called back ends as it likes; only what ends by itself has something to say.
-            is_own_end = message.task_id not in self._leaving and message.outcome in ("failed", "succeeded")
+        placement = self._placements.get(message.task_id)
+        # What was called back ends as it likes; only what ends by itself has something to say.
+        is_called_back = placement is not None and placement.is_leaving
+        is_own_end = not is_called_back and message.outcome in ("failed", "succeeded")
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, message.task_id)
             if row is not None and not row.is_enabled:
@@ -255,18 +248,11 @@ class StreamDispatcher:
             elif row is not None and is_own_end:
                 self._announce(transaction, row.stream_id, "failed", _fault(message))
         if is_own_end:
-            self._pause(message.task_id)
-        self._close(row or self._placed_row(message.task_id), is_gone=row is None)
+            self._pauses.begin(message.task_id)
+        self._close(message.task_id, row)
         # Last: from here on it may be placed again.
-        self._forget(message.task_id)
+        self._placements.remove(message.task_id)
         self._rounds.wake()
-
-    def _pause(self, stream_id: str) -> None:
-        """What failed by itself is tried again after a wait that grows."""
-        with self._lock:
-            before_s, _ = self._pauses.get(stream_id, (_PAUSE_S[0] / 2, 0.0))
-            wait_s = min(_PAUSE_S[1], 2 * before_s)
-            self._pauses[stream_id] = (wait_s, self._clock() + wait_s)
 
     def _announce(
         self, transaction: Transaction, stream_id: str, state: StreamState, fault: tuple[str, str] | None
@@ -276,25 +262,15 @@ class StreamDispatcher:
             transaction.announce(state_message(row))
 
     def _tell_frame(self, message: FrameResults) -> None:
-        tags = self._tags.get(message.task_id, {})
-        self._publish(
+        placement = self._placements.current(message.task_id, message.generation)
+        if placement is None:
+            return
+        self._outputs.publish(
             Message(
                 "frame", message.data, stream_id=message.task_id, media_time_s=message.media_time_s,
-                frame_index=message.frame_index, tags=tags,
+                frame_index=message.frame_index, tags=placement.tags,
             )
         )  # fmt: skip
-
-    def _is_current(self, stream_id: str, generation: int) -> bool:
-        with self._lock:
-            return self._placed.get(stream_id) == generation
-
-    def _forget(self, stream_id: str) -> None:
-        with self._lock:
-            self._placed.pop(stream_id, None)
-            self._leaving.discard(stream_id)
-            self._figures.pop(stream_id, None)
-            self._tags.pop(stream_id, None)
-            self._rows.pop(stream_id, None)
 
 
 def _fault(message: TaskEnded) -> tuple[str, str]:
@@ -305,9 +281,5 @@ def _fault(message: TaskEnded) -> tuple[str, str]:
 
 def state_message(row: StreamRow) -> Message:
     """Tells that a stream's state changed."""
-    tags = row.config.get("tags")
     data: dict[str, JsonValue] = {"state": row.state, "code": row.error_code, "message": row.error_message}
-    return Message(
-        "stream.state_changed", data, stream_id=row.stream_id,
-        tags={key: str(value) for key, value in tags.items()} if isinstance(tags, dict) else {},
-    )  # fmt: skip
+    return Message("stream.state_changed", data, stream_id=row.stream_id, tags=tags_of(row))

@@ -1,99 +1,108 @@
-"""The newest picture of each stream: a JPEG that the worker writes while somebody looks, and the page reads."""
+"""The newest picture of each stream: the worker sends it while somebody looks, and the page reads it."""
 
 import asyncio
-import shutil
+import threading
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 from service.errors import AtCapacity
+from service.protocol.messages import TaskCommand
+from service.protocol.preview import SHOW_S, PreviewPicture, ShowPreview
 
 BOUNDARY = b"frame"
-_WANTED_S = 5.0
 _POLL_S = 0.05
-_WANT_S = 1.0
+_ASK_S = 0.5
 
 
-class PictureFolder:
-    """One folder per stream with `latest.jpg` and `wanted`, whose time says when somebody last looked.
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A JPEG, and the monotonic second at which it came."""
 
+    arrived_s: float
+    jpeg: bytes = field(repr=False)
+
+
+class Previews:
+    """Asks for pictures on behalf of those who look, and keeps the newest of each stream for a few seconds.
+
+    tell: passes a command to the worker that has the stream; False when none has it.
     viewers_max: moving pictures that may be looked at at once.
+    clock: monotonic seconds.
     """
 
-    def __init__(self, root: Path, viewers_max: int = 64) -> None:
-        self._root = root
+    def __init__(
+        self, tell: Callable[[TaskCommand], bool], viewers_max: int = 64, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell = tell
         self._viewers_max = viewers_max
+        self._clock = clock
         self._num_viewers = 0
+        self._lock = threading.Lock()
+        self._newest: dict[str, _Picture] = {}
+        self._asked_s: dict[str, float] = {}
 
-    def folder(self, stream_id: str) -> Path:
-        """Where the worker writes."""
-        return self._root / stream_id
+    def put(self, picture: PreviewPicture) -> None:
+        """Keep what a worker sent; what nobody has looked at for a while is forgotten. Called from any thread."""
+        now_s = self._clock()
+        with self._lock:
+            self._newest = {key: one for key, one in self._newest.items() if now_s - one.arrived_s < SHOW_S}
+            self._newest[picture.task_id] = _Picture(now_s, picture.jpeg)
 
-    def remove(self, stream_id: str) -> None:
-        """Remove what was kept of a stream; harmless when there is nothing."""
-        shutil.rmtree(self.folder(stream_id), ignore_errors=True)
+    def forget(self, stream_id: str) -> None:
+        """Forget the picture of a stream; harmless when there is none."""
+        with self._lock:
+            self._newest.pop(stream_id, None)
+            self._asked_s.pop(stream_id, None)
 
     def require_seat(self) -> None:
         """Raises AtCapacity while too many look at moving pictures."""
         if self._num_viewers >= self._viewers_max:
             raise AtCapacity(f"{self._num_viewers} previews are open, at most {self._viewers_max}", 10)
 
-    def want(self, stream_id: str) -> None:
-        """Somebody looks: the worker writes pictures for the next seconds."""
-        folder = self.folder(stream_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "wanted").touch()
-
     async def snapshot(self, stream_id: str, timeout_s: float) -> bytes | None:
         """A picture not older than this call; None when none came in time."""
-        # Some file systems count in whole seconds or ticks: a little patience with the clock.
-        since_s = time.time() - _POLL_S
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            self.want(stream_id)
-            found = self._read(stream_id, since_s)
+        since_s = self._clock()
+        while self._clock() - since_s < timeout_s:
+            self._want(stream_id)
+            found = self._find(stream_id, since_s)
             if found is not None:
-                return found[1]
+                return found.jpeg
             await asyncio.sleep(_POLL_S)
         return None
 
     async def preview(self, stream_id: str, silence_s: float) -> AsyncIterator[bytes]:
         """Pictures as they come, as parts of a multipart/x-mixed-replace body; ends after silence."""
-        shown_s, alive_s, asked_s = 0.0, time.monotonic(), 0.0
+        shown_s, alive_s = float("-inf"), self._clock()
         self._num_viewers += 1
         try:
-            while time.monotonic() - alive_s < silence_s:
-                if time.monotonic() - asked_s > _WANT_S:
-                    asked_s = time.monotonic()
-                    self.want(stream_id)
-                found = self._read(stream_id, max(shown_s, time.time() - _WANTED_S))
+            while self._clock() - alive_s < silence_s:
+                self._want(stream_id)
+                found = self._find(stream_id, max(shown_s, self._clock() - SHOW_S))
                 if found is not None:
-                    shown_s, alive_s = found[0], time.monotonic()
-                    head = b"--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
-                    yield head % (BOUNDARY, len(found[1])) + found[1] + b"\r\n"
+                    shown_s, alive_s = found.arrived_s, self._clock()
+                    yield _part(found.jpeg)
                 await asyncio.sleep(_POLL_S)
             yield b"--%s--\r\n" % BOUNDARY
         finally:
             self._num_viewers -= 1
 
-    def _read(self, stream_id: str, newer_than_s: float) -> tuple[float, bytes] | None:
-        path = self.folder(stream_id) / "latest.jpg"
-        try:
-            written_s = path.stat().st_mtime
-            return (written_s, path.read_bytes()) if written_s > newer_than_s else None
-        except FileNotFoundError:
-            return None
+    def _want(self, stream_id: str) -> None:
+        """Ask the worker for the next seconds: twice a second however many look, at once where it was not there yet."""
+        now_s = self._clock()
+        with self._lock:
+            if now_s - self._asked_s.get(stream_id, float("-inf")) < _ASK_S:
+                return
+        if self._tell(ShowPreview(stream_id)):
+            with self._lock:
+                self._asked_s[stream_id] = now_s
+
+    def _find(self, stream_id: str, after_s: float) -> _Picture | None:
+        with self._lock:
+            found = self._newest.get(stream_id)
+        return found if found is not None and found.arrived_s > after_s else None
 
 
-def stamped(jpeg: bytes, frame_index: int, media_time_s: float) -> bytes:
-    """A JPEG that says which frame it is, in a comment segment: the page draws on it what was said of that frame."""
-    comment = f"frame_index={frame_index};media_time_s={media_time_s:.3f}".encode()
-    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]
-
-
-def is_wanted(folder: Path, now_s: float) -> bool:
-    """The worker's question: whether somebody looked at this stream lately."""
-    try:
-        return now_s - (folder / "wanted").stat().st_mtime < _WANTED_S
-    except FileNotFoundError:
-        return False
+def _part(jpeg: bytes) -> bytes:
+    head = b"--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    return head % (BOUNDARY, len(jpeg)) + jpeg + b"\r\n"

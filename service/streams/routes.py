@@ -14,13 +14,14 @@ from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, an
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
+from service.protocol.stream_config import StreamConfig
 from service.security import ROLES, Authenticator, Operator, Role, Viewer
-from service.streams import push
+from service.streams import push_relay
 from service.streams.control import StreamControl
-from service.streams.pictures import BOUNDARY, PictureFolder
+from service.streams.folders import StreamFolders
+from service.streams.pictures import BOUNDARY, Previews
 from service.streams.schemas import (
     CapacityRead,
-    StreamConfig,
     StreamCreate,
     StreamPage,
     StreamPatch,
@@ -36,7 +37,8 @@ _SNAPSHOT_S = 3.0
 _PREVIEW_SILENCE_S = 20.0
 
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
-PicturesDep = Annotated[PictureFolder, Depends(provided(PictureFolder))]
+PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
+FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
 HubDep = Annotated[Hub, Depends(provided(Hub))]
 LogDep = Annotated[EventLog, Depends(provided(EventLog))]
 AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
@@ -90,10 +92,10 @@ def get_status(stream_id: str, control: ControlDep) -> StreamStatusRead:
 
 
 @router.get("/streams/{stream_id}/snapshot", dependencies=[Viewer], response_class=Response, summary="One picture")
-async def get_snapshot(stream_id: str, control: ControlDep, pictures: PicturesDep) -> Response:
+async def get_snapshot(stream_id: str, control: ControlDep, previews: PreviewsDep) -> Response:
     """The next analysed picture, JPEG."""
     row = await run_in_threadpool(_require_pictures, control, stream_id)
-    found = await pictures.snapshot(row.stream_id, _SNAPSHOT_S)
+    found = await previews.snapshot(row.stream_id, _SNAPSHOT_S)
     if found is None:
         raise NotReady(f"stream {stream_id} is {row.state}: no picture came in {_SNAPSHOT_S:g} s", "no_picture")
     return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
@@ -102,12 +104,12 @@ async def get_snapshot(stream_id: str, control: ControlDep, pictures: PicturesDe
 @router.get(
     "/streams/{stream_id}/preview", dependencies=[Viewer], response_class=StreamingResponse, summary="Moving pictures"
 )
-async def get_preview(stream_id: str, control: ControlDep, pictures: PicturesDep) -> StreamingResponse:
+async def get_preview(stream_id: str, control: ControlDep, previews: PreviewsDep) -> StreamingResponse:
     """Low-rate MJPEG (multipart/x-mixed-replace)."""
     row = await run_in_threadpool(_require_pictures, control, stream_id)
-    pictures.require_seat()
+    previews.require_seat()
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
-    body = pictures.preview(row.stream_id, _PREVIEW_SILENCE_S)
+    body = previews.preview(row.stream_id, _PREVIEW_SILENCE_S)
     return StreamingResponse(body, media_type=media_type, headers={"Cache-Control": "no-store"})
 
 
@@ -138,7 +140,7 @@ async def watch_stream(
 
 @sockets.websocket("/streams/{stream_id}/push")
 async def push_frames(
-    socket: WebSocket, stream_id: str, control: ControlDep, pictures: PicturesDep, authenticator: AuthenticatorDep
+    socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep, authenticator: AuthenticatorDep
 ) -> None:
     """Frames from the client: binary messages, each one JPEG, or H.264 in MPEG-TS."""
     try:
@@ -150,7 +152,7 @@ async def push_frames(
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
-    await push.relay(socket, pictures.folder(stream_id) / "push.sock")
+    await push_relay.relay(socket, folders.socket(stream_id))
 
 
 def _admit(socket: WebSocket, authenticator: Authenticator, role: Role) -> None:

@@ -3,11 +3,11 @@
 import multiprocessing
 import queue
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 from service.protocol.messages import FromWorker, ToWorker, decode, encode_command
-from service.worker.main import BuildRunners, main
 
 _COMMANDS_MAX = 4096
 
@@ -56,20 +56,17 @@ class Engine(Protocol):
 class LocalEngine:
     """Workers as processes of this machine.
 
-    build: makes a worker's bench, inside its process; picklable.
+    run_worker: what a worker process does with its end of the pipe, from its first line to its last; picklable.
     """
 
-    def __init__(self, build: BuildRunners, log_level: int) -> None:
-        self._build = build
-        self._log_level = log_level
+    def __init__(self, run_worker: Callable[[Connection], None]) -> None:
+        self._run_worker = run_worker
         self._context = multiprocessing.get_context("spawn")
 
     def launch(self, name: str) -> "LocalWorker":
         """Start a worker process."""
         ours, theirs = self._context.Pipe(duplex=True)
-        process = self._context.Process(
-            target=main, args=(theirs, self._build, self._log_level), name=f"actogram-{name}", daemon=True
-        )
+        process = self._context.Process(target=self._run_worker, args=(theirs,), name=f"actogram-{name}", daemon=True)
         process.start()
         theirs.close()
         return LocalWorker(process, ours)

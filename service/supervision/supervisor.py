@@ -1,12 +1,13 @@
-"""Places tasks on N workers and asks how they are; the slice that owns a kind of task listens to what they say."""
+"""Places tasks on N workers and knows how they are; the slice that owns a kind of task listens to what they say."""
 
 import threading
 from collections.abc import Callable, Sequence
 
-from service.protocol.messages import Sample, StopReason, Task
+from service.protocol.listener import TaskListener
+from service.protocol.messages import Sample, Stop, StopReason, Task, TaskCommand
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.local import Engine
-from service.supervision.types import Limits, TaskListener, WorkerHealth, WorkerPlan
+from service.supervision.types import Limits, WorkerHealth, WorkerPlan
 from service.supervision.watchdog import WorkerWatchdog
 
 
@@ -14,7 +15,7 @@ class Supervisor:
     """Owns the workers.
 
     plans: the workers, each with the kinds of task it takes. Files that strangers upload and cameras that must not stop
-           belong on different ones: what a broken file does to its worker must not reach a camera.
+           belong on different workers, so that a broken file cannot take a camera down with it.
     on_sample: gets every metric change that a worker reports, with the worker's name.
     """
 
@@ -47,19 +48,23 @@ class Supervisor:
             watchdog.join()
 
     def place(self, task: Task) -> bool:
-        """Give a task to the ready worker with the most room; False when none has a slot."""
+        """Give a task to the ready worker with the most free slots; False when none has a slot."""
         with self._lock:
-            free = [(watchdog.room(task.kind), watchdog) for watchdog in self._watchdogs]
-            by_room = sorted(free, key=lambda pair: pair[0], reverse=True)
-            return any(room > 0 and watchdog.place(task) for room, watchdog in by_room)
+            free = [(watchdog.free_slots(task.kind), watchdog) for watchdog in self._watchdogs]
+            emptiest_first = sorted(free, key=lambda pair: pair[0], reverse=True)
+            return any(num_free > 0 and watchdog.place(task) for num_free, watchdog in emptiest_first)
 
     def withdraw(self, task_id: str, reason: StopReason = "cancelled") -> bool:
         """Ask a running task to end; False when no worker has it."""
-        return any(watchdog.withdraw(task_id, reason) for watchdog in self._watchdogs)
+        return self.tell(Stop(task_id, reason))
 
-    def room(self, kind: str) -> int:
+    def tell(self, command: TaskCommand) -> bool:
+        """Pass something on to a running task; False when no worker has it."""
+        return any(watchdog.tell(command) for watchdog in self._watchdogs)
+
+    def free_slots(self, kind: str) -> int:
         """Free slots for a kind of task, now."""
-        return sum(max(0, watchdog.room(kind)) for watchdog in self._watchdogs)
+        return sum(max(0, watchdog.free_slots(kind)) for watchdog in self._watchdogs)
 
     def slots(self, kind: str) -> int:
         """Slots for a kind of task when every worker is ready."""

@@ -1,30 +1,12 @@
-"""What a watchdog and those around it agree on: a worker's plan and limits, how it is, who listens, why it went."""
+"""What a watchdog and those around it agree on: a worker's plan and limits, and how it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
-from service.protocol.messages import Task, TaskMessage, Values
+from service.protocol.messages import Values
 
-LossReason = Literal["crashed", "stalled", "out_of_memory", "ended"]
-"""Why a worker went: the first three may be the source's fault, `ended` is somebody's wish."""
 WorkerState = Literal["starting", "ready", "backing_off", "draining", "stopped"]
-
-
-class TaskListener(Protocol):
-    """The slice that owns a kind of task. Called from the workers' threads."""
-
-    def on_message(self, message: TaskMessage) -> None:
-        """Take what a task says; a durable message is acknowledged once this returns, and said again if it raises."""
-        ...
-
-    def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
-        """A task's worker is gone; `is_suspect` when the task is why, as far as one can know."""
-        ...
-
-    def on_room(self) -> None:
-        """There may be a free slot."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

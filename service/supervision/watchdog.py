@@ -2,11 +2,10 @@
 
 import logging
 import random
-import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 
+from service.protocol.listener import LossReason, TaskListener
 from service.protocol.messages import (
     PROTOCOL,
     Ack,
@@ -21,30 +20,23 @@ from service.protocol.messages import (
     Ready,
     Sample,
     StartFailed,
-    Stop,
-    StopReason,
     Task,
+    TaskCommand,
     TaskEnded,
     TaskMessage,
     Values,
 )
 from service.protocol.pause_clock import PauseClock
 from service.supervision.crash_blame import CrashBlame
-from service.supervision.local import Engine, WorkerGone, WorkerHandle
-from service.supervision.types import Limits, LossReason, TaskListener, WorkerHealth, WorkerPlan, WorkerState
+from service.supervision.diagnosis import WorkerLost, autopsy, check_heartbeat, check_time
+from service.supervision.local import Engine, WorkerGone
+from service.supervision.task_table import TaskTable
+from service.supervision.types import Limits, WorkerHealth, WorkerPlan
+from service.supervision.worker_record import WorkerRecord
 
 logger = logging.getLogger(__name__)
 
-_SETTLED_MAX = 4096
 _LISTEN_S = 0.25
-
-
-class _Lost(Exception):
-    """A worker must be replaced."""
-
-    def __init__(self, reason: LossReason, message: str) -> None:
-        super().__init__(message)
-        self.reason: LossReason = reason
 
 
 class WorkerWatchdog:
@@ -60,7 +52,8 @@ class WorkerWatchdog:
         on_sample: Callable[[str, Sample], None],
     ) -> None:  # fmt: skip
         self._name = plan.name
-        self._slots = plan.slots
+        self._record = WorkerRecord()
+        self._tasks = TaskTable(plan.slots)
         self._blame = blame
         self._engine = engine
         self._limits = limits
@@ -71,16 +64,6 @@ class WorkerWatchdog:
         self._stopping = threading.Event()
         self._is_draining = True
         self._thread = threading.Thread(target=self._run, name=f"watchdog-{plan.name}", daemon=True)
-        self._handle: WorkerHandle | None = None
-        self._state: WorkerState = "starting"
-        self._tasks: dict[str, Task] = {}
-        self._stalest: str | None = None
-        self._settled: deque[int] = deque(maxlen=_SETTLED_MAX)
-        self._restarts = 0
-        self._launched_s = self._beat_s = 0.0
-        self._rss_bytes = 0
-        self._facts: Values = {}
-        self._error: tuple[str, str] | None = None
 
     def start(self) -> None:
         """Launch the worker; returns at once."""
@@ -91,7 +74,7 @@ class WorkerWatchdog:
         self._is_draining = self._is_draining and is_draining
         self._stopping.set()
         with self._lock:
-            handle = self._handle
+            handle = self._record.handle
         if handle is not None and not is_draining:
             handle.kill()
 
@@ -102,37 +85,38 @@ class WorkerWatchdog:
 
     def slots(self, kind: str) -> int:
         """Slots for a kind of task when the worker is ready."""
-        return self._slots.get(kind, 0)
+        return self._tasks.slots(kind)
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         """Free slots for a kind of task; 0 when the worker is not ready."""
         with self._lock:
-            if self._state != "ready" or self._stopping.is_set():
+            if not self._record.is_ready or self._stopping.is_set():
                 return 0
-            return self._slots.get(kind, 0) - sum(task.kind == kind for task in self._tasks.values())
+            return self._tasks.free_slots(kind)
 
     def place(self, task: Task) -> bool:
         """Hand a task over; False when the worker cannot take it."""
         with self._lock:
-            if self._state != "ready" or self._handle is None:
+            if not self._record.is_ready:
                 return False
             if not self._blame.may_join(task.task_id, self._tasks):
                 return False
             try:
-                self._handle.send(Place(task))
+                self._record.require_handle().send(Place(task))
             except WorkerGone:
                 return False
-            self._tasks[task.task_id] = task
+            self._tasks.add(task)
             self._blame.begin(task.task_id)
             return True
 
-    def withdraw(self, task_id: str, reason: StopReason) -> bool:
-        """Ask a task to end; False when it is not here."""
+    def tell(self, command: TaskCommand) -> bool:
+        """Pass something on to a task; False when it is not here."""
         with self._lock:
-            if task_id not in self._tasks or self._handle is None:
+            handle = self._record.handle
+            if command.task_id not in self._tasks or handle is None:
                 return False
             try:
-                self._handle.send(Stop(task_id, reason))
+                handle.send(command)
             except WorkerGone:
                 return False
             return True
@@ -140,19 +124,12 @@ class WorkerWatchdog:
     def is_ready(self, kind: str) -> bool:
         """Whether it is warm and takes this kind of task."""
         with self._lock:
-            return self._state == "ready" and self._slots.get(kind, 0) > 0
+            return self._record.is_ready and self._tasks.slots(kind) > 0
 
     def health(self) -> WorkerHealth:
         """How the worker is."""
         with self._lock:
-            counts: dict[str, int] = {}
-            for task in self._tasks.values():
-                counts[task.kind] = counts.get(task.kind, 0) + 1
-            age_s = self._clock.now_s() - self._beat_s if self._handle is not None and self._beat_s else None
-            return WorkerHealth(
-                self._name, self._state, self._handle.pid if self._handle else None, self._restarts, counts, age_s,
-                self._rss_bytes, dict(self._facts), self._error,
-            )  # fmt: skip
+            return self._record.health(self._name, self._tasks.counts(), self._clock.now_s())
 
     def _run(self) -> None:
         failures = 0
@@ -160,88 +137,66 @@ class WorkerWatchdog:
             self._launch()
             try:
                 self._listen()
-            except _Lost as lost:
+            except WorkerLost as lost:
                 self._bury(lost)
             if self._stopping.is_set():
                 break
-            has_been_healthy = self._clock.now_s() - self._launched_s > self._limits.healthy_s
+            has_been_healthy = self._clock.now_s() - self._record.launched_s > self._limits.healthy_s
             failures = 0 if has_been_healthy else failures + 1
             self._back_off(failures)
         with self._lock:
-            self._state = "stopped"
+            self._record.state = "stopped"
 
     def _launch(self) -> None:
         handle = self._engine.launch(self._name)
         self._clock.tick()
         with self._lock:
-            self._handle = handle
-            self._state = "starting"
-            self._launched_s = self._beat_s = self._clock.now_s()
-            self._stalest = None
-        self._settled.clear()
+            self._record.begin(handle, self._clock.now_s())
+            self._tasks.forget_settled()
 
     def _listen(self) -> None:
-        assert self._handle is not None
+        handle = self._record.require_handle()
         drain_until_s: float | None = None
         while True:
             self._clock.tick()
             if self._stopping.is_set() and drain_until_s is None:
                 drain_until_s = self._begin_drain()
             try:
-                message = self._handle.receive(_LISTEN_S)
+                message = handle.receive(_LISTEN_S)
             except ProtocolMismatch as error:
-                raise _Lost("crashed", str(error)) from error
+                raise WorkerLost("crashed", str(error)) from error
             except WorkerGone as error:
-                raise self._autopsy(str(error)) from error
+                raise autopsy(self._record, str(error), is_wanted=self._stopping.is_set()) from error
             if isinstance(message, Drained):
-                raise _Lost("ended", "drained")
+                raise WorkerLost("ended", "drained")
             if message is not None:
-                self._beat_s = self._clock.now_s()
+                self._record.beat_s = self._clock.now_s()
                 self._take(message)
-            self._watch(drain_until_s)
+            check_time(self._record, self._limits, self._clock.now_s(), drain_until_s)
 
     def _begin_drain(self) -> float:
-        assert self._handle is not None
         with self._lock:
-            was_ready = self._state == "ready"
-            self._state = "draining"
+            was_ready = self._record.is_ready
+            self._record.state = "draining"
         if not (self._is_draining and was_ready):
-            raise _Lost("ended", "stopped")
+            raise WorkerLost("ended", "stopped")
         try:
-            self._handle.send(Drain())
+            self._record.require_handle().send(Drain())
         except WorkerGone as error:
-            raise _Lost("ended", str(error)) from error
+            raise WorkerLost("ended", str(error)) from error
         return self._clock.now_s() + self._limits.drain_s
-
-    def _watch(self, drain_until_s: float | None) -> None:
-        now_s = self._clock.now_s()
-        if drain_until_s is not None and now_s > drain_until_s:
-            raise _Lost("ended", f"did not drain within {self._limits.drain_s:.0f} s")
-        if self._state == "starting" and now_s - self._launched_s > self._limits.start_s:
-            raise _Lost("stalled", f"not ready {self._limits.start_s:.0f} s after its start")
-        # Loading a large library may hold a starting process still for a while.
-        silence_s = self._limits.silence_s * (4 if self._state == "starting" else 1)
-        if now_s - self._beat_s > silence_s:
-            raise _Lost("stalled", f"silent for {silence_s:.0f} s")
-
-    def _autopsy(self, message: str) -> _Lost:
-        assert self._handle is not None
-        status = self._handle.wait(2.0)
-        if self._stopping.is_set() or status == -signal.SIGTERM or (status == 0 and self._error is not None):
-            return _Lost("ended", message)
-        return _Lost("crashed", f"{message} with status {status}")
 
     def _take(self, message: FromWorker) -> None:
         match message:
             case Hello(pid=pid, protocol=protocol):
                 if protocol != PROTOCOL:
-                    raise _Lost("crashed", f"worker {pid} speaks protocol {protocol}, not {PROTOCOL}")
+                    raise WorkerLost("crashed", f"worker {pid} speaks protocol {protocol}, not {PROTOCOL}")
             case Ready(facts=facts):
                 self._become_ready(facts)
             case StartFailed(code=code, message=text):
                 logger.error("worker %s cannot start: %s: %s", self._name, code, text)
                 with self._lock:
-                    self._error = (code, text)
+                    self._record.error = (code, text)
             case Heartbeat():
                 self._take_heartbeat(message)
             case Drained():
@@ -251,29 +206,20 @@ class WorkerWatchdog:
 
     def _become_ready(self, facts: Values) -> None:
         with self._lock:
-            self._facts = facts
-            self._error = None
-            if self._state == "starting":
-                self._state = "ready"
-        logger.info("worker %s is ready after %.1f s", self._name, self._clock.now_s() - self._launched_s)
-        self._tell_room()
+            self._record.become_ready(facts)
+        logger.info("worker %s is ready after %.1f s", self._name, self._clock.now_s() - self._record.launched_s)
+        self._tell_free_slot()
 
     def _take_heartbeat(self, beat: Heartbeat) -> None:
-        self._rss_bytes = beat.rss_bytes
+        self._record.rss_bytes = beat.rss_bytes
         for sample in beat.samples:
             self._on_sample(self._name, sample)
         with self._lock:
-            kinds = {task_id: task.kind for task_id, task in self._tasks.items()}
-        if beat.rss_bytes > self._limits.memory_bytes:
-            raise _Lost("out_of_memory", f"{beat.rss_bytes} bytes resident, {self._limits.memory_bytes} allowed")
-        for task_id, age_s in beat.ages_s.items():
-            limit_s = self._limits.stall_s.get(kinds.get(task_id, ""))
-            if limit_s is not None and age_s > limit_s:
-                self._stalest = task_id
-                raise _Lost("stalled", f"task {task_id} without progress for {age_s:.0f} s")
+            kinds = self._tasks.kinds()
+        check_heartbeat(beat, self._limits, kinds)
 
     def _take_task_message(self, message: TaskMessage) -> None:
-        if isinstance(message, (Fact, TaskEnded)) and message.delivery_id in self._settled:
+        if isinstance(message, (Fact, TaskEnded)) and self._tasks.is_settled(message.delivery_id):
             # Said again because the acknowledgement was late: the task may have been placed anew since.
             self._acknowledge(message)
             return
@@ -288,38 +234,30 @@ class WorkerWatchdog:
                 return
         if isinstance(message, TaskEnded):
             with self._lock:
-                # Its owner may have placed it again the moment it heard of the end.
-                if self._tasks.get(message.task_id) is task:
-                    self._tasks.pop(message.task_id, None)
+                self._tasks.remove(message.task_id, task)
             self._blame.forget(message.task_id)
         if isinstance(message, (Fact, TaskEnded)):
-            self._settled.append(message.delivery_id)
+            self._tasks.settle(message.delivery_id)
             self._acknowledge(message)
         if isinstance(message, TaskEnded):
-            self._tell_room()
+            self._tell_free_slot()
 
-    def _acknowledge(self, message: TaskMessage) -> None:
-        assert self._handle is not None
-        assert isinstance(message, (Fact, TaskEnded))
+    def _acknowledge(self, message: Fact | TaskEnded) -> None:
         try:
-            self._handle.send(Ack(message.delivery_id))
+            self._record.require_handle().send(Ack(message.delivery_id))
         except WorkerGone as error:
-            raise _Lost("stalled", str(error)) from error
+            raise WorkerLost("stalled", str(error)) from error
 
-    def _bury(self, lost: _Lost) -> None:
-        assert self._handle is not None
-        self._handle.close()
+    def _bury(self, lost: WorkerLost) -> None:
+        self._record.require_handle().close()
         with self._lock:
-            tasks = list(self._tasks.values())
-            self._tasks.clear()
-            self._handle = None
-            self._rss_bytes = 0
-            self._state = "backing_off"
+            tasks = self._tasks.clear()
+            self._record.end()
         if lost.reason == "ended":
             logger.info("worker %s ended: %s", self._name, lost)
         else:
             logger.error("worker %s %s: %s; %d task(s) to place again", self._name, lost.reason, lost, len(tasks))
-        culprit = self._stalest
+        culprit = lost.culprit
         if lost.reason != "ended" and culprit is None:
             culprit = self._blame.blame([task.task_id for task in tasks])
         for task in tasks:
@@ -334,11 +272,11 @@ class WorkerWatchdog:
     def _back_off(self, failures: int) -> None:
         first_s, longest_s = self._limits.backoff_s
         wait_s = min(longest_s, first_s * 2 ** max(0, failures - 1))
-        self._restarts += 1
+        self._record.restarts += 1
         self._on_sample(self._name, Sample("worker_restarts_total", "add", (1.0,)))
         # Many workers that lost the same disk must not come back in the same instant.
         self._stopping.wait(wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads restarts, guards nothing
 
-    def _tell_room(self) -> None:
+    def _tell_free_slot(self) -> None:
         for listener in self._listeners.values():
-            listener.on_room()
+            listener.on_free_slot()

@@ -14,8 +14,7 @@ from models.runtime.action import ActionContract
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
-from service.protocol.track_history import answer_questions, forget_questions
-from service.streams.schemas import Recording
+from service.protocol.stream_config import Recording
 from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)
@@ -30,13 +29,11 @@ class EvidencePlan:
     """What is kept, and where.
 
     folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
-    stream_folder: where the service asks for the last skeletons of a person.
     """
 
     folder: Path
     recording: Recording
     has_pictures: bool
-    stream_folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,7 @@ class EvidenceKeeper:
         ) if has_clips else None  # fmt: skip
 
     def start(self) -> None:
-        """Begin to write clips, and to answer."""
-        self._plan.stream_folder.mkdir(parents=True, exist_ok=True)
-        forget_questions(self._plan.stream_folder)
+        """Begin to write clips."""
         if self._writer is not None:
             self._writer.start()
 
@@ -119,8 +114,7 @@ class EvidenceKeeper:
                 self._cut_short.discard(event.event_id)
 
     def tick(self, last_s: float | None) -> None:
-        """Settle events that go on for too long, write down what is complete, and answer what is asked."""
-        answer_questions(self._plan.stream_folder, self._lines_of)
+        """Settle events that go on for too long, and write down what is complete."""
         if last_s is None or not self._is_on:
             return
         for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
@@ -132,6 +126,10 @@ class EvidenceKeeper:
         self._due = [one for one in self._due if one not in due]
         for one in due:
             self._write(one.event, one.end_s)
+
+    def history(self, track_id: int) -> list[str]:
+        """What is remembered of one person, one JSON object per frame, oldest first."""
+        return [line for moment in self._moments for line in _lines(moment, track_id)]
 
     def close(self) -> None:
         """Write down what is there; nothing waits for seconds that will not come."""
@@ -211,9 +209,6 @@ class EvidenceKeeper:
         clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
         if clip.state == "failed":
             self._on_clip(clip)
-
-    def _lines_of(self, track_id: int) -> list[str]:
-        return [line for moment in self._moments for line in _lines(moment, track_id)]
 
     def _folder(self, event_id: str) -> Path:
         folder = self._plan.folder / safe_name(event_id)

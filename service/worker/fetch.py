@@ -13,7 +13,7 @@ from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, Source
 from service.blobs import is_full, source_name
 from service.errors import StorageFull
 from service.sources import SourcePolicy, redact_uri
-from service.worker.main import Channel
+from service.worker.channel import Channel
 
 _HOPS_MAX = 5
 _CHUNK_BYTES = 256 * 1024
@@ -50,7 +50,7 @@ def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: 
                     continue
                 _require_success(response, uri)
                 return _save(response, uri, folder, bounds, channel)
-    raise SourceUnavailable(f"{redact_uri(uri)}: more than {_HOPS_MAX} redirections")
+    raise SourceUnavailable(f"{redact_uri(uri)}: more than {_HOPS_MAX} redirects")
 
 
 class _get:  # noqa: N801 - used as a function that gives a context
@@ -103,7 +103,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
     except httpx.TransportError as error:
         raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
     if size_bytes == 0:
-        raise SourceTruncated(f"{redact_uri(uri)} holds no byte")
+        raise SourceTruncated(f"{redact_uri(uri)} is empty")
     return part.replace(path)
 
 

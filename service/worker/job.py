@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from models.weights.registry import load_registry
-from models.weights.store import WeightStore
 from pipelines.errors import AnalysisCancelled, PipelineError
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
-from pipelines.stream.build import NetworkChoice, Networks, load_action
+from pipelines.stream.build import Networks
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
@@ -19,8 +16,9 @@ from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Sample, Values
 from service.settings import Settings
 from service.sources import SourcePolicy
+from service.worker.action_models import ActionModels
+from service.worker.channel import Channel, Ended
 from service.worker.fetch import Fetch, fetch
-from service.worker.main import Channel, Ended
 
 _LIVE = "job"
 """The `stream` label of metrics: one for all jobs, their ids would never end."""
@@ -29,20 +27,16 @@ _LIVE = "job"
 class JobRunner:
     """Does jobs with networks that are loaded already."""
 
-    def __init__(
-        self, networks: Networks, choice: NetworkChoice, store: WeightStore, policy: SourcePolicy, settings: Settings
-    ) -> None:
-        self._networks = networks
-        self._choice = choice
-        self._store = store
+    def __init__(self, models: ActionModels, policy: SourcePolicy, settings: Settings) -> None:
+        self._models = models
         self._policy = policy
         self._settings = settings
-        self._others: dict[str, Networks] = {}
 
     def __call__(self, task: JobTask, channel: Channel) -> Ended:
         """Do a job; raises ModelError."""
         try:
-            networks = self._require_networks(task.options.get("model"))
+            model = task.options.get("model")
+            networks = self._models.require(model if isinstance(model, str) else None)
             path = self._require_path(task, channel)
             summary = self._analyze(task, channel, path, networks)
             _write_timeline(Path(task.folder) / "timeline.json", summary)
@@ -71,15 +65,6 @@ class JobRunner:
             bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_room)
             return fetch(task.source, Path(task.folder), self._policy, bounds, channel)
         return self._policy.require_file(task.source) if task.source.startswith("file:") else Path(task.source)
-
-    def _require_networks(self, model: object) -> Networks:
-        if not isinstance(model, str) or model == self._networks.action.contract.name:
-            return self._networks
-        if model not in self._others:
-            # Kept for the next job that asks for it; there are as many as the registry has action models.
-            action = load_action(replace(self._choice, model=model), load_registry(), self._store)
-            self._others[model] = replace(self._networks, action=action)
-        return self._others[model]
 
     def _measure(self, channel: Channel, summary: Summary) -> None:
         stats = summary.stats

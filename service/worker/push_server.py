@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from pipelines.stream.sources.push import PushFeed
-from service.streams.push import MESSAGE_BYTES_MAX, reachable
+from service.protocol.push_socket import MESSAGE_BYTES_MAX, reachable
 
 logger = logging.getLogger(__name__)
 

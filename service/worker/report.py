@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from pipelines.results import persons
 from pipelines.types import Event, FrameResult
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask, Values
-from service.worker.main import Channel
+from service.worker.channel import Channel
 
 Change: TypeAlias = Literal["add", "set", "observe"]
 _Series: TypeAlias = tuple[str, Change, tuple[tuple[str, str], ...]]

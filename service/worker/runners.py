@@ -3,14 +3,14 @@
 import multiprocessing
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from service.protocol.messages import JobTask, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import SourcePolicy
-from service.worker.main import Channel, Ended
+from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
     from pipelines.stream.build import Networks
@@ -22,6 +22,22 @@ _BATCH_S = 0.004
 """How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
 
 
+class TaskRunners(Protocol):
+    """What a worker works with; built inside its process."""
+
+    def warm(self) -> Values:
+        """Run every batch size once; returns facts such as the networks' names."""
+        ...
+
+    def run(self, task: Task, channel: Channel) -> Ended:
+        """Do a task; errors of pipelines and models may be raised. Returns soon after `channel.stop_reason` is set."""
+        ...
+
+
+BuildRunners = Callable[[], TaskRunners]
+"""Called in the worker; must be picklable: a function of a module, or a partial of one."""
+
+
 class Runner(Protocol):
     """Does one kind of task."""
 
@@ -31,7 +47,7 @@ class Runner(Protocol):
 
 
 class NetworkRunners:
-    """The bench of a real worker.
+    """The runners of a real worker.
 
     runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
@@ -64,9 +80,11 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
+    from models.weights.registry import load_registry
     from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_networks
+    from pipelines.stream.build import NetworkChoice, load_action, load_networks
     from pipelines.stream.config import StreamConfig
+    from service.worker.action_models import ActionModels
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
 
@@ -74,13 +92,15 @@ def build_runners(settings: Settings) -> NetworkRunners:
     device = worker_device(settings.device, multiprocessing.current_process().name)
     choice = NetworkChoice(device=device, threads=settings.threads)
     networks = shared(load_networks(choice, store), device)
-    jobs = JobRunner(networks, choice, store, source_policy(settings), settings)
+    registry = load_registry()
+    models = ActionModels(networks, lambda name: load_action(replace(choice, model=name), registry, store))
+    jobs = JobRunner(models, source_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(networks, choice, store, live_policy(settings))
+    streams = StreamRunner(models, live_policy(settings))
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)
@@ -92,7 +112,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
 
 def worker_device(device: str, process: str) -> str:
-    """Where a worker's networks run: `cuda` gives each worker a device of its own, in the order of their names.
+    """Where a worker's networks run: `cuda` gives each worker its own device, in the order of their names.
 
     process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
     """
@@ -106,7 +126,7 @@ def shared(networks: "Networks", device: str) -> "Networks":
     """The networks as the streams of a worker share them.
 
     On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
-    one big one, and every stream would wait for the slowest: there each calls for itself.
+    one big one, and every stream would wait for the slowest, so there each stream calls the networks itself.
     """
     if device == "cpu":
         return networks

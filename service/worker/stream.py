@@ -2,65 +2,52 @@
 
 import logging
 import time
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
-
-from models.weights.registry import load_registry
-from models.weights.store import WeightStore
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.build import NetworkChoice, Networks, build_pipeline, load_action
+from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import StreamConfig as PipelineConfig
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources.health import SourceHealth
 from pipelines.stream.sources.live import LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
-from pipelines.stream.sources.status import LiveOptions, SourceStatus
+from pipelines.stream.sources.status import LiveOptions
 from pipelines.stream.sources.uri import SourcePolicy
 from pipelines.stream.watch import watch
-from pipelines.types import Frame, FrameResult
-from service.protocol.messages import StreamStatus, StreamTask, Values
-from service.streams.pictures import is_wanted, stamped
-from service.streams.schemas import StreamConfig
+from pipelines.types import FrameResult
+from service.protocol.messages import StreamTask
+from service.protocol.push_socket import socket_path
+from service.protocol.stream_config import StreamConfig
+from service.protocol.track_history import TrackHistory, newest
+from service.worker.action_models import ActionModels
+from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan
-from service.worker.main import Channel, Ended
+from service.worker.preview import Preview
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
+from service.worker.stream_status import StatusTeller
 
 logger = logging.getLogger(__name__)
 
 _BUFFER_FRAMES = 1  # two made labels older (p95 971 against 705 ms, four cameras on two busy cores)
 _STATUS_S = 1.0
 _SILENCE_S = 10.0
-_PICTURE_S = 0.2
-_PICTURE_SIDE_PX = 960
-_PICTURE_QUALITY = 75
 
 
 class StreamRunner:
     """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own."""
 
-    def __init__(self, networks: Networks, choice: NetworkChoice, store: WeightStore, policy: SourcePolicy) -> None:
-        self._networks = networks
-        self._choice = choice
-        self._store = store
+    def __init__(self, models: ActionModels, policy: SourcePolicy) -> None:
+        self._models = models
         self._policy = policy
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
         config = StreamConfig.model_validate({name: task.config[name] for name in StreamConfig.model_fields})
-        networks = self._require_networks(config.analysis.model)
+        networks = self._models.require(config.analysis.model)
         session = _Session(task, channel, config, networks, self._policy)
         return session.run()
-
-    def _require_networks(self, model: str | None) -> Networks:
-        if model is None or model == self._networks.action.contract.name:
-            return self._networks
-        action = load_action(replace(self._choice, model=model), load_registry(), self._store)
-        return replace(self._networks, action=action)
 
 
 class _Session:
@@ -77,15 +64,12 @@ class _Session:
         self._folder = Path(str(task.config["folder"]))
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
         self._reporter = Reporter(task, channel, networks.action.contract.name)
-        plan = EvidencePlan(
-            Path(str(task.config["evidence_folder"])), config.recording, config.privacy.pictures, self._folder
-        )
+        plan = EvidencePlan(Path(str(task.config["evidence_folder"])), config.recording, config.privacy.pictures)
+        self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, networks.action.contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
-        self._counted: Counter[str] = Counter()
-        self._reconnects = 0
+        self._status = StatusTeller(task, channel, self._reporter, self._buffer)
         self._told_s = 0.0
-        self._pictured_s = 0.0
         self._health = SourceHealth(config.analysis.fps, self._reporter.state)
         self._is_silent = True
 
@@ -95,12 +79,10 @@ class _Session:
             self._feed or self._task.uri, self._buffer, self._policy, self._options(),
             hooks=ReaderHooks(on_state=self._health.on_source, packets=self._evidence.packets),
         )  # fmt: skip
-        server = PushServer(self._folder / "push.sock", self._feed) if self._feed else None
+        server = PushServer(socket_path(self._folder), self._feed) if self._feed else None
         pipeline = build_pipeline(
             self._networks, self._pipeline_config(), f"{self._task.task_id}/{self._task.generation}"
         )
-        if not self._config.privacy.pictures:
-            (self._folder / "latest.jpg").unlink(missing_ok=True)
         if server is not None:
             server.start()
         self._evidence.start()
@@ -146,13 +128,14 @@ class _Session:
         self._health.on_frame()
         told = self._reporter.frame(result, began_s)
         self._evidence.add(result, told)
-        if self._config.privacy.pictures:
-            self._picture(result.frame)
+        if self._preview is not None:
+            self._preview.show(result.frame)
 
     def _on_tick(self, reader: LiveReader, pipeline: Pipeline) -> None:
         self._channel.beat()
         figures, now_s = self._reporter.figures, time.monotonic()
         self._evidence.tick(figures.last_frame_s)
+        self._answer()
         if not self._is_silent and now_s - figures.times_s[-1] > _SILENCE_S:
             # Nobody knows what goes on behind a dead camera: nothing stays open until it is back.
             self._is_silent = True
@@ -161,52 +144,9 @@ class _Session:
             self._told_s = now_s
             status = reader.status()
             self._health.on_source(status)
-            self._tell_status(status, now_s)
+            self._status.tell(status, now_s)
 
-    def _tell_status(self, status: SourceStatus, now_s: float) -> None:
-        figures = self._reporter.figures
-        dropped = Counter(status.dropped) + Counter(dict(self._buffer.dropped_by_reason))
-        age_ms = round(1000 * (now_s - figures.times_s[-1]) + figures.latencies_ms[-1], 1) if figures.times_s else None
-        data: Values = {
-            "fps_in": round(status.fps_in, 2), "fps_analysed": figures.rate_hz(now_s), "frame_age_ms": age_ms,
-            "latency_ms": {name: figures.percentile(share) for name, share in _PERCENTILES.items()},
-            "dropped": {reason: int(count) for reason, count in dropped.items()}, "reconnects": status.reconnects,
-            "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
-            "frame_size": None if figures.frame_size is None else list(figures.frame_size),
-        }  # fmt: skip
-        self._channel.offer(StreamStatus(self._task.task_id, self._task.generation, data))
-        self._measure(status, dropped, age_ms)
-
-    def _measure(self, status: SourceStatus, dropped: Counter[str], age_ms: float | None) -> None:
-        stream, measure = self._task.task_id, self._reporter.measure
-        for reason, count in (dropped - self._counted).items():
-            measure("frames_dropped_total", "add", float(count), stream=stream, reason=reason)
-        self._counted = dropped
-        if status.reconnects > self._reconnects:
-            code = status.last_error.code if status.last_error else "unknown"
-            measure("stream_reconnects_total", "add", float(status.reconnects - self._reconnects), code=code)
-            self._reconnects = status.reconnects
-        if age_ms is not None:
-            measure("frame_age_seconds", "set", age_ms / 1000, stream=stream)
-        measure("tracks_active", "set", float(len(self._reporter.figures.tracks)), stream=stream)
-        self._reporter.flush()
-
-    def _picture(self, frame: Frame) -> None:
-        now_s = time.monotonic()
-        if now_s - self._pictured_s < _PICTURE_S or not is_wanted(self._folder, time.time()):
-            return
-        self._pictured_s = now_s
-        scale = min(1.0, _PICTURE_SIDE_PX / max(frame.size_wh))
-        image = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        is_done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY])
-        if not is_done:
-            return
-        partial = self._folder / "latest.part"
-        try:
-            partial.write_bytes(stamped(data.tobytes(), frame.index, frame.time_s))
-            partial.replace(self._folder / "latest.jpg")
-        except OSError as error:
-            logger.warning("stream %s: no picture for the page: %s", self._task.task_id, error.strerror)
-
-
-_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    def _answer(self) -> None:
+        for question in self._channel.take_questions():
+            lines = newest(self._evidence.history(question.track_id))
+            self._channel.offer(TrackHistory(question.task_id, question.question_id, lines))

@@ -1,4 +1,4 @@
-"""Runs every network once with every batch size, so that no first frame pays for it."""
+"""Runs every network once with every batch size, so that no first frame has to wait for it."""
 
 import time
 from collections.abc import Callable
@@ -30,9 +30,9 @@ def warm(networks: Networks, max_persons: int) -> None:
 def measure_budget(networks: Networks, num_cores: float) -> float:
     """Frames per second that this worker can analyse, by a short measurement now.
 
-    The best of several times counts: what else the machine does now is not the networks' price.
-    A second of a calm scene at fifteen frames costs one look for people and four glances; each frame the joints of one
-    and a half people and some handling. A fifth of the time is left for bursts.
+    The best of several times counts, because whatever else the machine does now is not the networks' cost.
+    A calm scene at fifteen frames per second costs one full detection and four cheap ones each second, and for each
+    frame the joints of one and a half people and some handling. A fifth of the time is kept free for bursts.
     """
     picture = np.zeros((*_PICTURE_HW, 3), np.uint8)
     region = np.array([[320, 180, 200, 0]], np.float32)

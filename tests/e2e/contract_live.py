@@ -9,7 +9,7 @@ import cv2
 from fastapi import APIRouter, Body, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.streams.pictures import stamped
+from service.worker.preview import stamped
 from tests.e2e.contract_server import Contract, Json, problem
 from tests.e2e.stick_figures import RATE_HZ, Act, draw, film, frame_lines, people_at
 

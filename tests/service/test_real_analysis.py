@@ -14,6 +14,7 @@ import pytest
 
 from service.settings import load_settings
 from service.supervision.local import LocalEngine
+from service.worker.main import main
 from service.worker.runners import build_runners
 from tests.service.bad_videos import ODD, REFUSED, Odd, Refused
 from tests.service.conftest import JobRead, Running, running
@@ -33,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iter
     cache.mkdir(parents=True, exist_ok=True)
     (home / "weights").symlink_to(cache)
     settings = load_settings(home=home, weights=weights_dir, disk_reserve_bytes=0, workers=0)
-    engine = LocalEngine(partial(build_runners, settings), logging.WARNING)
+    engine = LocalEngine(partial(main, partial(build_runners, settings), logging.WARNING))
     with running(home, engine, is_ready=False, workers=0) as found:
         until = time.monotonic() + 120
         while found.http.get("/readyz").status_code != 200:

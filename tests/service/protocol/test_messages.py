@@ -28,11 +28,15 @@ from service.protocol.messages import (
     encode,
     encode_command,
 )  # fmt: skip
+from service.protocol.preview import PreviewPicture, ShowPreview
+from service.protocol.track_history import AskTrack, TrackHistory
 
 COMMANDS: list[ToWorker] = [
     Place(JobTask("job_1", 2, "/home/source.mp4", "/home", {"model": None, "video": True})),
     Place(StreamTask("cam", 3, "rtsp://user:secret@host/1", {"fps": 15.0, "zones": [[0.0, 1.0]]})),
     Stop("job_1", "drain"),
+    AskTrack("cam", "q1", 7),
+    ShowPreview("cam", 5.0),
     Ack(7),
     Drain(),
 ]
@@ -45,6 +49,8 @@ MESSAGES: list[FromWorker] = [
     JobProgress("job_1", 3, None, 29.97, None),
     FrameResults("cam", 1, 5, 0.25, {"persons": [{"box": [0.1, 0.2, 0.3, 0.4]}]}),
     StreamStatus("cam", 1, {"state": "running"}),
+    TrackHistory("cam", "q1", ('{"track_id": 7}',)),
+    PreviewPicture("cam", 1, b"\xff\xd8\x00\xfe\xff\xd9"),
     Fact(4, "cam", 1, "action.started", 1.5, 45, {"event_id": "e1"}),
     TaskEnded(5, "job_1", "failed", "unsupported_media", "clip ‘ü’ is no video"),
 ]

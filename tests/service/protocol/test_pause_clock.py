@@ -1,13 +1,8 @@
 """Time in which a process was held still is not counted against anybody."""
 
-import multiprocessing
-from collections import deque
-
 import pytest
 
-from service.protocol.messages import JobTask
 from service.protocol.pause_clock import PauseClock
-from service.worker.main import Channel, Outbox
 
 
 @pytest.mark.parametrize(
@@ -27,29 +22,3 @@ def test_clock_counts_time_awake(ticks_s: list[float], counted_s: float) -> None
         clock.tick()
 
     assert clock.now_s() == pytest.approx(counted_s)
-
-
-def test_task_is_no_older_after_its_process_was_held_still() -> None:
-    now_s = [0.0]
-    clock = PauseClock(1.0, lambda: now_s[0])
-    ours, _ = multiprocessing.Pipe()
-    channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
-
-    for moment_s in (1.0, 2.0, 182.0):
-        now_s[0] = moment_s
-        clock.tick()
-
-    assert channel.age_s == pytest.approx(3.0)
-
-
-def test_task_that_hangs_in_a_process_that_runs_grows_older() -> None:
-    now_s = [0.0]
-    clock = PauseClock(1.0, lambda: now_s[0])
-    ours, _ = multiprocessing.Pipe()
-    channel = Channel(JobTask("job_1", 1, "", ""), Outbox(ours), deque(), clock)
-
-    for second in range(1, 181):
-        now_s[0] = float(second)
-        clock.tick()
-
-    assert channel.age_s == pytest.approx(180.0)

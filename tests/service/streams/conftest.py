@@ -9,17 +9,17 @@ import pytest
 
 from tests.fakes import ThreadEngine
 from tests.service.conftest import Running, running
-from tests.service.streams.puppets import CAMERA, Puppet, PuppetBench
+from tests.service.streams.puppets import CAMERA, Puppet, PuppetRunners
 
 _names = count(1)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The service, the bench of its workers, and what every test does with them."""
+    """The service, the runners of its workers, and what every test does with them."""
 
     service: Running
-    bench: PuppetBench
+    runners: PuppetRunners
 
     def add(self, uri: str = CAMERA, **parts: object) -> str:
         """A new stream's id."""
@@ -31,7 +31,7 @@ class Stage:
     def watch(self, uri: str = CAMERA, **parts: object) -> tuple[str, Puppet]:
         """A new stream that is placed on the puppets' worker."""
         stream_id = self.add(uri, **parts)
-        puppet = self.bench.next()
+        puppet = self.runners.next()
         assert puppet.task.task_id == stream_id
         return stream_id, puppet
 
@@ -51,10 +51,10 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    bench = PuppetBench()
+    runners = PuppetRunners()
     home = tmp_path_factory.mktemp("streams")
-    with running(home, ThreadEngine(lambda: bench), streams_per_worker=8, stream_fps_budget=100.0) as service:
-        yield Stage(service, bench)
+    with running(home, ThreadEngine(lambda: runners), streams_per_worker=8, stream_fps_budget=100.0) as service:
+        yield Stage(service, runners)
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def stage(_stage: Stage) -> Iterator[Stage]:
     for stream in _stage.service.http.get("/v1/streams?limit=200").json()["items"]:
         _stage.service.http.delete(f"/v1/streams/{stream['stream_id']}")
     _stage.until(lambda: not any(w["tasks"].get("stream") for w in _workers(_stage)))
-    while not _stage.bench.is_idle():
-        _stage.bench.next()
+    while not _stage.runners.is_idle():
+        _stage.runners.next()
 
 
 def _workers(stage: Stage) -> list[dict[str, dict[str, int]]]:

@@ -12,14 +12,17 @@ from service.database import Database, migrate
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
+from service.protocol.preview import PreviewPicture
+from service.protocol.track_history import TrackHistory
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
-from service.streams.dispatch import StreamDispatcher
+from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.schemas import StreamCreate
-from service.worker.main import Channel, Ended
+from service.worker.channel import Channel, Ended
 
 CAMERA = "rtsp://viewer:hunter2@192.168.7.9/live?token=hunter2"
+JPEG = b"\xff\xd8 a picture \xff\xd9"
 _WAIT_S = 10.0
 
 
@@ -33,17 +36,21 @@ def report(event_id: str = "e1", end_s: float = 2.0, track_id: int = 1, action: 
 
 
 class Puppet:
-    """One stream on the puppet worker."""
+    """One stream on the puppet worker; shows pictures while somebody looks, and answers what it was taught."""
 
     def __init__(self, task: StreamTask, channel: Channel) -> None:
         self.task = task
         self.channel = channel
+        self.is_painting = True
+        self.remembered: dict[int, list[str]] = {}
         self._ending = threading.Event()
         self._ended = Ended("succeeded", {})
 
     def play(self) -> Ended:
         while not self._ending.wait(0.01):
             self.channel.beat()
+            self._paint()
+            self._answer()
             if self.channel.stop_reason is not None:
                 return Ended("released" if self.channel.stop_reason == "drain" else "cancelled", {})
         return self._ended
@@ -64,13 +71,22 @@ class Puppet:
     def status(self, data: Values) -> None:
         self.channel.offer(StreamStatus(self.task.task_id, self.task.generation, data))
 
+    def _paint(self) -> None:
+        if self.is_painting and self.channel.is_looked_at:
+            self.channel.offer(PreviewPicture(self.task.task_id, self.task.generation, JPEG))
+
+    def _answer(self) -> None:
+        for question in self.channel.take_questions():
+            lines = tuple(self.remembered.get(question.track_id, ()))
+            self.channel.offer(TrackHistory(question.task_id, question.question_id, lines))
+
     def end(self, ended: Ended) -> None:
         self._ended = ended
         self._ending.set()
 
 
-class PuppetBench:
-    """A worker's bench for the thread engine; every stream that is placed becomes a puppet."""
+class PuppetRunners:
+    """A worker's runners for the thread engine; every stream that is placed becomes a puppet."""
 
     def __init__(self, fps_budget: float = 100.0) -> None:
         self._placed: queue.Queue[Puppet] = queue.Queue()
@@ -95,7 +111,7 @@ class PuppetBench:
 
 @dataclass
 class FakePlacer:
-    """Takes every stream and does nothing with it; `refuses` has no room."""
+    """Takes every stream and does nothing with it; `refuses` has no free slot."""
 
     tasks: list[StreamTask] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
@@ -114,7 +130,7 @@ class FakePlacer:
         self.withdrawn.append(task_id)
         return task_id in self.running
 
-    def room(self, kind: str) -> int:
+    def free_slots(self, kind: str) -> int:
         return 0 if self.refuses or kind != "stream" else 16
 
 
@@ -131,14 +147,19 @@ class Desk:
         self.events = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
         self.forgotten: list[str] = []
         self.witness = StreamEvents(self.events, self.forgotten.append, self.forgotten.append)
-        self.dispatcher = StreamDispatcher(
-            self.log, self.placer, self.told.append, self.witness, lambda _: {}, lambda: self.now_s
-        )
+        self.shown: list[PreviewPicture] = []
+        self.answered: list[TrackHistory] = []
+        self.dispatcher = self.next_server()
         policy = SourcePolicy(frozenset({"rtsp", "push"}), (), frozenset({"public", "private"}))
         self.control = StreamControl(
             self.database, self.log, policy, self.dispatcher, self.witness, lambda _, __: None, lambda: Room(8, None)
         )
         self._numbers = iter(range(1, 10_000))
+
+    def next_server(self) -> StreamDispatcher:
+        """A dispatcher that has placed nothing yet, over the same database."""
+        outputs = LiveOutputs(self.told.append, self.shown.append, self.answered.append)
+        return StreamDispatcher(self.log, self.placer, outputs, self.witness, lambda _: {}, lambda: self.now_s)
 
     def add(self, name: str = "dock", **config: object) -> None:
         wanted = {"name": name, "source": {"uri": CAMERA}, **config}

@@ -7,13 +7,12 @@ import pytest
 from pydantic import JsonValue
 
 from service.errors import NotFound
-from service.event_log import EventLog
 from service.events.store import Filter
 from service.protocol.messages import Fact
+from service.protocol.preview import PreviewPicture
 from service.streams import store
-from service.streams.dispatch import StreamDispatcher
 from service.streams.schemas import StreamPatch
-from service.worker.main import Ended
+from service.worker.channel import Ended
 from tests.service.streams.puppets import Desk, report
 
 
@@ -140,6 +139,19 @@ def test_change_between_look_and_placement_is_not_lost(desk: Desk, monkeypatch: 
     assert desk.task().uri == "rtsp://192.168.7.10/live"
 
 
+def test_pictures_are_shown_of_the_newest_placement_alone(desk: Desk) -> None:
+    desk.add()
+    desk.tick()
+    old = desk.task()
+    desk.lose(is_suspect=False)
+    desk.tick()
+
+    for task in (old, desk.task()):
+        desk.dispatcher.on_message(PreviewPicture(task.task_id, task.generation, b"jpeg"))
+
+    assert [picture.generation for picture in desk.shown] == [desk.task().generation]
+
+
 def test_older_placement_is_passed_over(desk: Desk) -> None:
     desk.add()
     desk.tick()
@@ -250,9 +262,7 @@ def test_next_server_closes_open_events_exactly_once(desk: Desk, is_removed: boo
         desk.control.remove("dock")
 
     for _ in range(2):
-        again = StreamDispatcher(
-            EventLog(desk.database, desk.told.append), desk.placer, desk.told.append, desk.witness, lambda _: {}
-        )
+        again = desk.next_server()
         desk.placer.refuses = True
         again.start()
         again.stop()
@@ -339,9 +349,7 @@ def test_camera_that_had_ended_its_connection_is_placed_again_by_the_next_server
     desk.add()
     desk.tick()
     desk.say("stream.state_changed", {"state": "reconnecting", "code": "ended", "message": "gone"})
-    again = StreamDispatcher(
-        EventLog(desk.database, desk.told.append), desk.placer, desk.told.append, desk.witness, lambda _: {}
-    )
+    again = desk.next_server()
 
     again.start()
     again.stop()

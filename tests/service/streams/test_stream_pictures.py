@@ -1,54 +1,22 @@
-"""Snapshot, preview and pushed frames: what crosses between the web process and a worker besides messages."""
+"""Snapshot and preview: pictures that a worker sends while somebody looks."""
 
-import os
-import shutil
-import socket
-import struct
-import threading
-import time
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
-from pipelines.stream.sources.push import PushFeed
 from service.errors import AtCapacity
-from service.streams.pictures import PictureFolder, is_wanted
-from service.streams.push import MESSAGE_BYTES_MAX, reachable
-from service.worker.push_server import PushServer
+from service.protocol.messages import TaskCommand
+from service.protocol.preview import SHOW_S, PreviewPicture, ShowPreview
+from service.streams.folders import StreamFolders
+from service.streams.pictures import Previews
 from tests.service.streams.conftest import Stage
-from tests.service.streams.puppets import CAMERA
-
-JPEG = b"\xff\xd8 a picture \xff\xd9"
+from tests.service.streams.puppets import CAMERA, JPEG
 
 
-@pytest.fixture
-def painter(stage: Stage) -> Iterator[threading.Event]:
-    """Writes a picture into the folder of every stream that somebody looks at, as workers do, until it is set."""
-    root, over = stage.service.home / "blobs" / "streams", threading.Event()
-
-    def paint() -> None:
-        while not over.wait(0.02):
-            for folder in root.glob("*"):
-                if is_wanted(folder, time.time()):
-                    (folder / "latest.part").write_bytes(JPEG)
-                    (folder / "latest.part").replace(folder / "latest.jpg")
-
-    thread = threading.Thread(target=paint, daemon=True)
-    thread.start()
-    yield over
-    over.set()
-    thread.join(5)
-
-
-def test_snapshot_is_the_next_picture_and_never_an_old_one(stage: Stage, painter: threading.Event) -> None:
-    stream_id = stage.add()
-    old = stage.service.home / "blobs" / "streams" / stream_id / "latest.jpg"
-    old.parent.mkdir(parents=True, exist_ok=True)
-    old.write_bytes(b"yesterday")
-    os.utime(old, (1.0, 1.0))
+def test_snapshot_is_the_next_picture(stage: Stage) -> None:
+    stream_id, _ = stage.watch()
 
     answer = stage.service.http.get(f"/v1/streams/{stream_id}/snapshot")
 
@@ -57,7 +25,8 @@ def test_snapshot_is_the_next_picture_and_never_an_old_one(stage: Stage, painter
 
 
 def test_snapshot_of_a_camera_that_is_off_says_so(stage: Stage) -> None:
-    stream_id = stage.add()
+    stream_id, puppet = stage.watch()
+    puppet.is_painting = False
 
     answer = stage.service.http.get(f"/v1/streams/{stream_id}/snapshot")
 
@@ -65,8 +34,8 @@ def test_snapshot_of_a_camera_that_is_off_says_so(stage: Stage) -> None:
     assert "connecting" in answer.json()["detail"]
 
 
-def test_preview_is_a_row_of_pictures(stage: Stage, painter: threading.Event) -> None:
-    stream_id = stage.add()
+def test_preview_is_a_row_of_pictures(stage: Stage) -> None:
+    stream_id, _ = stage.watch()
     with stage.service.http.stream("GET", f"/v1/streams/{stream_id}/preview") as answer:
         parts = b""
         for piece in answer.iter_raw():
@@ -83,7 +52,7 @@ def test_preview_is_a_row_of_pictures(stage: Stage, painter: threading.Event) ->
     ("parts", "status"), [({"privacy": {"pictures": False}}, 403), ({"enabled": False}, 409)], ids=["private", "off"]
 )
 def test_private_and_disabled_streams_show_no_picture(
-    stage: Stage, painter: threading.Event, parts: Mapping[str, object], status: int, tail: str
+    stage: Stage, parts: Mapping[str, object], status: int, tail: str
 ) -> None:
     stream_id = stage.add(CAMERA, **parts)
 
@@ -92,100 +61,82 @@ def test_private_and_disabled_streams_show_no_picture(
     assert answer.status_code == status
 
 
-def test_pictures_go_with_their_stream(stage: Stage, painter: threading.Event) -> None:
+def test_folder_goes_with_its_stream(stage: Stage) -> None:
     stream_id, _ = stage.watch()
-    stage.service.http.get(f"/v1/streams/{stream_id}/snapshot")
-    painter.set()
+    folder = stage.service.home / "blobs" / "streams" / stream_id
+    folder.mkdir(parents=True)
 
     stage.service.http.delete(f"/v1/streams/{stream_id}")
 
-    stage.until(lambda: not (stage.service.home / "blobs" / "streams" / stream_id).exists())
+    stage.until(lambda: not folder.exists())
 
 
-def test_previews_are_bounded(tmp_path: Path) -> None:
-    folder = PictureFolder(tmp_path, viewers_max=0)
+class Ears:
+    """A worker that takes every wish for pictures and notes it, or takes none."""
+
+    def __init__(self, is_there: bool = True) -> None:
+        self.heard: list[TaskCommand] = []
+        self.is_there = is_there
+
+    def tell(self, command: TaskCommand) -> bool:
+        self.heard.append(command)
+        return self.is_there
+
+
+def test_previews_are_bounded() -> None:
+    previews = Previews(Ears().tell, viewers_max=0)
 
     with pytest.raises(AtCapacity):
-        folder.require_seat()
+        previews.require_seat()
 
 
-@pytest.fixture(params=["short", "long"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder whose socket's name fits into the system's 108 bytes, and one whose name does not."""
-    return tmp_path if request.param == "short" else tmp_path / ("n" * 90) / ("m" * 90)
+def test_snapshot_is_never_an_old_picture() -> None:
+    previews = Previews(Ears().tell)
+    previews.put(PreviewPicture("yard", 1, b"yesterday"))
+
+    found = asyncio.run(previews.snapshot("yard", 0.1))
+
+    assert found is None
 
 
-def test_socket_is_reachable_however_deep_its_folder_lies(home: Path) -> None:
-    path = home / "push.sock"
-    feed = PushFeed()
-    server = PushServer(path, feed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()  # left by a worker that was killed
-    server.start()
+def test_many_who_look_are_one_wish() -> None:
+    ears = Ears()
+    previews = Previews(ears.tell)
 
-    with reachable(path) as name, socket.socket(socket.AF_UNIX) as client:
-        client.connect(name)
-        client.sendall(struct.pack(">I", len(JPEG)) + JPEG)
-        found = feed.take(10.0, threading.Event())
-    server.stop()
-    server.stop()
+    async def look() -> None:
+        await asyncio.gather(*(previews.snapshot("yard", 0.2) for _ in range(20)))
 
-    assert found == JPEG
-    assert not path.exists()
+    asyncio.run(look())
+
+    assert ears.heard == [ShowPreview("yard")]
 
 
-def _pushing(stage: Stage, stream_id: str) -> ClientConnection:
-    return connect(stage.service.url.replace("http", "ws") + f"/v1/streams/{stream_id}/push", max_size=None)
+def test_worker_that_comes_late_is_asked_again_at_once() -> None:
+    ears = Ears(is_there=False)
+    previews = Previews(ears.tell)
+
+    asyncio.run(previews.snapshot("yard", 0.2))
+
+    assert len(ears.heard) > 1
 
 
-def test_pushed_frames_reach_the_worker_in_order(stage: Stage) -> None:
-    stream_id = stage.add("push:")
-    feed = PushFeed()
-    server = PushServer(stage.service.home / "blobs" / "streams" / stream_id / "push.sock", feed)
-    with _pushing(stage, stream_id) as client:
-        server.start()  # the client may be there first
-        for number in range(3):
-            client.send(JPEG + bytes([number]))
-        found = [feed.take(10.0, threading.Event()) for _ in range(3)]
-    end = feed.take(10.0, threading.Event())
-    server.stop()
+def test_picture_that_nobody_looks_at_is_forgotten() -> None:
+    now_s = [0.0]
+    previews = Previews(Ears().tell, clock=lambda: now_s[0])
+    previews.put(PreviewPicture("yard", 1, JPEG))
 
-    assert found == [JPEG + bytes([number]) for number in range(3)]
-    assert end == b""
-    assert stage.get(f"/v1/streams/{stream_id}")["links"]["push"] == f"/v1/streams/{stream_id}/push"  # type: ignore[index]
+    now_s[0] = SHOW_S + 1.0
+    previews.put(PreviewPicture("dock", 1, JPEG))
+
+    assert list(previews._newest) == ["dock"]
 
 
-@pytest.mark.parametrize(
-    ("message", "code"), [("text", 1003), (b"x" * (MESSAGE_BYTES_MAX + 1), 1009)], ids=["text", "too large"]
-)
-def test_pushed_nonsense_is_refused(stage: Stage, message: str | bytes, code: int) -> None:
-    stream_id = stage.add("push:")
-    server = PushServer(stage.service.home / "blobs" / "streams" / stream_id / "push.sock", PushFeed())
-    server.start()
+def test_folders_of_an_earlier_server_are_removed(tmp_path: Path) -> None:
+    root = tmp_path / "streams"
+    for name in ("latest.jpg", "wanted", "track-1-ab.ask"):
+        (root / "yard").mkdir(parents=True, exist_ok=True)
+        (root / "yard" / name).touch()
 
-    with _pushing(stage, stream_id) as client:
-        client.send(message)
-        with pytest.raises(ConnectionClosed) as caught:
-            client.recv(10)
-    server.stop()
+    StreamFolders(root).open()
 
-    assert caught.value.rcvd is not None
-    assert caught.value.rcvd.code == code
-
-
-def test_frames_are_pushed_to_push_streams_only(stage: Stage) -> None:
-    stream_id = stage.add()
-
-    with pytest.raises(InvalidStatus) as caught, _pushing(stage, stream_id):
-        pass
-
-    assert caught.value.response.status_code == 422
-
-
-def test_folder_that_is_gone_is_no_socket(tmp_path: Path) -> None:
-    deep = tmp_path / ("n" * 120)
-    deep.mkdir()
-    shutil.rmtree(deep)
-
-    with pytest.raises(FileNotFoundError), reachable(deep / "push.sock"):
-        pass
+    assert not root.exists()

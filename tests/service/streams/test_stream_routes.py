@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from service.worker.main import Ended
+from service.worker.channel import Ended
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, report
 
@@ -131,9 +131,9 @@ def test_pause_lets_the_worker_go_and_enabling_takes_it_again(stage: Stage) -> N
     again = [stage.service.http.patch(f"/v1/streams/{stream_id}", json={"enabled": True}).json() for _ in range(2)]
 
     assert (paused["state"], again[0]["state"]) == ("disabled", "connecting")
-    second = stage.bench.next()
+    second = stage.runners.next()
     assert second.task.generation > puppet.task.generation
-    assert stage.bench.is_idle()
+    assert stage.runners.is_idle()
 
 
 def test_idempotency_key_makes_one_stream(stage: Stage) -> None:

@@ -5,15 +5,18 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from service.protocol.listener import LossReason
 from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
 from service.supervision.local import LocalEngine
 from service.supervision.supervisor import Supervisor
-from service.supervision.types import Limits, LossReason, WorkerPlan
-from tests.fakes import ThreadEngine, build_broken_bench, build_scripted_bench
+from service.supervision.types import Limits, WorkerPlan
+from service.worker.main import main
+from tests.fakes import ThreadEngine, build_broken_runners, build_scripted_runners
 from tests.service.conftest import Serve
 
 FAST = Limits(backoff_s=(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
@@ -21,7 +24,7 @@ ONE = [WorkerPlan("w0", {"job": 1})]
 
 
 def _engine() -> LocalEngine:
-    return LocalEngine(build_scripted_bench, logging.WARNING)
+    return LocalEngine(partial(main, build_scripted_runners, logging.WARNING))
 
 
 class Listener:
@@ -47,7 +50,7 @@ class Listener:
             self.lost.append((task.task_id, reason, is_suspect))
             self._changed.notify_all()
 
-    def on_room(self) -> None:
+    def on_free_slot(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
@@ -139,7 +142,7 @@ def test_drain_releases_what_runs(tmp_path: Path) -> None:
 
 
 def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.worker.main._RESEND_S", 0.2)
+    monkeypatch.setattr("service.worker.channel._RESEND_S", 0.2)
     listener = Listener(failures=2)
     supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)
@@ -160,7 +163,7 @@ def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
     )
     supervisor.listen("job", Listener())
     supervisor.start()
-    while supervisor.room("job") < 4:
+    while supervisor.free_slots("job") < 4:
         time.sleep(0.01)
 
     placed = [supervisor.place(_task(tmp_path, "script frames 99999 pause 0.01", f"job_{n}")) for n in range(5)]
@@ -172,7 +175,7 @@ def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
 
 
 def test_workers_that_cannot_start_say_why(serve: Serve) -> None:
-    service = serve(ThreadEngine(build_broken_bench), FAST, is_ready=False)
+    service = serve(ThreadEngine(build_broken_runners), FAST, is_ready=False)
     until = time.monotonic() + 10
     while "weights_missing" not in service.http.get("/readyz").text:
         assert time.monotonic() < until

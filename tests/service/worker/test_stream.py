@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from pydantic import JsonValue
 
-from models.weights.store import WeightStore
-from pipelines.stream.build import NetworkChoice
 from pipelines.stream.sources.uri import SourcePolicy
-from service.protocol.messages import Fact, StreamTask
+from service.protocol.messages import BestEffort, Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
-from service.protocol.track_history import ask
-from service.streams.push import reachable
-from service.streams.schemas import Source, StreamConfig
-from service.worker.main import Channel, Ended, Outbox
+from service.protocol.preview import PreviewPicture
+from service.protocol.push_socket import reachable
+from service.protocol.stream_config import Privacy, Source, StreamConfig
+from service.protocol.track_history import AskTrack, TrackHistory
+from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.stream import StreamRunner
+from tests.service.worker.action_models import only
 from tests.stream_fakes import networks_of
 
 FALLING = (0.0, 5.0, 0.0)
@@ -32,15 +32,25 @@ PICTURE = cv2.imencode(".jpg", np.full((240, 320, 3), 90, np.uint8))[1].tobytes(
 
 
 class Ledger(Channel):
-    """A task's channel that writes down every fact."""
+    """A task's channel that writes down every fact, picture and answer."""
 
     def __init__(self, task: StreamTask) -> None:
         ours, _ = multiprocessing.Pipe()
-        super().__init__(task, Outbox(ours), deque(maxlen=1000), PauseClock(1.0))
+        super().__init__(task, MessageQueue(ours), deque(maxlen=1000), PauseClock(1.0))
         self.facts: list[Fact] = []
+        self.offered: list[BestEffort] = []
 
     def deliver(self, make: Callable[[int], Fact]) -> None:
         self.facts.append(make(len(self.facts) + 1))
+
+    def offer(self, message: BestEffort) -> None:
+        self.offered.append(message)
+
+    def answers(self) -> list[TrackHistory]:
+        return [message for message in self.offered if isinstance(message, TrackHistory)]
+
+    def pictures(self) -> list[PreviewPicture]:
+        return [message for message in self.offered if isinstance(message, PreviewPicture)]
 
     def data(self, name: str) -> list[dict[str, JsonValue]]:
         return [dict(fact.data) for fact in self.facts if fact.name == name]
@@ -49,15 +59,13 @@ class Ledger(Channel):
 class Pushed:
     """A pushed stream that runs in a thread, and the hand that pushes."""
 
-    def __init__(self, folder: Path) -> None:
-        config = StreamConfig(source=Source(uri="push:")).model_dump(mode="json")
+    def __init__(self, folder: Path, *, has_pictures: bool = True) -> None:
+        wanted = StreamConfig(source=Source(uri="push:"), privacy=Privacy(pictures=has_pictures))
         self.folder, self.evidence = folder / "streams" / "yard", folder / "evidence"
-        config |= {"folder": str(self.folder), "evidence_folder": str(self.evidence), "first_track_id": 7}
+        places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
+        config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
         self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
-        runner = StreamRunner(
-            networks_of(FALLING), NetworkChoice(), WeightStore(folder, None, offline=True),
-            SourcePolicy(schemes=frozenset({"push"})),
-        )  # fmt: skip
+        runner = StreamRunner(only(networks_of(FALLING)), SourcePolicy(schemes=frozenset({"push"})))
         self.ended: list[Ended] = []
         self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
         self._thread.start()
@@ -107,18 +115,36 @@ def test_event_of_pushed_pictures_has_skeletons_and_says_that_it_has_no_clip(pus
 
 
 def test_worker_says_what_it_remembers_of_a_person(pushed: Pushed) -> None:
-    found: dict[int, list[str]] = {}
+    pushed.push_until(lambda: bool(pushed.ledger.data("track.started")))
 
-    def has_asked() -> bool:
-        found.update(
-            {number: ask(pushed.folder, number, 5.0) for number in (7, 8) if pushed.ledger.data("track.started")}
-        )
-        return bool(found.get(7))
+    for number in (7, 8):
+        pushed.ledger.ask(AskTrack("yard", f"q{number}", number))
+    pushed.push_until(lambda: len(pushed.ledger.answers()) == 2)
 
-    pushed.push_until(has_asked)
-
-    lines = [json.loads(line) for line in found[7]]
-    assert {line["track_id"] for line in lines} == {7}
+    known, unknown = pushed.ledger.answers()
+    lines = [json.loads(line) for line in known.lines]
+    assert (known.question_id, {line["track_id"] for line in lines}) == ("q7", {7})
     assert all(len(line["keypoints"]) == 17 for line in lines)
-    assert found[8] == []
-    assert not list(pushed.folder.glob("track-*"))
+    assert unknown == TrackHistory("yard", "q8", ())
+
+
+def test_pictures_are_sent_while_somebody_looks(pushed: Pushed) -> None:
+    pushed.push_until(lambda: bool(pushed.ledger.data("track.started")))
+    unseen = pushed.ledger.pictures()
+
+    pushed.ledger.show(5.0)
+    pushed.push_until(lambda: len(pushed.ledger.pictures()) > 1)
+
+    assert unseen == []
+    assert all(picture.jpeg.startswith(b"\xff\xd8\xff\xfe") for picture in pushed.ledger.pictures())
+    assert {(picture.task_id, picture.generation) for picture in pushed.ledger.pictures()} == {("yard", 1)}
+
+
+def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
+    private = Pushed(tmp_path, has_pictures=False)
+    private.ledger.show(60.0)
+
+    private.push_until(lambda: bool(private.ledger.data("action.started")))
+    private.stop()
+
+    assert private.ledger.pictures() == []

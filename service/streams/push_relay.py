@@ -1,25 +1,18 @@
-"""Frames that a client pushes, carried from its WebSocket to the worker over a local socket.
-
-The worker listens on `push.sock` in the stream's folder; each message is its length (4 bytes, big endian) and then the
-bytes: one JPEG, or a piece of MPEG-TS with H.264. The socket's own buffer is the queue: a full one holds the client up.
-"""
+"""Carries the frames that a client pushes from its WebSocket to the worker's local socket."""
 
 import asyncio
 import logging
-import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.protocol.push_socket import MESSAGE_BYTES_MAX, reachable
+
 logger = logging.getLogger(__name__)
 
-MESSAGE_BYTES_MAX = 4 * 2**20
 _CONNECT_S = 10.0
 _DRAIN_S = 5.0
-_PATH_BYTES_MAX = 100
 _UNSUPPORTED, _TOO_BIG, _TRY_LATER = 1003, 1009, 1013
 
 
@@ -36,7 +29,7 @@ async def relay(socket: WebSocket, path: Path) -> None:
                 return
             data = message.get("bytes")
             if data is None:
-                await socket.close(_UNSUPPORTED, "a frame is a binary message: JPEG, or H.264 in MPEG-TS")
+                await socket.close(_UNSUPPORTED, "a frame must be a binary message: a JPEG, or H.264 in MPEG-TS")
                 return
             if len(data) > MESSAGE_BYTES_MAX:
                 await socket.close(_TOO_BIG, f"a message holds at most {MESSAGE_BYTES_MAX} bytes")
@@ -46,8 +39,8 @@ async def relay(socket: WebSocket, path: Path) -> None:
     except WebSocketDisconnect:
         return
     except (OSError, TimeoutError) as error:
-        logger.info("push: the worker does not take frames: %s", error or "timeout")
-        await socket.close(_TRY_LATER, "the stream's worker does not take frames; try again")
+        logger.info("push: the worker does not accept frames: %s", error or "timeout")
+        await socket.close(_TRY_LATER, "the stream's worker does not accept frames; try again")
     finally:
         writer.close()
 
@@ -64,19 +57,3 @@ async def _connect(path: Path) -> asyncio.StreamWriter | None:
             continue
         return writer
     return None
-
-
-@contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """A name of a socket file that fits into the 108 bytes which the system has for one, however deep it lies.
-
-    Raises FileNotFoundError when its folder is not there.
-    """
-    if len(os.fsencode(path)) <= _PATH_BYTES_MAX:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

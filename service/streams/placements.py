@@ -1,0 +1,104 @@
+"""Which streams are on a worker now, and which wait before they are placed again."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import JsonValue
+
+from service.streams.store import StreamRow
+
+_PAUSE_S = (1.0, 60.0)
+"""First and longest wait before a stream that failed by itself is placed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A stream on a worker.
+
+    row: as it was placed; one that was removed is remembered until its worker has let go of it.
+    tags: of the row, for messages.  figures: the worker's last word on it.  is_leaving: it was called back.
+    """
+
+    row: StreamRow
+    tags: Mapping[str, str]
+    figures: Mapping[str, JsonValue] = field(default_factory=dict)
+    is_leaving: bool = False
+
+
+class Placements:
+    """Stream → its placement; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._placed: dict[str, Placement] = {}
+
+    def add(self, row: StreamRow) -> None:
+        """A stream is handed to a worker."""
+        with self._lock:
+            self._placed[row.stream_id] = Placement(row, tags_of(row))
+
+    def get(self, stream_id: str) -> Placement | None:
+        """Where a stream stands; None when it is on no worker."""
+        with self._lock:
+            return self._placed.get(stream_id)
+
+    def current(self, stream_id: str, generation: int) -> Placement | None:
+        """The placement that a worker's message is about; None when that was an older one."""
+        placement = self.get(stream_id)
+        return placement if placement is not None and placement.row.generation == generation else None
+
+    def note(self, stream_id: str, generation: int, figures: Mapping[str, JsonValue]) -> None:
+        """Keep a worker's last word; what an older placement says is ignored."""
+        with self._lock:
+            placement = self._placed.get(stream_id)
+            if placement is not None and placement.row.generation == generation:
+                self._placed[stream_id] = replace(placement, figures=figures)
+
+    def call_back(self, stream_id: str) -> bool:
+        """Its worker is to let go of it; False when it is on none."""
+        with self._lock:
+            placement = self._placed.get(stream_id)
+            if placement is not None:
+                self._placed[stream_id] = replace(placement, is_leaving=True)
+            return placement is not None
+
+    def remove(self, stream_id: str) -> None:
+        """Its worker has let go of it; harmless when none had it."""
+        with self._lock:
+            self._placed.pop(stream_id, None)
+
+
+class Pauses:
+    """What failed by itself is tried again after a wait that grows.
+
+    clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waits: dict[str, tuple[float, float]] = {}
+
+    def begin(self, stream_id: str) -> None:
+        """It failed: wait twice as long as the last time."""
+        with self._lock:
+            before_s, _ = self._waits.get(stream_id, (_PAUSE_S[0] / 2, 0.0))
+            wait_s = min(_PAUSE_S[1], 2 * before_s)
+            self._waits[stream_id] = (wait_s, self._clock() + wait_s)
+
+    def holds(self, stream_id: str) -> bool:
+        """Whether it waits now."""
+        with self._lock:
+            return self._waits.get(stream_id, (0.0, 0.0))[1] > self._clock()
+
+    def forget(self, stream_id: str) -> None:
+        """It runs, was changed or is gone: the next wait is the first one again."""
+        with self._lock:
+            self._waits.pop(stream_id, None)
+
+
+def tags_of(row: StreamRow) -> dict[str, str]:
+    """A stream's tags."""
+    tags = row.config.get("tags")
+    return {key: str(value) for key, value in tags.items()} if isinstance(tags, dict) else {}

@@ -1,0 +1,40 @@
+"""The action models that tasks ask for by name: loaded once, shared by jobs and streams, a few of them kept."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from models.runtime.action import ActionModel
+from pipelines.stream.build import Networks
+
+_MODELS_MAX = 4
+
+
+class ActionModels:
+    """The worker's networks, each time with the action model that is wanted.
+
+    networks: with the default action model.
+    load: name of another one → the model; raises ModelUnknown, WeightsMissing and the like.
+    models_max: others that are kept; the one that was not asked for the longest goes, once no task has it any more.
+    """
+
+    def __init__(self, networks: Networks, load: Callable[[str], ActionModel], models_max: int = _MODELS_MAX) -> None:
+        self._networks = networks
+        self._load = load
+        self._models_max = models_max
+        # Held while a model is loaded: two streams that want the same one must not load it twice.
+        self._lock = threading.Lock()
+        self._others: OrderedDict[str, Networks] = OrderedDict()
+
+    def require(self, name: str | None) -> Networks:
+        """The networks with this action model; None takes the default. Raises what `load` raises."""
+        if name is None or name == self._networks.action.contract.name:
+            return self._networks
+        with self._lock:
+            if name not in self._others:
+                self._others[name] = replace(self._networks, action=self._load(name))
+            self._others.move_to_end(name)
+            while len(self._others) > self._models_max:
+                self._others.popitem(last=False)
+            return self._others[name]
