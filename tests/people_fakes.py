@@ -14,6 +14,7 @@ from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks
 from pipelines.stream.config import DetectConfig, PoseConfig, TrackConfig
 from pipelines.stream.people.boxes import joint_box, overlap, square_region
+from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
@@ -115,18 +116,16 @@ class World:
 
 @dataclass
 class People:
-    """The three stages joined as the pipeline joins them."""
+    """A world, and the chain that watches it."""
 
     world: World
-    detect: DetectStage
     track: TrackStage
     pose: PoseStage
+    chain: PeopleChain
 
     def see(self, moment: int, time_s: float) -> Poses:
         """One frame."""
-        frame = Frame(moment, time_s, self.world.picture(moment))
-        tracks = self.track(frame, self.detect(frame, self.track.demand()))
-        return self.track.observe(self.pose(frame, tracks))
+        return self.chain(Frame(moment, time_s, self.world.picture(moment)))
 
 
 def people_in(
@@ -138,12 +137,8 @@ def people_in(
 ) -> People:
     """Stages that watch a scene."""
     world = World(scene, extra or {})
-    return People(
-        world,
-        DetectStage(world.detect, DetectConfig()),
-        TrackStage(track or TrackConfig()),
-        PoseStage(world.estimate, pose or PoseConfig()),
-    )
+    tracker, poser = TrackStage(track or TrackConfig()), PoseStage(world.estimate, pose or PoseConfig())
+    return People(world, tracker, poser, PeopleChain(DetectStage(world.detect, DetectConfig()), tracker, poser))
 
 
 def watch(people: People, num_frames: int, rate_hz: float = 20.0) -> list[Poses]:

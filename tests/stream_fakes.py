@@ -65,4 +65,5 @@ class FakeSource:
 def networks_of(logits: Sequence[float] = (5.0, 0.0, 0.0), *boxes: tuple[float, float, float, float]) -> Networks:
     """Networks that see people in the given boxes (one, where none is given) and always say the same of them."""
     detector = FakeDetector(*(boxes or ((120.0, 40.0, 200.0, 220.0),)))
-    return Networks(detector, FakePoses(), ActionModel(contract_of(), FakeNetwork(logits)), ("fake", "fake", "fake"))
+    action = ActionModel(contract_of(), FakeNetwork(logits))
+    return Networks(detector=detector, pose=FakePoses(), names=("fake", "fake", "fake"), action=action)

@@ -12,16 +12,19 @@ from models.runtime.session import Session
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
 from models.weights.store import WeightStore
+from pipelines.stream.actions.chain import ActionChain, ActionStages
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
-from pipelines.stream.pipeline import Pipeline, Stages
+from pipelines.stream.pipeline import Pipeline
+from pipelines.stream.stats import StageClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,26 @@ class NetworkChoice:
     threads: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """One instance of each network; pipelines share them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleNetworks:
+    """One instance of each network that finds people and their joints; pipelines share them.
 
+    names: of all that is loaded, for reports.
     glance: a cheaper look for people, crop_detector: a look at one person; None where the detector serves for both.
     """
 
     detector: Detector
     pose: PoseEstimator
-    action: ActionModel
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     glance: Detector | None = None
     crop_detector: Detector | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks(PeopleNetworks):
+    """The networks of a whole pipeline."""
+
+    action: ActionModel
 
 
 def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
@@ -58,17 +68,28 @@ def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress 
 
     Raises ModelUnknown, WeightsMissing, WeightsCorrupt, ContractMismatch or DeviceUnavailable.
     """
-    registry = load_registry()
-    profile = registry.require_profile(choice.profile)
+    people = load_people_networks(choice, store, progress)
+    action = load_action(choice, load_registry(), store)
+    return Networks(
+        detector=people.detector,
+        pose=people.pose,
+        names=(*people.names, action.contract.name),
+        glance=people.glance,
+        crop_detector=people.crop_detector,
+        action=action,
+    )
+
+
+def load_people_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> PeopleNetworks:
+    """The detector and the pose estimator alone; raises what `load_networks` raises."""
+    profile = load_registry().require_profile(choice.profile)
     detector, detector_path = store.choose(profile["detect"], progress)
     pose, pose_path = store.choose(profile["pose"], progress)
-    action = load_action(choice, registry, store)
     detectors = build_detectors(detector, detector_path, choice.device, choice.threads)
-    return Networks(
-        detectors.look,
-        build_pose(pose, pose_path, choice.device, choice.threads),
-        action,
-        (detector.name, pose.name, action.contract.name),
+    return PeopleNetworks(
+        detector=detectors.look,
+        pose=build_pose(pose, pose_path, choice.device, choice.threads),
+        names=(detector.name, pose.name),
         glance=None if detectors.glance is detectors.look else detectors.glance,
         crop_detector=None if detectors.crop is detectors.look else detectors.crop,
     )
@@ -91,19 +112,37 @@ def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -
 
 def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> Pipeline:
     """A new pipeline for one source; `source_id` goes into the ids of its events."""
-    contract = networks.action.contract
-    dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
-    stages = Stages(
-        detect=DetectStage(networks.detector, config.detect, networks.glance),
-        track=TrackStage(config.track),
-        pose=PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector),
+    clock = StageClock()
+    people = build_people(networks, config, clock)
+    return Pipeline(people, build_actions(networks.action, config, source_id, clock), clock)
+
+
+def build_people(networks: PeopleNetworks, config: StreamConfig, clock: StageClock | None = None) -> PeopleChain:
+    """A new chain from frames to poses for one source."""
+    return PeopleChain(
+        DetectStage(networks.detector, config.detect, networks.glance),
+        TrackStage(config.track),
+        PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector),
+        clock,
+    )
+
+
+def build_actions(
+    model: ActionModel, config: StreamConfig, source_id: str, clock: StageClock | None = None
+) -> ActionChain:
+    """A new chain from poses to events for one source; `source_id` goes into the ids of its events."""
+    contract = model.contract
+    smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
+    stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
-        action=ActionStage(networks.action),
+        classify=ActionStage(model),
         smooth=SmoothStage(config.smooth, contract.labels),
         label=LabelStage(config.smooth, contract.labels, contract.actions),
-        events=EventStage(source_id, contract.labels, contract.actions, config.events, dating),
+        events=EventStage(
+            source_id, contract.labels, contract.actions, config.events, EventDating(contract.window_s, smooth_s)
+        ),
     )
-    return Pipeline(stages)
+    return ActionChain(stages, clock)
 
 
 def _action_spec(choice: NetworkChoice, registry: Registry) -> ModelSpec:

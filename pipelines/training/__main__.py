@@ -45,6 +45,7 @@ def prepare(
 ) -> None:  # fmt: skip
     """Videos to a set."""
     from models.weights.store import WeightStore
+    from pipelines.stream.build import NetworkChoice, load_people_networks
     from pipelines.training import prepare as stage
     from pipelines.training.datasets import check_target, save_set
     from pipelines.training.segments import cut_segments, load_segments
@@ -54,7 +55,7 @@ def prepare(
         found, table = stage.find_videos(videos), load_segments(segments) if segments else None
         if table is not None:
             found = _named(found, table)
-        networks = stage.load_networks(WeightStore(cache, weights, offline))
+        networks = load_people_networks(NetworkChoice(), WeightStore(cache, weights, offline))
         with _bar("{task.fields[what]}") as bar:
             task = bar.add_task("", total=float(len(found)), what="starting")
             skeletons = stage.prepare(

@@ -1,6 +1,6 @@
 """Skeleton sets out of videos, made with the stream's own stages, so that training sees what serving will see."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,16 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray
-from models.runtime.build import build_detectors, build_pose
-from models.runtime.detector import Detector
-from models.runtime.pose import PoseEstimator
-from models.weights.registry import load_registry
-from models.weights.store import WeightStore
 from pipelines.errors import DatasetInvalid, SourceError
+from pipelines.stream.build import PeopleNetworks, build_people
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.people.detect import DetectStage
-from pipelines.stream.people.pose import PoseStage
-from pipelines.stream.people.track import TrackStage
 from pipelines.stream.sources.file import FileSource
 from pipelines.training.datasets import Annotation, SkeletonSet
 from pipelines.types import Frame, Poses
@@ -27,29 +20,11 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".m
 UNLABELLED = "unlabelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """What finds people and their joints; the detector serves for glances and for crops where those are None."""
-
-    detector: Detector
-    pose: PoseEstimator
-    glance: Detector | None = None
-    crop_detector: Detector | None = None
-
-
 @dataclass(slots=True)
 class _Track:
     time_s: list[float] = field(default_factory=list)
     frame: list[int] = field(default_factory=list)
     keypoints: list[FloatArray] = field(default_factory=list)
-
-
-def load_networks(store: WeightStore) -> Networks:
-    """The default detector and pose estimator; raises WeightsMissing."""
-    profile = load_registry().require_profile("auto")
-    detectors = build_detectors(*store.choose(profile["detect"]))
-    pose = build_pose(*store.choose(profile["pose"]))
-    return Networks(detectors.look, pose, detectors.glance, detectors.crop)
 
 
 def find_videos(inputs: Sequence[Path]) -> list[Path]:
@@ -67,7 +42,7 @@ def find_videos(inputs: Sequence[Path]) -> list[Path]:
 
 def prepare(
     videos: Sequence[Path],
-    networks: Networks,
+    networks: PeopleNetworks,
     name: str,
     min_seconds: float = 1.0,
     by_folder: bool = False,
@@ -85,7 +60,8 @@ def prepare(
         label = classes.index(path.parent.name) if by_folder else -1
         try:
             frames = _counted(path, partial(on_frame, index))
-            annotations += _people(path, frames, networks, label, min_seconds)
+            people = build_people(networks, StreamConfig())
+            annotations += _sequences(path, map(people, frames), label, min_seconds)
         except SourceError as refused:
             on_refused(path, str(refused))
     rates = [float(str(annotation.extra["rate_hz"])) for annotation in annotations]
@@ -108,12 +84,11 @@ def _counted(path: Path, on_share: Callable[[float], None]) -> Iterator[Frame]:
             yield frame
 
 
-def _people(
-    path: Path, frames: Iterator[Frame], networks: Networks, label: int, min_seconds: float
-) -> Iterator[Annotation]:
+def _sequences(path: Path, poses_of_frames: Iterable[Poses], label: int, min_seconds: float) -> Iterator[Annotation]:
+    """One sequence per person who was followed for long enough."""
     tracks: dict[int, _Track] = {}
     size_wh = (0, 0)
-    for poses in iter_poses(frames, networks, StreamConfig()):
+    for poses in poses_of_frames:
         size_wh = poses.size_wh
         for row, track_id in enumerate(poses.track_id.tolist()):
             track = tracks.setdefault(track_id, _Track())
@@ -123,16 +98,6 @@ def _people(
     for track_id, track in tracks.items():
         if track.time_s[-1] - track.time_s[0] >= min_seconds:
             yield _annotation(f"{path.stem}#{track_id}", track, label, size_wh, path)
-
-
-def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig) -> Iterator[Poses]:
-    """The tracked people of every frame, by the stages that serving uses."""
-    detect = DetectStage(networks.detector, config.detect, networks.glance)
-    track = TrackStage(config.track)
-    pose = PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector)
-    for frame in frames:
-        boxes = detect(frame, track.demand())
-        yield track.observe(pose(frame, track(frame, boxes)))
 
 
 def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], path: Path) -> Annotation:

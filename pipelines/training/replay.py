@@ -1,4 +1,4 @@
-"""Prepared tracks through the serving stages after the pose: what the product would have said of them."""
+"""Prepared tracks through the action chain that serves: what the product would have said of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +9,8 @@ import numpy as np
 from models.arrays import AnyArray
 from models.runtime.action import ActionModel
 from pipelines.errors import DatasetInvalid
-from pipelines.stream.actions.classify import ActionStage
-from pipelines.stream.actions.events import EventDating, EventStage
-from pipelines.stream.actions.smooth import SmoothStage
-from pipelines.stream.actions.window import WindowStage
+from pipelines.stream.actions.chain import ActionChain
+from pipelines.stream.build import build_actions
 from pipelines.stream.config import StreamConfig
 from pipelines.training.datasets import Annotation
 from pipelines.types import ActionScores, Event, Poses
@@ -46,22 +44,20 @@ class Replay:
 
 
 def replay(annotation: Annotation, model: ActionModel, config: StreamConfig) -> Replay:
-    """Run one prepared track through window, action, smoothing and events, frame by frame."""
-    contract = model.contract
-    window = WindowStage(config.window, contract.window_s, contract.rate_hz)
-    action = ActionStage(model)
-    smooth = SmoothStage(config.smooth, model.labels)
-    dating = EventDating(contract.window_s, max(0.0, config.smooth.mean_s - config.window.stride_s) / 2)
-    events = EventStage(annotation.name, model.labels, contract.actions, config.events, dating)
+    """Run one prepared track through the stages that serve, frame by frame."""
+    return _run(annotation, build_actions(model, config, annotation.name))
+
+
+def _run(annotation: Annotation, chain: ActionChain) -> Replay:
     scores: list[ActionScores] = []
     said: list[TimedEvent] = []
     time_s = 0.0
     for poses in _iter_poses(annotation):
         time_s = poses.time_s
-        raw = action(window(poses))
-        scores += raw
-        said += [TimedEvent(time_s, event) for event in events(poses, smooth(poses, raw))]
-    said += [TimedEvent(time_s, event) for event in events.finish()]
+        actions = chain(poses)
+        scores += actions.raw
+        said += [TimedEvent(time_s, event) for event in actions.events]
+    said += [TimedEvent(time_s, event) for event in chain.finish()]
     return Replay(tuple(scores), tuple(said))
 
 

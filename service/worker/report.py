@@ -17,7 +17,7 @@ from service.worker.channel import Channel
 Change: TypeAlias = Literal["add", "set", "observe"]
 _Series: TypeAlias = tuple[str, Change, tuple[tuple[str, str], ...]]
 _LATENCIES = 900
-_DECIDE = ("window", "events")
+_DECIDE = ("window", "smooth", "label", "events")
 
 
 @dataclass(slots=True)

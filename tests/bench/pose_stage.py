@@ -25,6 +25,7 @@ from models.runtime.pose import Landmarks, PoseEstimator
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
@@ -130,13 +131,11 @@ def run(
 ) -> Outcome:
     """Everything that the stages say of one clip."""
     counted = Counted(*networks)
-    detect, track = DetectStage(counted.look, config.detect, counted.glance), TrackStage(config.track)
+    detect = DetectStage(counted.look, config.detect, counted.glance)
     pose = PoseStage(counted.estimate, config.pose, counted.crop)
-    shown: list[Poses] = []
+    people = PeopleChain(detect, TrackStage(config.track), pose)
     with FileSource(path, rate_hz=rate_hz) as source:
-        for frame in source:
-            boxes = detect(frame, track.demand())
-            shown.append(track.observe(pose(frame, track(frame, boxes))))
+        shown = [people(frame) for frame in source]
     return summarise(path.stem, shown, counted)
 
 

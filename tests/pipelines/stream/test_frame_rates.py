@@ -9,10 +9,8 @@ from models.arrays import FloatArray
 from models.runtime.action import ActionModel
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
-from pipelines.stream.actions.classify import ActionStage
-from pipelines.stream.actions.window import WindowStage
-from pipelines.stream.build import NetworkChoice, load_action
-from pipelines.stream.config import WindowConfig
+from pipelines.stream.build import NetworkChoice, build_actions, load_action
+from pipelines.stream.config import StreamConfig
 from tests.fakes import poses_of, waving_keypoints
 
 SECONDS = 4.0
@@ -42,11 +40,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ActionModel:
 
 
 def last_answer(model: ActionModel, movement: Callable[[float], FloatArray], rate_hz: float) -> FloatArray:
-    window = WindowStage(WindowConfig(), model.contract.window_s, model.contract.rate_hz)
-    act = ActionStage(model)
+    chain = build_actions(model, StreamConfig(), "camera")
     for index in range(round(SECONDS * rate_hz) + 1):
         time_s = index / rate_hz
-        for scores in act(window(poses_of(time_s, people={1: movement(time_s)}))):
+        for scores in chain(poses_of(time_s, people={1: movement(time_s)})).raw:
             last = scores
     return last.probabilities
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from pipelines.errors import DatasetInvalid
+from pipelines.stream.build import PeopleNetworks
 from pipelines.training.datasets import load_set, save_set
-from pipelines.training.prepare import Networks, find_videos, prepare
+from pipelines.training.prepare import find_videos, prepare
 from tests.stream_fakes import FakeDetector, FakePoses
 from tests.videos import Clip, write_video
 
-NETWORKS = Networks(FakeDetector((44, 8, 84, 90)), FakePoses())
+NETWORKS = PeopleNetworks(detector=FakeDetector((44, 8, 84, 90)), pose=FakePoses())
 LONG = Clip(size_wh=(128, 96), num_frames=30, fps=12.0)
 
 
