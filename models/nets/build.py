@@ -1,7 +1,7 @@
 """Networks by name: the one table that import, export, bench and training read; a new network is one more row."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -22,6 +22,7 @@ from models.nets.slnl import SLnLConfig, SLnLrFA
 from models.nets.stf import STFMSG3D, STFSTGCNPP
 from models.nets.stgcn import STGCN, STGCNOptions
 from models.nets.stgcnpp import STGCNPP
+from models.nets.tcn import TCN
 from models.nets.x3d import X3DShallow
 from models.skeleton.graph import Partition
 from models.skeleton.layouts import Layout
@@ -33,11 +34,24 @@ _PARTITION_OF: Mapping[int, Partition] = {1: "uniform", 2: "distance", 3: "stgcn
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSize:
+    """Width, depth and dropout of a network that is trained here; the fields are those of `GraphConfig`."""
+
+    base_channels: int
+    num_stages: int
+    inflate_stages: tuple[int, ...]
+    down_stages: tuple[int, ...]
+    dropout: float
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkRequest:
     """What to build.
 
     in_channels: values per joint where no checkpoint says it.
     shapes:      shapes of a checkpoint's tensors under our names; when given, width and depth follow them.
+    size:        width, depth and dropout where neither a checkpoint nor the paper says them; TCN and the networks of
+                 equal blocks follow it.
     """
 
     layout: Layout
@@ -45,6 +59,7 @@ class NetworkRequest:
     num_persons: int = 2
     in_channels: int = 3
     shapes: Shapes = field(default_factory=dict)
+    size: NetworkSize | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ def graph_config(request: NetworkRequest, prefix: str, width_key: str, slots: in
     not fit layout and slots.
     """
     if not request.shapes:
-        return GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons)
+        return _free_config(request)
     indexes = {int(key.split(".")[1]) for key in request.shapes if key.startswith(f"{prefix}.")}
     widths = [_require(request.shapes, f"{prefix}.{index}.{width_key}")[0] for index in range(len(indexes))]
     if not widths:
@@ -90,6 +105,12 @@ def graph_config(request: NetworkRequest, prefix: str, width_key: str, slots: in
     return GraphConfig(
         request.layout, request.num_classes, channels, request.num_persons, widths[0], len(widths), inflated, strided
     )
+
+
+def _free_config(request: NetworkRequest) -> GraphConfig:
+    """Settings where no checkpoint asks for any: those of `size`, else the paper's."""
+    size = {} if request.size is None else asdict(request.size)
+    return GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons, **size)
 
 
 def input_channels(request: NetworkRequest, slots: int) -> int:
@@ -196,6 +217,20 @@ def _slnl(request: NetworkRequest) -> nn.Module:
     return SLnLrFA(SLnLConfig(len(request.layout), request.num_classes, request.in_channels))
 
 
+def _tcn(request: NetworkRequest) -> nn.Module:
+    joints, channels = len(request.layout), request.in_channels
+    if request.shapes:
+        width, values, _ = _require(request.shapes, "stem.weight")
+        if values % joints:
+            raise CheckpointMismatch(
+                f"stem.weight: {values} values do not divide by {joints} joints of {request.layout.name}"
+            )
+        return TCN(joints, values // joints, request.num_classes, width)
+    if request.size is None:
+        return TCN(joints, channels, request.num_classes)
+    return TCN(joints, channels, request.num_classes, request.size.base_channels, request.size.dropout)
+
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         entry.name: entry
@@ -215,6 +250,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             NetworkEntry("stf-stgcn++", _stf_stgcnpp),
             NetworkEntry("stf-msg3d", _stf_msg3d),
             NetworkEntry("slnl-rfa", _slnl, num_frames=64, has_fixed_window=True),
+            NetworkEntry("tcn", _tcn, num_frames=30),
         )
     }
 )

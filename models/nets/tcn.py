@@ -11,6 +11,8 @@ Input:   (B, M, T, V, C). Output: (B, K) logits.
 import torch
 from torch import Tensor, nn
 
+from models.nets.layers import PeopleNetwork
+
 _KERNEL = 5
 
 
@@ -38,13 +40,13 @@ class Block(nn.Module):
         return out
 
 
-class TCN(nn.Module):
-    """Residual temporal convolutions over whole poses: (B, M, T, V, C) to (B, K)."""
+class TCN(PeopleNetwork):
+    """Residual temporal convolutions over whole poses: (B, M, T, V, C) to (B, K); people are averaged."""
 
     def __init__(
         self, num_joints: int, in_channels: int, num_classes: int, base_channels: int = 96, dropout: float = 0.3
     ) -> None:
-        super().__init__()
+        super().__init__(0, (num_joints, in_channels))
         self.stem = nn.Conv1d(num_joints * in_channels, base_channels, 1)
         self.blocks = nn.Sequential(
             Block(base_channels, base_channels, 1, dropout),
@@ -55,12 +57,18 @@ class TCN(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(2 * base_channels, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, M, T, V, C) to (B, K); people are averaged."""
+    def normalise(self, x: Tensor) -> Tensor:
+        """(B, M, T, V, C) joints to (B*M, C, T, V), as they are."""
         B, M, T, V, C = x.shape
-        people = x.permute(0, 1, 3, 4, 2).reshape(B * M, V * C, T)
-        out = self.norm(self.blocks(self.stem(people)))
-        pooled = torch.cat([out.mean(dim=2), out.amax(dim=2)], dim=1)
-        pooled = pooled.reshape(B, M, -1).mean(dim=1)
-        logits: Tensor = self.head(self.drop(pooled))
+        return x.reshape(B * M, T, V, C).permute(0, 3, 1, 2)
+
+    def describe(self, people: Tensor) -> Tensor:
+        """(P, C, T, V) joints of P people to (P, 2C'): mean and maximum over time."""
+        P, C, T, V = people.shape
+        out = self.norm(self.blocks(self.stem(people.permute(0, 3, 1, 2).reshape(P, V * C, T))))
+        return torch.cat([out.mean(dim=2), out.amax(dim=2)], dim=1)
+
+    def classify(self, described: Tensor) -> Tensor:
+        """(B, M, 2C') to (B, K) logits of the mean person."""
+        logits: Tensor = self.head(self.drop(described.mean(dim=1)))
         return logits

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.errors import ConfigInvalid
 
@@ -102,12 +102,18 @@ class AugmentConfig(Section):
 class NetworkConfig(Section):
     """Which network and how large."""
 
-    name: Literal["stgcnpp", "tcn"] = Field(default="stgcnpp", description="Network of models/nets.")
+    name: Literal["stgcn++", "tcn"] = Field(default="stgcn++", description="Its name in models/nets/build.py.")
     base_channels: int = Field(default=32, ge=8, le=256, description="Width of the first stage.")
     num_stages: int = Field(default=6, ge=1, le=12, description="Number of blocks.")
     inflate_stages: tuple[int, ...] = Field(default=(3, 5), description="Blocks, from 1, that double the width.")
     down_stages: tuple[int, ...] = Field(default=(3, 5), description="Blocks, from 1, that halve the frames.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout inside the blocks.")
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _known_name(cls, value: object) -> object:
+        """Checkpoints and presets of version 0.1 spell ST-GCN++ as its module."""
+        return "stgcn++" if value == "stgcnpp" else value
 
 
 class OptimConfig(Section):

@@ -1,13 +1,11 @@
-"""The network of a configuration, and the shape in which it is served."""
+"""The network that a configuration names in the table of models/nets/build.py, and the shape in which it is served."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from models.nets.layers import GraphConfig
-from models.nets.stgcnpp import STGCNPP
-from models.nets.tcn import TCN
+from models.nets.build import NetworkRequest, NetworkSize, require_network
 from models.skeleton.features import EVERYDAY13_CHANNELS
 from models.skeleton.layouts import require_layout
 from pipelines.training.config import NetworkConfig
@@ -45,13 +43,9 @@ class MeanOf(nn.Module):
 
 
 def build_network(config: NetworkConfig, num_classes: int) -> OnePerson:
-    """The network that a configuration names, with random weights."""
-    layout = require_layout(LAYOUT)
-    if config.name == "tcn":
-        return OnePerson(TCN(len(layout), EVERYDAY13_CHANNELS, num_classes, config.base_channels, config.dropout))
-    graph = GraphConfig(
-        layout=layout, num_classes=num_classes, in_channels=EVERYDAY13_CHANNELS, num_persons=1,
-        base_channels=config.base_channels, num_stages=config.num_stages, inflate_stages=config.inflate_stages,
-        down_stages=config.down_stages, dropout=config.dropout,
-    )  # fmt: skip
-    return OnePerson(STGCNPP(graph))
+    """The network that a configuration names, with random weights; raises ModelUnknown."""
+    size = NetworkSize(**config.model_dump(exclude={"name"}))
+    request = NetworkRequest(
+        require_layout(LAYOUT), num_classes, num_persons=1, in_channels=EVERYDAY13_CHANNELS, size=size
+    )
+    return OnePerson(require_network(config.name).build(request))

@@ -57,6 +57,10 @@ def test_every_preset_is_valid_and_builds_its_network(preset: str) -> None:
     assert config.name == preset or preset == "everyday"
 
 
+def test_configuration_takes_the_older_spelling_of_a_network() -> None:
+    assert load_config("everyday", {"network.name": "stgcnpp"}).network.name == "stgcn++"
+
+
 @pytest.mark.parametrize(
     ("preset", "overrides", "message"),
     [
