@@ -17,7 +17,8 @@ JsonObject = dict[str, object]
 class Header:
     """What is known before the first frame.
 
-    source: name of the video, without its folder. size_wh: pixels. model, layout, labels: of the action model.
+    source: name of the video, without its folder. size_wh: pixels. model, labels: of the action model.
+    layout: of the joints.
     duration_s: declared length, None where nothing is declared.
     """
 

@@ -95,7 +95,8 @@ class Tracks:
 class Sightings:
     """What the pose stage found of each track in one frame, same order as its `Tracks`.
 
-    keypoints: (N, 17, 3) float32, COCO-17, pixels and score; of no meaning unless the outcome is `seen`.
+    keypoints: (N, V, 3) float32, in the layout of the pose estimator, pixels and score; of no meaning unless the
+               outcome is `seen`.
     xyxy:      (N, 4) float32, the box around the joints, source-frame pixels.
     presence:  (N,) float32, 0..1, how sure the estimator is that a person is there.
     outcome:   per track: seen, low_presence, wrong_identity (somebody else's torso colour), duplicate (the body of
@@ -117,13 +118,14 @@ class Poses:
     """Tracked people with their joints in one frame: only those whose joints were really seen in it.
 
     track_id:  (N,) int64, unique within the stream, never used again.
-    keypoints: (N, 17, 3) float32, COCO-17 order, x and y in source-frame pixels, score 0..1 (visibility x presence,
-               0 outside the picture).
+    keypoints: (N, V, 3) float32, in the order of `layout`, x and y in source-frame pixels, score 0..1 (visibility x
+               presence, 0 outside the picture).
     xyxy:      (N, 4) float32, the person's box in source-frame pixels.
     score:     (N,) float32, 0..1, how sure it is that this is a person.
     reason:    one NotAssessableReason or None per person: why this frame must not be judged for that person.
     ended:     tracks that this frame closed, and why; only of people who had been shown.
     skipped:   people seen beyond the budget of tracks.
+    layout:    name of the order of the joints.
     """
 
     frame_index: int
@@ -136,15 +138,7 @@ class Poses:
     reason: tuple[NotAssessableReason | None, ...]
     ended: tuple[tuple[int, TrackEnd], ...] = ()
     skipped: int = 0
-
-    @staticmethod
-    def empty(frame: Frame, ended: tuple[tuple[int, TrackEnd], ...] = ()) -> "Poses":
-        """Nobody in this frame; `ended` names the tracks that this frame closed."""
-        none = np.zeros(0, np.float32)
-        return Poses(
-            frame.index, frame.time_s, frame.size_wh, np.zeros(0, np.int64), np.zeros((0, 17, 3), np.float32),
-            np.zeros((0, 4), np.float32), none, (), ended,
-        )  # fmt: skip
+    layout: str = "coco17"
 
     def __len__(self) -> int:
         return len(self.track_id)
@@ -154,7 +148,7 @@ class Poses:
 class Window:
     """One person's last seconds, resampled to the action model's rate.
 
-    keypoints: (T, V, 3) float32 in source-frame pixels and score, V the stream's layout (COCO-17).
+    keypoints: (T, V, 3) float32 in source-frame pixels and score, V those of the stream's layout.
     valid:     (T,) bool, False where no pose was seen and the gap was too long to interpolate.
     start_s, end_s: media seconds of the first and last sample.
     """

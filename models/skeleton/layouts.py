@@ -1,4 +1,4 @@
-"""Joint layouts as data: names, bones, left-right pairs, and maps between layouts."""
+"""Joint layouts as data: names, bones, left-right pairs, named groups, and maps between layouts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,11 @@ from types import MappingProxyType
 
 from models.errors import LayoutUnknown
 from models.skeleton.trees import TREES
+
+_SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
+_BODY = tuple(
+    f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,37 @@ class Layout:
             order[left], order[right] = right, left
         return tuple(order)
 
+    @cached_property
+    def shoulders(self) -> tuple[int, ...]:
+        """Left and right shoulder; raises LayoutUnknown where the layout has none."""
+        return self._indexes(_SHOULDERS)
+
+    @cached_property
+    def hips(self) -> tuple[int, ...]:
+        """Left and right hip; raises LayoutUnknown where the layout has none."""
+        return self._indexes(_HIPS)
+
+    @cached_property
+    def ankles(self) -> tuple[int, ...]:
+        """Left and right ankle; raises LayoutUnknown where the layout has none."""
+        return self._indexes(("left_ankle", "right_ankle"))
+
+    @cached_property
+    def torso(self) -> tuple[int, ...]:
+        """Shoulders and hips in the order of an outline; raises LayoutUnknown where the layout lacks one."""
+        return (*self.shoulders, *self.hips[::-1])
+
+    @cached_property
+    def body(self) -> tuple[int, ...]:
+        """The twelve joints from shoulders to ankles; raises LayoutUnknown where the layout lacks one."""
+        return self._indexes(_BODY)
+
+    def _indexes(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        lacking = [name for name in names if name not in self.joints]
+        if lacking:
+            raise LayoutUnknown(f"layout {self.name} has no {', '.join(lacking)}; following people needs them")
+        return tuple(self.joints.index(name) for name in names)
+
 
 def _layout(name: str, tree: str) -> Layout:
     """A layout from lines of `joint parent [start of its bone]`, in the order of the joints."""
@@ -80,6 +116,9 @@ def _layout(name: str, tree: str) -> Layout:
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType({name: _layout(name, tree) for name, tree in TREES.items()})
+
+COCO17 = LAYOUTS["coco17"]
+"""What the pose estimators of the registry give, and what training sets are mapped to."""
 
 # A joint that a layout lacks may be stood in for by a near one.
 _STAND_INS = MappingProxyType({"nose": ("head", "face"), "head": ("nose", "face"), "face": ("head", "nose")})

@@ -1,4 +1,4 @@
-"""The joint trees of skeleton.py, one line per joint in the order of its files: `joint parent [start of its bone]`.
+"""The joint trees of layouts.py, one line per joint in its order: `joint parent [start of its bone]`.
 
 Parents of coco17, nturgbd25, openpose18 and hand21 are PYSKL's graphs (Duan et al. 2022), so that its checkpoints keep
 their meaning; the third word is where its bone features start when that is not the parent.

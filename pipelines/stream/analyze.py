@@ -91,7 +91,7 @@ def analyze(source: Source, networks: Networks, config: StreamConfig, sinks: Seq
     pipeline = build_pipeline(networks, config, run.source_id or run.name)
     contract = networks.action.contract
     header = Header(
-        run.name, source.info.duration_s, source.info.size_wh, contract.name, contract.layout, contract.labels
+        run.name, source.info.duration_s, source.info.size_wh, contract.name, networks.pose.layout, contract.labels
     )
     try:
         return _run(source, pipeline, header, sinks, run)

@@ -9,6 +9,7 @@ from models.runtime.build import build_detectors, build_pose
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
+from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
 from models.weights.store import WeightStore
@@ -114,28 +115,37 @@ def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> 
     """A new pipeline for one source; `source_id` goes into the ids of its events."""
     clock = StageClock()
     people = build_people(networks, config, clock)
-    return Pipeline(people, build_actions(networks.action, config, source_id, clock), clock)
+    layout = require_layout(networks.pose.layout)
+    return Pipeline(people, build_actions(networks.action, config, source_id, clock, layout), clock)
 
 
 def build_people(networks: PeopleNetworks, config: StreamConfig, clock: StageClock | None = None) -> PeopleChain:
     """A new chain from frames to poses for one source."""
+    layout = require_layout(networks.pose.layout)
     return PeopleChain(
         DetectStage(networks.detector, config.detect, networks.glance),
-        TrackStage(config.track),
-        PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector),
+        TrackStage(config.track, layout),
+        PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector, layout),
         clock,
     )
 
 
 def build_actions(
-    model: ActionModel, config: StreamConfig, source_id: str, clock: StageClock | None = None
+    model: ActionModel,
+    config: StreamConfig,
+    source_id: str,
+    clock: StageClock | None = None,
+    layout: Layout = COCO17,
 ) -> ActionChain:
-    """A new chain from poses to events for one source; `source_id` goes into the ids of its events."""
+    """A new chain from poses to events for one source.
+
+    source_id: goes into the ids of its events. layout: of the poses' joints.
+    """
     contract = model.contract
     smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
-        classify=ActionStage(model),
+        classify=ActionStage(model, layout),
         smooth=SmoothStage(config.smooth, contract.labels),
         label=LabelStage(config.smooth, contract.labels, contract.actions),
         events=EventStage(

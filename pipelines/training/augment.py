@@ -8,7 +8,7 @@ from models.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from pipelines.training.config import AugmentConfig
 from pipelines.training.corpus import UNKNOWN, Corpus
 from pipelines.training.labels import LabelTable
-from pipelines.training.transforms import MIRRORED, Camera, project, tip, tip_flat
+from pipelines.training.transforms import ANKLES, HIPS, MIRRORED, TORSO, Camera, project, tip, tip_flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _drift(keypoints: FloatArray, generator: np.random.Generator) -> FloatArray:
     """A path across the picture for walkers whose set has none: up to two torsos a second, either way."""
     B, T = keypoints.shape[:2]
     torso = np.linalg.norm(
-        keypoints[:, :, [5, 6], :2].mean(axis=2) - keypoints[:, :, [11, 12], :2].mean(axis=2), axis=-1
+        keypoints[:, :, TORSO[:2], :2].mean(axis=2) - keypoints[:, :, HIPS, :2].mean(axis=2), axis=-1
     )
     speed = generator.uniform(-2, 2, B) * np.median(torso, axis=1)
     moved = keypoints.copy()
@@ -293,5 +293,5 @@ class _Falls:
 def sources_for_falls(corpus: Corpus, table: LabelTable) -> IntArray:
     """Clips of upright people that may be tipped."""
     upright = [table.index(name) for name in ("walk", "run", "stand", "wave", "sit_down", "none")]
-    whole = corpus.seen[corpus.first][:, [11, 12, 15, 16]].all(axis=1)
+    whole = corpus.seen[corpus.first][:, [*HIPS, *ANKLES]].all(axis=1)
     return np.flatnonzero(np.isin(corpus.label, upright) & whole & (corpus.label != UNKNOWN))

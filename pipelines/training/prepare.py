@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray
+from models.skeleton.layouts import COCO17, layout_map, require_layout
 from pipelines.errors import DatasetInvalid, SourceError
 from pipelines.stream.build import PeopleNetworks, build_people
 from pipelines.stream.config import StreamConfig
@@ -70,7 +71,7 @@ def prepare(
         classes=classes,
         splits={"all": tuple(item.name for item in annotations)},
         annotations=tuple(annotations),
-        to_coco17=tuple(range(17)),
+        to_coco17=layout_map(require_layout(networks.pose.layout), COCO17),
         rate_hz=float(np.median(rates)) if rates else None,
         meta={"dim": 2, "units": "pixel", "source": "videos, by actogram prepare"},
     )
@@ -103,10 +104,10 @@ def _sequences(path: Path, poses_of_frames: Iterable[Poses], label: int, min_sec
 def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], path: Path) -> Annotation:
     """One sequence without holes: frames in which the person was not seen have score 0."""
     first, last = track.frame[0], track.frame[-1]
-    keypoint = np.zeros((1, last - first + 1, 17, 2), np.float32)
+    joints = np.stack(track.keypoints)
+    keypoint = np.zeros((1, last - first + 1, joints.shape[1], 2), np.float32)
     score = np.zeros(keypoint.shape[:3], np.float32)
     rows = np.array(track.frame) - first
-    joints = np.stack(track.keypoints)
     keypoint[0, rows], score[0, rows] = joints[..., :2], joints[..., 2]
     time_s = np.interp(np.arange(last - first + 1), rows, track.time_s)
     rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])

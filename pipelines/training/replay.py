@@ -72,7 +72,7 @@ def times_of(annotation: Annotation) -> AnyArray:
 def _iter_poses(annotation: Annotation) -> Iterator[Poses]:
     keypoints = np.concatenate([annotation.keypoint[0], annotation.score[0][..., None]], axis=-1)
     height, width = annotation.shape_hw or (480, 640)
-    nobody = (np.zeros(0, np.int64), np.zeros((0, 17, 3), np.float32), np.zeros((0, 4), np.float32))
+    nobody = (np.zeros(0, np.int64), np.zeros((0, keypoints.shape[1], 3), np.float32), np.zeros((0, 4), np.float32))
     for index, time_s in enumerate(times_of(annotation)):
         joints = keypoints[index]
         seen = joints[:, 2] > 0

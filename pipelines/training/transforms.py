@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, BoolArray, FloatArray
-from models.skeleton.layouts import require_layout
+from models.skeleton.layouts import COCO17
 
-_COCO17 = require_layout("coco17")
-MIRRORED = list(_COCO17.mirrored)
-TORSO = [_COCO17.joints.index(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("left", "right")]
+MIRRORED = list(COCO17.mirrored)
+TORSO = [*COCO17.shoulders, *COCO17.hips]
 HIPS = TORSO[2:]
-ANKLES = [_COCO17.joints.index(f"{side}_ankle") for side in ("left", "right")]
+ANKLES = list(COCO17.ankles)
 UPPER = list(range(11))
 
 

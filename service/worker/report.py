@@ -92,7 +92,7 @@ class Reporter:
             FrameResults(
                 self._task.task_id, self._task.generation, result.frame.index, result.frame.time_s,
                 {
-                    "frame_size": list(result.frame.size_wh), "layout": "coco17", "persons": people,
+                    "frame_size": list(result.frame.size_wh), "layout": result.poses.layout, "persons": people,
                     "latency_ms": {name: round(ms, 1) for name, ms in latency.items()},
                 },
             )

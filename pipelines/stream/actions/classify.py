@@ -4,14 +4,19 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.runtime.action import NONE_LABEL, ActionModel
+from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
 from pipelines.types import ActionScores, PersonStatus, Window, WindowBatch, Withheld
 
 
 class ActionStage:
-    """Judges what is ready and passes on why the rest is not."""
+    """Judges what is ready and passes on why the rest is not.
 
-    def __init__(self, model: ActionModel) -> None:
+    layout: of the windows' joints; a joint that the model knows and the layout lacks counts as never seen.
+    """
+
+    def __init__(self, model: ActionModel, layout: Layout = COCO17) -> None:
         self._model = model
+        self._joints = layout_map(layout, require_layout(model.contract.layout))
         self._nothing = np.zeros(len(model.labels), np.float32)
 
     def __call__(self, batch: WindowBatch) -> tuple[ActionScores, ...]:
@@ -19,11 +24,18 @@ class ActionStage:
         withheld = [self._without(item) for item in batch.withheld]
         if not batch.ready:
             return tuple(withheld)
-        judged = self._model.judge(
-            np.stack([window.keypoints for window in batch.ready]), np.stack([window.valid for window in batch.ready])
-        )
+        keypoints = np.stack([window.keypoints for window in batch.ready])
+        judged = self._model.judge(self._mapped(keypoints), np.stack([window.valid for window in batch.ready]))
         rows = zip(batch.ready, judged.probabilities, judged.is_unknown, strict=True)
         return (*(self._scores(window, row, bool(unknown)) for window, row, unknown in rows), *withheld)
+
+    def _mapped(self, keypoints: FloatArray) -> FloatArray:
+        """(B, T, V, 3) in the model's layout."""
+        if self._joints == tuple(range(keypoints.shape[2])):
+            return keypoints
+        mapped: FloatArray = keypoints[:, :, [joint or 0 for joint in self._joints]]
+        mapped[:, :, [joint is None for joint in self._joints]] = 0
+        return mapped
 
     def _scores(self, window: Window, probabilities: FloatArray, is_unknown: bool) -> ActionScores:
         return ActionScores(window.track_id, window.end_s, probabilities, self._status(probabilities, is_unknown))

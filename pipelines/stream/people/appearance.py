@@ -4,19 +4,19 @@ import cv2
 import numpy as np
 
 from models.arrays import FloatArray, Image
+from models.skeleton.layouts import COCO17, Layout
 
-_SHOULDERS, _HIPS = (5, 6), (11, 12)
 _MAX_SIDE_PX = 64  # colour needs no more pixels than that
 _MIN_WIDTH = 0.3  # of the torso's length: a torso seen from the side has no area between its four joints
 _KEEP = 0.9
 
 
-def torso_colour(image: Image, keypoints: FloatArray) -> FloatArray | None:
+def torso_colour(image: Image, keypoints: FloatArray, layout: Layout = COCO17) -> FloatArray | None:
     """Histogram of the shoulder-hip area: (56,) float32 of sum 1, hue x saturation (12 x 4), then value (8).
 
-    keypoints: (17, 3) COCO-17 pixels and score. None where the torso lies outside the picture.
+    keypoints: (V, 3) pixels and score. None where the torso lies outside the picture.
     """
-    corners = keypoints[[*_SHOULDERS, *_HIPS[::-1]], :2]
+    corners = keypoints[layout.torso, :2]
     patch, points = _cut(image, corners)
     if patch is None:
         return None

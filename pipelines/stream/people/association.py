@@ -29,7 +29,7 @@ class Expected:
     """What the tracks should look like in this frame.
 
     xyxy:       (N, 4) expected boxes, source-frame pixels.
-    keypoints:  (N, 17, 3) last joints moved along with the boxes; score 0 throughout where none are known.
+    keypoints:  (N, V, 3) last joints moved along with the boxes; score 0 throughout where none are known.
     is_missing: (N,) bool. is_shown: (N,) bool, False while on trial.
     """
 

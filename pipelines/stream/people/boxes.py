@@ -3,8 +3,7 @@
 import numpy as np
 
 from models.arrays import FloatArray
-
-_SHOULDERS, _HIPS = [5, 6], [11, 12]
+from models.skeleton.layouts import COCO17, Layout
 
 REGION_FACTOR = 1.25
 """Side of a landmark region over the person's longer side: the scale that BlazePose was trained with."""
@@ -74,9 +73,9 @@ def turned(region: FloatArray, angle: float) -> FloatArray:
     return np.asarray(region + np.array([0, 0, 0, angle]), np.float32)
 
 
-def torso_tilt(keypoints: FloatArray) -> float:
-    """How far the line from hips to shoulders leans from upright: 0 upright, pi upside down; (17, 3) COCO-17."""
-    torso = keypoints[_SHOULDERS, :2].mean(axis=0) - keypoints[_HIPS, :2].mean(axis=0)
+def torso_tilt(keypoints: FloatArray, layout: Layout = COCO17) -> float:
+    """How far the line from hips to shoulders leans from upright: 0 upright, pi upside down; keypoints are (V, 3)."""
+    torso = keypoints[layout.shoulders, :2].mean(axis=0) - keypoints[layout.hips, :2].mean(axis=0)
     return float(abs(np.arctan2(torso[0], -torso[1])))
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from models.arrays import FloatArray
+from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.people.appearance import colour_distance, torso_colour
 from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
@@ -37,11 +38,18 @@ class PoseStage:
     """Joints of all tracks in one frame, in one call of the network (three when somebody is new or in doubt).
 
     estimator: the network, or a batcher before it. detector: judges which way up a new, weakly detected person is;
-    None leaves that to the landmarks alone.
+    None leaves that to the landmarks alone. layout: of the joints that the network gives.
     """
 
-    def __init__(self, estimator: EstimatePoses, config: PoseConfig, detector: DetectPeople | None = None) -> None:
+    def __init__(
+        self,
+        estimator: EstimatePoses,
+        config: PoseConfig,
+        detector: DetectPeople | None = None,
+        layout: Layout = COCO17,
+    ) -> None:
         self._estimator = estimator
+        self._layout = layout
         self._detector = detector
         self._config = config
         self._bodies: dict[int, Body] = {}
@@ -52,12 +60,12 @@ class PoseStage:
         self._bodies = {track_id: body for track_id, body in self._bodies.items() if track_id in set(ids)}
         found = self._follow(frame, ids)
         starts, rechecks = self._starts(frame, tracks, ids), self._rechecks(frame, tracks, ids, found)
-        better = run_trials(self._estimator, frame.image, starts + rechecks)
+        better = run_trials(self._estimator, frame.image, starts + rechecks, self._layout)
         for trial in rechecks:
             body = self._bodies[ids[trial.row]]
             body.note_test(trial, found[trial.row], frame.time_s, is_better=trial.row in better)
         found |= better
-        colours = {row: torso_colour(frame.image, guess.keypoints) for row, guess in found.items()}
+        colours = {row: torso_colour(frame.image, guess.keypoints, self._layout) for row, guess in found.items()}
         outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
         self._reunite(tracks, found, colours, outcomes)
         self._part_twins(tracks, found, outcomes)
@@ -66,13 +74,13 @@ class PoseStage:
                 body = self._bodies.setdefault(ids[row], Body.begin(found[row], frame.time_s))
                 body.see(found[row], frame.time_s)
                 body.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
-        return _sightings(frame, tracks, found, outcomes)
+        return self._sightings(frame, tracks, found, outcomes)
 
     def _follow(self, frame: Frame, ids: list[int]) -> dict[int, Hypothesis]:
         """One pass for each known body, in the region that its last joints predict."""
         rows = [row for row, track_id in enumerate(ids) if track_id in self._bodies]
         regions = [self._bodies[ids[row]].last.next_region for row in rows]
-        return dict(zip(rows, estimate(self._estimator, frame.image, regions), strict=True))
+        return dict(zip(rows, estimate(self._estimator, frame.image, regions, self._layout), strict=True))
 
     def _starts(self, frame: Frame, tracks: Tracks, ids: list[int]) -> list[Trial]:
         """Trials for tracks without a body yet."""
@@ -199,6 +207,19 @@ class PoseStage:
         moved = np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
         return bool(tracks.is_shown[row]), -moved
 
+    def _sightings(
+        self, frame: Frame, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]
+    ) -> Sightings:
+        num = len(tracks)
+        keypoints = np.zeros((num, len(self._layout), 3), np.float32)
+        xyxy, presence = tracks.xyxy.copy(), np.zeros(num, np.float32)
+        for row, guess in found.items():
+            keypoints[row] = _scored(guess, frame.size_wh)
+            xyxy[row], presence[row] = guess.xyxy, guess.presence
+        return Sightings(
+            frame.index, frame.time_s, frame.size_wh, tracks.track_id, keypoints, xyxy, presence, tuple(outcomes)
+        )
+
 
 def _box(tracks: Tracks, row: int) -> FloatArray | None:
     """The track's detected box in this frame."""
@@ -213,18 +234,6 @@ def _is_in(xyxy: FloatArray, box: FloatArray) -> bool:
 
 def _stands(box: FloatArray, score: float) -> bool:
     return bool(score >= _STRONG and box[3] - box[1] > _TALL * (box[2] - box[0]))
-
-
-def _sightings(frame: Frame, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]) -> Sightings:
-    num = len(tracks)
-    keypoints = np.zeros((num, 17, 3), np.float32)
-    xyxy, presence = tracks.xyxy.copy(), np.zeros(num, np.float32)
-    for row, guess in found.items():
-        keypoints[row] = _scored(guess, frame.size_wh)
-        xyxy[row], presence[row] = guess.xyxy, guess.presence
-    return Sightings(
-        frame.index, frame.time_s, frame.size_wh, tracks.track_id, keypoints, xyxy, presence, tuple(outcomes)
-    )
 
 
 def _scored(guess: Hypothesis, size_wh: tuple[int, int]) -> FloatArray:

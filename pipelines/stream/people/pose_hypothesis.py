@@ -7,6 +7,7 @@ import numpy as np
 
 from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks
+from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.people.boxes import joint_box, overlap, square_region, torso_tilt
 
 EstimatePoses = Callable[[Sequence[Image], FloatArray], Landmarks]
@@ -19,7 +20,7 @@ class Hypothesis:
     """A body as the landmark network sees it in one region.
 
     region, next_region: (4,) centre x, centre y, side in pixels, angle in radians.
-    keypoints: (17, 3) COCO-17, source-frame pixels and visibility 0..1.
+    keypoints: (V, 3) in the order of `layout`, source-frame pixels and visibility 0..1.
     presence: 0..1; says little about the rotation, and a chair reaches 0.9.
     """
 
@@ -27,6 +28,7 @@ class Hypothesis:
     keypoints: FloatArray
     presence: float
     next_region: FloatArray
+    layout: Layout = COCO17
 
     @property
     def visibility(self) -> float:
@@ -47,21 +49,25 @@ class Hypothesis:
     @property
     def is_lying(self) -> bool:
         """Whether the line from hips to shoulders is nearer to level than to upright."""
-        return torso_tilt(self.keypoints) > _LYING_TILT
+        return torso_tilt(self.keypoints, self.layout) > _LYING_TILT
 
     def selection(self, box: FloatArray | None) -> float:
         """The score that chooses among rotations: evidence, plus twice the overlap with a detected box."""
         return self.evidence + (2 * overlap(self.xyxy, box) if box is not None else 0.0)
 
 
-def estimate(estimator: EstimatePoses, image: Image, regions: Sequence[FloatArray]) -> list[Hypothesis]:
+def estimate(
+    estimator: EstimatePoses, image: Image, regions: Sequence[FloatArray], layout: Layout = COCO17
+) -> list[Hypothesis]:
     """One hypothesis per region, all in one call of the network."""
     if not regions:
         return []
     stacked = np.stack(regions).astype(np.float32)
     found = estimator([image] * len(regions), stacked)
     return [
-        Hypothesis(region, keypoints, float(presence), following if found.follows_region else _upright(keypoints))
+        Hypothesis(
+            region, keypoints, float(presence), following if found.follows_region else _upright(keypoints), layout
+        )
         for region, keypoints, presence, following in zip(
             stacked, found.keypoints, found.presence, found.next_region, strict=True
         )
@@ -71,7 +77,7 @@ def estimate(estimator: EstimatePoses, image: Image, regions: Sequence[FloatArra
 def joint_distance(first: FloatArray, second: FloatArray) -> float:
     """How far two bodies' joints lie apart: median over joints, as a share of the larger body's longer side.
 
-    first, second: (17, 3) keypoints. Close to 0 when both follow the same body.
+    first, second: (V, 3) keypoints. Close to 0 when both follow the same body.
     """
     sizes = [float(np.ptp(points[:, :2], axis=0).max()) for points in (first, second)]
     apart = np.hypot(*(first[:, :2] - second[:, :2]).T)

@@ -12,6 +12,7 @@ import numpy as np
 from models.arrays import FloatArray, Image
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import crop_region
+from models.skeleton.layouts import Layout
 from pipelines.stream.people.boxes import iou_matrix, longer_side, square_region, turned
 from pipelines.stream.people.pose_hypothesis import EstimatePoses, Hypothesis, estimate
 
@@ -66,14 +67,16 @@ def other_regions(present: Hypothesis, box: FloatArray | None, recheck_evidence:
     return tuple(found)
 
 
-def run_trials(estimator: EstimatePoses, image: Image, trials: Sequence[Trial]) -> dict[int, Hypothesis]:
+def run_trials(
+    estimator: EstimatePoses, image: Image, trials: Sequence[Trial], layout: Layout
+) -> dict[int, Hypothesis]:
     """The best hypothesis of each trial that reaches what it must beat, by row; two calls of the network in all.
 
     Each region is refined once: the second pass looks at the region that the first one predicts.
     """
     regions = [region for trial in trials for region in trial.regions]
-    first = estimate(estimator, image, regions)
-    second = estimate(estimator, image, [guess.next_region for guess in first])
+    first = estimate(estimator, image, regions, layout)
+    second = estimate(estimator, image, [guess.next_region for guess in first], layout)
     best: dict[int, Hypothesis] = {}
     start = 0
     for trial in trials:

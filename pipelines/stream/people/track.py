@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray
+from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.people.association import Expected, associate, gather_pieces
 from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap
@@ -24,14 +25,17 @@ from pipelines.types import Boxes, Demand, Frame, NotAssessableReason, Poses, Si
 _CROWDED = 0.03  # overlap (IoU) from which two people may be confused
 _MIN_JOINTS_INSIDE = 6  # of the twelve from shoulders to ankles
 _OCCLUDED_SCORE = 0.5
-_BODY = slice(5, 17)
 
 
 class TrackStage:
-    """Two-stage association on box motion and joints, and the states tentative, shown, missing, ended."""
+    """Two-stage association on box motion and joints, and the states tentative, shown, missing, ended.
 
-    def __init__(self, config: TrackConfig) -> None:
+    layout: of the joints that the pose stage finds.
+    """
+
+    def __init__(self, config: TrackConfig, layout: Layout = COCO17) -> None:
         self._config = config
+        self._layout = layout
         self._tracks: list[Track] = []
         self._rejected = Rejections(config.rejected_s)
         self._next_id = 1
@@ -65,7 +69,9 @@ class TrackStage:
 
     def _match(self, time_s: float, boxes: Boxes) -> Boxes:
         """Give boxes to tracks; returns those left over."""
-        pairs = associate(_expected(self._tracks), boxes, self._config.high_score, self._config.min_match)
+        pairs = associate(
+            _expected(self._tracks, len(self._layout)), boxes, self._config.high_score, self._config.min_match
+        )
         for row, column in pairs.items():
             _take(self._tracks[row], boxes.xyxy[column], float(boxes.score[column]), time_s)
         free = np.setdiff1d(np.arange(len(boxes)), list(pairs.values()))
@@ -134,7 +140,7 @@ class TrackStage:
                 track.doubt_s = sightings.time_s
             return
         track.keypoints = sightings.keypoints[row]
-        if not stands_well(sightings.keypoints[row], sightings.xyxy[row], track.presence):
+        if not stands_well(sightings.keypoints[row], sightings.xyxy[row], track.presence, self._layout):
             track.uneasy_s = sightings.time_s
         track.motion.update(sightings.xyxy[row])
         track.seen_s = sightings.time_s
@@ -155,13 +161,26 @@ class TrackStage:
         shown = {track.track_id: track for track in self._tracks if track.is_confirmed and not track.is_missing}
         rows = [row for row, track_id in enumerate(sightings.track_id.tolist()) if track_id in shown]
         tracks = [shown[int(sightings.track_id[row])] for row in rows]
-        least_px = self._config.min_height_px
-        reasons = [_reason(track, row, sightings, least_px) for row, track in zip(rows, tracks, strict=True)]
+        reasons = [self._reason(track, row, sightings) for row, track in zip(rows, tracks, strict=True)]
         return Poses(
             sightings.frame_index, sightings.time_s, sightings.size_wh, sightings.track_id[rows],
             sightings.keypoints[rows], _clip(sightings.xyxy[rows], sightings.size_wh), sightings.presence[rows],
-            tuple(reasons), ended, self._skipped,
+            tuple(reasons), ended, self._skipped, self._layout.name,
         )  # fmt: skip
+
+    def _reason(self, track: Track, row: int, sightings: Sightings) -> NotAssessableReason | None:
+        """Why this frame must not be judged for this person."""
+        if longer_side(sightings.xyxy[row]) < self._config.min_height_px:
+            return "too_small"
+        if track.is_doubtful(sightings.time_s):
+            return "identity_uncertain"
+        body = sightings.keypoints[row][list(self._layout.body)]
+        inside = ((body[:, :2] >= 0) & (body[:, :2] < np.array(sightings.size_wh))).all(axis=1)
+        if int(inside.sum()) < _MIN_JOINTS_INSIDE:
+            return "edge_of_frame"
+        if track.is_crowded and float(body[:, 2].mean()) < _OCCLUDED_SCORE:
+            return "occluded"
+        return None
 
 
 def _take(track: Track, xyxy: FloatArray, score: float, time_s: float) -> None:
@@ -180,9 +199,9 @@ def _new_track(track_id: int, xyxy: FloatArray, score: float, time_s: float) -> 
     )  # fmt: skip
 
 
-def _expected(tracks: Sequence[Track]) -> Expected:
+def _expected(tracks: Sequence[Track], num_joints: int) -> Expected:
     """Where every track should be now; its last joints moved along with its box."""
-    keypoints = np.zeros((len(tracks), 17, 3), np.float32)
+    keypoints = np.zeros((len(tracks), num_joints, 3), np.float32)
     for row, track in enumerate(tracks):
         if track.keypoints is not None:
             keypoints[row] = track.keypoints
@@ -206,19 +225,3 @@ def _flags(values: Sequence[bool]) -> BoolArray:
 
 def _clip(xyxy: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
     return np.asarray(np.clip(xyxy, 0, np.array([*size_wh, *size_wh])), np.float32)
-
-
-def _reason(track: Track, row: int, sightings: Sightings, min_height_px: float) -> NotAssessableReason | None:
-    """Why this frame must not be judged for this person."""
-    keypoints, box = sightings.keypoints[row], sightings.xyxy[row]
-    if longer_side(box) < min_height_px:
-        return "too_small"
-    if track.is_doubtful(sightings.time_s):
-        return "identity_uncertain"
-    body = keypoints[_BODY]
-    inside = ((body[:, :2] >= 0) & (body[:, :2] < np.array(sightings.size_wh))).all(axis=1)
-    if int(inside.sum()) < _MIN_JOINTS_INSIDE:
-        return "edge_of_frame"
-    if track.is_crowded and float(body[:, 2].mean()) < _OCCLUDED_SCORE:
-        return "occluded"
-    return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.arrays import FloatArray
+from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.people.boxes import inside_share, longer_side, torso_tilt
 from pipelines.stream.people.kalman import BoxMotion
@@ -64,10 +65,10 @@ class Track:
         return time_s - self.doubt_s < _DOUBT_S
 
 
-def stands_well(keypoints: FloatArray, xyxy: FloatArray, presence: float) -> bool:
+def stands_well(keypoints: FloatArray, xyxy: FloatArray, presence: float, layout: Layout = COCO17) -> bool:
     """Whether a body is upright beyond doubt: torso, box and presence say so."""
     is_tall = xyxy[3] - xyxy[1] > _TALL * (xyxy[2] - xyxy[0])
-    return bool(is_tall and presence > _SURE_PRESENCE and torso_tilt(keypoints) < _UPRIGHT_TILT)
+    return bool(is_tall and presence > _SURE_PRESENCE and torso_tilt(keypoints, layout) < _UPRIGHT_TILT)
 
 
 def should_confirm(track: Track, time_s: float, config: TrackConfig) -> bool:

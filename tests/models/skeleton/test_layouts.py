@@ -1,7 +1,7 @@
 import pytest
 
 from models.errors import LayoutUnknown
-from models.skeleton.layouts import LAYOUTS, Layout, layout_map, require_layout
+from models.skeleton.layouts import COCO17, LAYOUTS, Layout, layout_map, require_layout
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -75,3 +75,22 @@ def test_bone_parents_differ_from_edges_where_the_reference_does() -> None:
     assert [j for j in range(17) if coco.bone_parents[j] != coco.parents[j]] == [11, 12]
     assert (ntu.bone_parents[21], ntu.bone_parents[23]) == (22, 24)
     assert require_layout("openpose18").bone_parents[:2] == (0, 0)
+
+
+def test_named_groups_of_coco17_are_the_joints_that_the_stream_reads() -> None:
+    assert (COCO17.shoulders, COCO17.hips, COCO17.ankles) == ((5, 6), (11, 12), (15, 16))
+    assert COCO17.torso == (5, 6, 12, 11)
+    assert COCO17.body == tuple(range(5, 17))
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"hand21"}))
+def test_every_layout_of_a_body_has_the_groups_that_following_people_needs(name: str) -> None:
+    layout = require_layout(name)
+
+    assert len(set(layout.body)) == 12
+    assert {*layout.torso, *layout.ankles} < set(layout.body)
+
+
+def test_layout_without_a_body_names_what_it_lacks() -> None:
+    with pytest.raises(LayoutUnknown, match="layout hand21 has no left_hip, right_hip"):
+        _ = require_layout("hand21").hips
