@@ -11,7 +11,7 @@ SEED   ?= 1
 POISON ?= 2000
 MINUTES ?= 60
 
-.PHONY: run serve-env test test-env check chaos soak clean
+.PHONY: run serve-env test test-env check colours chaos soak clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -49,6 +49,9 @@ chaos: test-env                    ## break a running product on purpose: ROUNDS
 
 soak: test-env                     ## memory and open files over time: MINUTES=60
 	$(BIN)/python -m tests.chaos soak --minutes $(MINUTES)
+
+colours: test-env                  ## rewrite the page's colours after a change of pipelines/actions.toml
+	$(BIN)/python -m service.action_colours
 
 clean:
 	rm -rf $(VENV) .venv-*

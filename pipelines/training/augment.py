@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from models.runtime.action import NONE_LABEL
 from pipelines.training.config import AugmentConfig
 from pipelines.training.corpus import UNKNOWN, Corpus
 from pipelines.training.labels import LabelTable
@@ -139,7 +140,7 @@ class Augment:
         self.num_frames = num_frames
         self.rate_hz = rate_hz
         self._fall, self._lie = table.index("fall"), table.index("lie")
-        self._drifting = np.array([table.index("walk"), table.index("run")])
+        self._drifting = np.array([table.index(name) for name, action in table.actions.items() if action.travels])
 
     def __call__(
         self, corpus: Corpus, index: IntArray, tipped: BoolArray, generator: np.random.Generator
@@ -292,6 +293,7 @@ class _Falls:
 
 def sources_for_falls(corpus: Corpus, table: LabelTable) -> IntArray:
     """Clips of upright people that may be tipped."""
-    upright = [table.index(name) for name in ("walk", "run", "stand", "wave", "sit_down", "none")]
+    names = [*(name for name, action in table.actions.items() if action.may_tip), NONE_LABEL]
+    upright = [table.index(name) for name in names]
     whole = corpus.seen[corpus.first][:, [*HIPS, *ANKLES]].all(axis=1)
     return np.flatnonzero(np.isin(corpus.label, upright) & whole & (corpus.label != UNKNOWN))

@@ -199,7 +199,7 @@ def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation
             clips.append(clip)
         else:
             clips.append(replace(clip, label=table.index(meaning)))
-            clips += _held_clips(clips[-1], table)
+            clips += _held_clips(clips[-1], rows, table)
     return clips
 
 
@@ -238,20 +238,18 @@ def _fall_clips(clip: Clip, table: LabelTable) -> list[Clip]:
     return pieces
 
 
-# A gesture begins in a standing pose; sitting down ends in a seat. Held still, these teach standing and sitting.
-_STARTS_STANDING = {"wave", "clap", "throw", "push", "kick", "punch", "pick_up", "sit_down"}
-_STAND_SETS = {"utdmhad", "msraction3d", "kindergator", "nwucla", "utkinect"}
+def _held_clips(clip: Clip, rows: SetTable, table: LabelTable) -> list[Clip]:
+    """The poses with which an action begins and ends: held still, they teach standing and sitting.
 
-
-def _held_clips(clip: Clip, table: LabelTable) -> list[Clip]:
-    label = table.labels[clip.label]
+    Who begins to move stands still for a moment in some sets only; the end of a flat sequence may not stand yet.
+    """
+    action = table.actions.get(table.labels[clip.label])
+    if action is None:
+        return []
     held = []
-    if label in _STARTS_STANDING and clip.source in _STAND_SETS:
-        held.append(_part(clip, 0, 1, table.index("stand")))
-    if label == "stand_up" and clip.is_3d:
-        held.append(_part(clip, -1, None, table.index("stand")))
-    if label == "sit_down":
-        held.append(_part(clip, -1, None, table.index("sitting")))
-    if label == "stand_up":
-        held.append(_part(clip, 0, 1, table.index("sitting")))
+    if action.begins is not None and (action.begins != "stand" or rows.stands_first):
+        held.append(_part(clip, 0, 1, table.index(action.begins)))
+    if action.ends is not None and (action.ends != "stand" or clip.is_3d):
+        held.append(_part(clip, -1, None, table.index(action.ends)))
+    held.sort(key=lambda piece: piece.label)
     return [replace(piece, name=f"{piece.name}#held") for piece in held]

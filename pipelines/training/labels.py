@@ -1,15 +1,14 @@
-"""What each set's classes mean among the everyday labels, read from labels.toml."""
+"""What each set's classes mean among the everyday labels: labels.toml beside this module, and actions.toml."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
 
+from pipelines.actions import Action, load_actions
 from pipelines.errors import ConfigInvalid
 
-NONE = "none"
 NOT_FALL, FALL_INSIDE, SKIP = "!fall", "@fall", ""
 _TABLE = Path(__file__).with_name("labels.toml")
 
@@ -27,6 +26,7 @@ class SetTable:
     visible:        scores from here on count as seen.
     motion:         False where the numbers hold no path of the body.
     coarse:         the meaning hangs on the field `coarse` instead of on the class.
+    stands_first:   gestures begin with a pose of standing still.
     optional:       made by the user (`actogram prepare`): a run that names no sets takes it where it is there.
     terms:          what the set's owners allow.
     """
@@ -42,6 +42,7 @@ class SetTable:
     visible: float = 0.3
     motion: bool = True
     coarse: bool = False
+    stands_first: bool = False
     optional: bool = False
     terms: str = "not stated"
 
@@ -53,21 +54,11 @@ class SetTable:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionTable:
-    """How one action becomes an event; `precision` is what its threshold is chosen for, 0..1."""
-
-    severity: Literal["info", "warning", "alarm"]
-    min_duration_s: float
-    merge_gap_s: float
-    precision: float
-
-
-@dataclass(frozen=True, slots=True)
 class LabelTable:
     """The labels in the order of the network's outputs, how they become events, how each set speaks of them."""
 
     labels: tuple[str, ...]
-    actions: Mapping[str, ActionTable]
+    actions: Mapping[str, Action]
     sets: Mapping[str, SetTable]
 
     def index(self, label: str) -> int:
@@ -94,28 +85,18 @@ def _numbered(split: str, number: int) -> str:
 
 
 def load_labels(path: Path = _TABLE) -> LabelTable:
-    """Read a label table; raises ConfigInvalid for an unknown key or a label that is not declared."""
+    """The labels of actions.toml with the sets of a file; raises ConfigInvalid for a key or a label that is unknown."""
     with path.open("rb") as file:
         raw = tomllib.load(file)
-    labels = tuple(raw["labels"])
+    known = load_actions()
     sets = {}
     for name, row in raw["sets"].items():
         try:
             table = SetTable(name=name, **row | {"exclude_groups": tuple(row.get("exclude_groups", ()))})
         except TypeError as cause:
             raise ConfigInvalid(f"{path.name}: set {name!r}: {cause}") from cause
-        unknown = {*table.classes.values(), table.whole or SKIP} - {*labels, NOT_FALL, FALL_INSIDE, SKIP}
+        unknown = {*table.classes.values(), table.whole or SKIP} - {*known.labels, NOT_FALL, FALL_INSIDE, SKIP}
         if unknown:
             raise ConfigInvalid(f"{path.name}: set {name!r} names {sorted(unknown)}, not among the labels")
         sets[name] = table
-    return LabelTable(labels, MappingProxyType(_actions(raw["actions"], labels, path)), MappingProxyType(sets))
-
-
-def _actions(raw: Mapping[str, dict[str, Any]], labels: tuple[str, ...], path: Path) -> dict[str, ActionTable]:
-    strange = set(raw) ^ (set(labels) - {NONE})
-    if strange:
-        raise ConfigInvalid(f"{path.name}: [actions] and labels disagree on {sorted(strange)}")
-    try:
-        return {name: ActionTable(**row) for name, row in raw.items()}
-    except TypeError as cause:
-        raise ConfigInvalid(f"{path.name}: [actions]: {cause}") from cause
+    return LabelTable(known.labels, known.actions, MappingProxyType(sets))

@@ -1,46 +1,22 @@
-"""One colour per action, the same in the picture, in the video and on the page (service/web/assets/js/palette.js).
-
-Blues move, greens change posture, yellows gesture, violets strike, reds are alarms.
-"""
+"""One colour per action, the same in the picture, in the video and on the page: those of pipelines/actions.toml."""
 
 import colorsys
-from collections.abc import Mapping
-from types import MappingProxyType
+
+from models.runtime.action import NONE_LABEL
+from pipelines.actions import load_actions
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0..255."""
 
-PALETTE: Mapping[str, str] = MappingProxyType(
-    {
-        "walk": "#4c8df6",
-        "run": "#2457d6",
-        "jump": "#29a3e0",
-        "squat": "#6f7df2",
-        "stand": "#93a4b5",
-        "sitting": "#7388a0",
-        "sit_down": "#3fb5a3",
-        "stand_up": "#2f9e6e",
-        "pick_up": "#86b93b",
-        "lie": "#e8833a",
-        "fall": "#e5484d",
-        "wave": "#f0b90b",
-        "clap": "#cf9a3c",
-        "punch": "#d6409f",
-        "kick": "#a855f7",
-        "throw": "#8468d8",
-        "push": "#b8478f",
-        "unknown": "#9a9a96",
-    }
-)
-NEUTRAL = "#ecece8"
-"""Of a person of whom nothing is said."""
-
 
 def colour_of(action: str | None) -> Colour:
     """The colour of an action; a label of the user's own gets a steady one from its name."""
-    if action is None or action == "none":
-        return _rgb(NEUTRAL)
-    return _rgb(PALETTE[action]) if action in PALETTE else _own(action)
+    table = load_actions()
+    if action is None or action == NONE_LABEL:
+        return _rgb(table.neutral)
+    if action == "unknown":
+        return _rgb(table.unknown)
+    return _rgb(table.actions[action].colour) if action in table.actions else _own(action)
 
 
 def ink_on(colour: Colour) -> Colour:

@@ -1,28 +1,9 @@
-// One colour per action: blues move, greens change posture, yellows gesture, violets strike, reds are alarms.
+// One colour per action, and the ink that reads well on it.
 
-const NAMED = {
-  walk: "#4c8df6",
-  run: "#2457d6",
-  jump: "#29a3e0",
-  squat: "#6f7df2",
-  stand: "#93a4b5",
-  sitting: "#7388a0",
-  sit_down: "#3fb5a3",
-  stand_up: "#2f9e6e",
-  pick_up: "#86b93b",
-  lie: "#e8833a",
-  fall: "#e5484d",
-  wave: "#f0b90b",
-  clap: "#cf9a3c",
-  punch: "#d6409f",
-  kick: "#a855f7",
-  throw: "#8468d8",
-  push: "#b8478f",
-  unknown: "#9a9a96",
-};
+import { NAMED, NEUTRAL } from "./action-colours.js";
 
 /** The neutral colour of a person of whom nothing is said. */
-export const NEUTRAL = "#ecece8";
+export { NEUTRAL };
 
 /** The colour of an action; a label of the user's own gets a steady one from its name. */
 export function colourOf(action) {
