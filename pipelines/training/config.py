@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import ConfigInvalid
 
@@ -43,6 +43,14 @@ class DataConfig(Section):
     weak_share: float = Field(
         default=0.08, ge=0, le=0.5, description="Share of a batch that is only known not to be a fall."
     )
+
+    @model_validator(mode="after")
+    def _leaves_labelled(self) -> Self:
+        if self.fall_share + self.weak_share >= 1:
+            raise ValueError(
+                f"fall_share {self.fall_share} and weak_share {self.weak_share} leave no room for labelled windows"
+            )
+        return self
 
 
 class WindowConfig(Section):
@@ -109,6 +117,17 @@ class NetworkConfig(Section):
     down_stages: tuple[int, ...] = Field(default=(3, 5), description="Blocks, from 1, that halve the frames.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout inside the blocks.")
 
+    @model_validator(mode="after")
+    def _stages_exist(self) -> Self:
+        for key in ("inflate_stages", "down_stages"):
+            stages: tuple[int, ...] = getattr(self, key)
+            strange = [stage for stage in stages if not 1 <= stage <= self.num_stages]
+            if strange:
+                raise ValueError(f"{key} names stage {strange[0]}, but num_stages is {self.num_stages}")
+            if len(set(stages)) < len(stages):
+                raise ValueError(f"{key} names a stage twice: {list(stages)}")
+        return self
+
     @field_validator("name", mode="before")
     @classmethod
     def _known_name(cls, value: object) -> object:
@@ -131,6 +150,12 @@ class OptimConfig(Section):
     )
     label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="Mass spread over the other labels.")
     clip_norm: float = Field(default=5.0, gt=0, description="Largest norm of the gradient.")
+
+    @model_validator(mode="after")
+    def _warms_up_in_time(self) -> Self:
+        if self.warmup_steps > self.steps:
+            raise ValueError(f"warmup_steps is {self.warmup_steps}, but steps is {self.steps}: it would never warm up")
+        return self
 
 
 class TrainConfig(Section):
@@ -166,12 +191,14 @@ def load_config(preset: str, overrides: dict[str, str] | None = None) -> TrainCo
 
 
 def parse_config(raw: dict[str, object], name: str) -> TrainConfig:
-    """Validate settings; raises ConfigInvalid that names the key."""
+    """Validate settings; raises ConfigInvalid that names the key, or both values of a contradiction."""
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as cause:
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "value_error":
+            raise ConfigInvalid(f"{name}: {where}: {first['ctx']['error']}") from cause
         raise ConfigInvalid(f"{name}: {where}: {first['msg']} (got {first.get('input')!r})") from cause
 
 

@@ -68,8 +68,27 @@ def test_configuration_takes_the_older_spelling_of_a_network() -> None:
         ("everyday", {"optim.speed": "1"}, r"optim\.speed: Extra inputs"),
         ("everyday", {"name": "x/y"}, "name: String should match"),
         ("nothing", {}, "there are everyday"),
+        ("everyday", {"optim.steps": "50"}, r"optim: warmup_steps is 200, but steps is 50"),
+        ("everyday", {"network.num_stages": "4"}, r"network: inflate_stages names stage 5, but num_stages is 4"),
+        ("everyday", {"network.down_stages": "[0]"}, r"network: down_stages names stage 0, but num_stages is 6"),
+        ("everyday", {"network.down_stages": "[3, 3]"}, r"network: down_stages names a stage twice: \[3, 3\]"),
+        (
+            "everyday",
+            {"data.fall_share": "0.5", "data.weak_share": "0.5"},
+            r"data: fall_share 0\.5 and weak_share 0\.5 leave no room",
+        ),
     ],
-    ids=["out of range", "unknown key", "bad name", "unknown preset"],
+    ids=[
+        "out of range",
+        "unknown key",
+        "bad name",
+        "unknown preset",
+        "warm-up",
+        "inflated stage",
+        "halving stage",
+        "stage twice",
+        "shares",
+    ],
 )
 def test_configuration_says_what_is_wrong(preset: str, overrides: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigInvalid, match=message):
@@ -134,7 +153,9 @@ def test_resumed_run_ends_with_the_weights_of_an_unbroken_one(sets: Path, tmp_pa
 
 
 def test_checkpoint_of_another_shape_or_kind_is_refused(sets: Path, tmp_path: Path) -> None:
-    _trainer(sets, _config(**{"optim.steps": "1"})).run(lambda _: None, tmp_path / "small.pt")
+    _trainer(sets, _config(**{"optim.steps": "1", "optim.warmup_steps": "0"})).run(
+        lambda _: None, tmp_path / "small.pt"
+    )
     (tmp_path / "text.pt").write_text("hello")
 
     with pytest.raises(CheckpointMismatch, match=r"expected \(16,"):
