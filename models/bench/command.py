@@ -37,7 +37,7 @@ from models.bench.tables import (
 )
 from models.errors import ModelError
 from models.export.continual import ContinualNetwork, export_continual
-from models.export.fp16 import Half, export_half
+from models.export.fp16 import FP16, export_fp16
 from models.export.onnx import Exported, Port, export_onnx
 from models.export.servable import Servable, wrap
 from models.nets.build import NETWORKS, NetworkEntry, NetworkRequest, require_network
@@ -57,7 +57,7 @@ def measure_network(entry: NetworkEntry, setting: Setting) -> NetworkRow:
     session = open_session(exported.path, setting)
     sizes = {"batch": 1, "persons": 2, "frames": entry.num_frames}
     macs = count_macs(network, _inputs(servable.inputs, sizes))
-    in_torch = (Half(network) if setting.is_half else network).to(setting.device)
+    in_torch = (FP16(network) if setting.is_fp16 else network).to(setting.device)
     pairs = [_pair(in_torch, session, servable, sizes | {"batch": batch}, setting) for batch in (1, _BATCH)]
     torch_ms, onnx_ms = ([ms for ms in engine if ms is not None] for engine in zip(*pairs, strict=True))
     best_ms = onnx_ms[0] if onnx_ms else torch_ms[0]
@@ -69,7 +69,7 @@ def measure_network(entry: NetworkEntry, setting: Setting) -> NetworkRow:
         (onnx_ms[0], onnx_ms[1] / _BATCH) if onnx_ms else None,
         2 * macs / (best_ms / 1000) / matmul_rate(setting),
         _empty_slot(network, session, servable.inputs, sizes, setting),
-        exported.max_difference / exported.scale if setting.is_half else None,
+        exported.max_difference / exported.scale if setting.is_fp16 else None,
     )
 
 
@@ -98,8 +98,8 @@ def measure_continual(name: str, setting: Setting) -> ContinualRow:
 
 def _export(servable: Servable, entry: NetworkEntry, setting: Setting) -> Exported:
     path = setting.folder / "network.onnx"
-    if setting.is_half:
-        return export_half(servable.module, servable.inputs, entry.outputs, path, setting.providers)
+    if setting.is_fp16:
+        return export_fp16(servable.module, servable.inputs, entry.outputs, path, setting.providers)
     return export_onnx(servable.module, servable.inputs, entry.outputs, path)
 
 
@@ -160,15 +160,15 @@ def _prepare(setting: Setting) -> None:
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 64), help="Of both engines on the CPU.")
 @click.option("--seconds", default=4.0, show_default=True, help="For each pair of measurements.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda:N; ONNX Runtime where it has CUDA.")
-@click.option("--fp16", "is_half", is_flag=True, help="Float16 inside the networks, checked against float32; on a GPU.")
+@click.option("--fp16", "is_fp16", is_flag=True, help="Float16 inside the networks, checked against float32; on a GPU.")
 @click.option("--continual/--no-continual", default=True, help="Also steps against windows; on the CPU.")
 @click.option("--json", "as_json", is_flag=True, help="Numbers instead of tables.")
 def main(
-    networks: str, threads: int, seconds: float, device: str, is_half: bool, continual: bool, as_json: bool
+    networks: str, threads: int, seconds: float, device: str, is_fp16: bool, continual: bool, as_json: bool
 ) -> None:
     """Measure networks; each row goes to stderr as it is found, tables or JSON to stdout."""
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(threads, seconds, Path(folder), "cuda:0" if device == "cuda" else device, is_half)
+        setting = Setting(threads, seconds, Path(folder), "cuda:0" if device == "cuda" else device, is_fp16)
         try:
             entries = [require_network(name) for name in networks.split(",") if name]
             require_device(setting)
@@ -205,7 +205,7 @@ def _where(setting: Setting) -> str:
         return f"{setting.threads} threads"
     name = torch.cuda.get_device_name(setting.device)
     without = "" if len(setting.providers) > 1 else ", ONNX Runtime without CUDA"
-    return f"{name}, {'float16' if setting.is_half else 'float32 (TensorFloat-32 allowed)'}{without}"
+    return f"{name}, {'float16' if setting.is_fp16 else 'float32 (TensorFloat-32 allowed)'}{without}"
 
 
 if __name__ == "__main__":

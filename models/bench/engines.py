@@ -26,14 +26,14 @@ class Setting:
     """How to measure.
 
     threads: of both engines on the CPU.  seconds: for each pair of measurements.
-    device:  "cpu" or "cuda:N".  is_half: networks compute in float16, which needs a GPU.
+    device:  "cpu" or "cuda:N".  is_fp16: networks compute in float16, which needs a GPU.
     """
 
     threads: int
     seconds: float
     folder: Path
     device: str = "cpu"
-    is_half: bool = False
+    is_fp16: bool = False
 
     @property
     def is_gpu(self) -> bool:
@@ -56,7 +56,7 @@ def require_device(setting: Setting) -> None:
     """Raises DeviceUnavailable for a device that torch cannot use, and for float16 without a GPU."""
     if not re.fullmatch(r"cpu|cuda:\d+", setting.device):
         raise DeviceUnavailable(f"device {setting.device!r} is not cpu or cuda:N")
-    if setting.is_half and not setting.is_gpu:
+    if setting.is_fp16 and not setting.is_gpu:
         raise DeviceUnavailable(
             "float16 is measured on a GPU only: the CPU computes it in float32; add --device cuda:0"
         )
@@ -88,7 +88,7 @@ def count_macs(network: nn.Module, inputs: Sequence[Tensor]) -> int:
 def matmul_rate(setting: Setting) -> float:
     """Floating-point operations per second of a square product in the precision measured: the best of several."""
     side = _GPU_MATMUL_SIDE if setting.is_gpu else _MATMUL_SIDE
-    a = torch.randn(side, side, device=setting.device, dtype=torch.float16 if setting.is_half else torch.float32)
+    a = torch.randn(side, side, device=setting.device, dtype=torch.float16 if setting.is_fp16 else torch.float32)
     product = torch_run(_Square(), [a], setting)
     return 2 * side**3 / min(_timed(product) for _ in range(7))
 

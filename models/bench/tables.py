@@ -14,7 +14,7 @@ class NetworkRow:
                   reaches at batch 1.
     empty_slot:   time of two samples with one person and an empty slot each, over the time of one sample with the same
                   two people, in ONNX Runtime; None where there are no slots.
-    half_error:   largest difference between the float16 file's answer and the float32 network's, as a share of the
+    fp16_error:   largest difference between the float16 file's answer and the float32 network's, as a share of the
                   answer's scale; None where float32 was measured.
     """
 
@@ -25,7 +25,7 @@ class NetworkRow:
     onnx_ms: tuple[float, float] | None
     matmul_share: float
     empty_slot: float | None
-    half_error: float | None = None
+    fp16_error: float | None = None
 
     @property
     def gain(self) -> tuple[float, float] | None:
@@ -77,7 +77,7 @@ def network_line(row: NetworkRow) -> str:
         "-" if row.gain is None else f"{row.gain[0]:.2f} / {row.gain[1]:.2f}",
         f"{row.matmul_share:.0%}",
         "-" if row.empty_slot is None else f"{row.empty_slot:.2f}",
-        "-" if row.half_error is None else f"{row.half_error:.1e}",
+        "-" if row.fp16_error is None else f"{row.fp16_error:.1e}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -12,7 +12,7 @@ HALF_TOLERANCE = 1e-2
 """Of the outputs' scale: float16 keeps eleven bits (5e-4), and the networks are tens of layers deep."""
 
 
-class Half(nn.Module):
+class FP16(nn.Module):
     """A copy of `network` that computes in float16; the contract stays float32."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -25,7 +25,7 @@ class Half(nn.Module):
         return tuple(y.float() for y in found) if isinstance(found, tuple) else found.float()
 
 
-def export_half(
+def export_fp16(
     network: nn.Module,
     inputs: Sequence[Port],
     outputs: Sequence[str],
@@ -38,4 +38,4 @@ def export_half(
     Raises ExportMismatch when they differ by more than HALF_TOLERANCE of the outputs' scale.
     """
     check = Check(network.eval(), HALF_TOLERANCE, providers)
-    return export_onnx(Half(network), inputs, outputs, path, check)
+    return export_onnx(FP16(network), inputs, outputs, path, check)

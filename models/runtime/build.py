@@ -9,7 +9,7 @@ from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.detector import Detector
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
-from models.runtime.parallel import SpreadPose
+from models.runtime.parallel import ParallelPose
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.runtime.simcc import SimCCPose
@@ -89,7 +89,7 @@ def build_pose(
         return build_one_stage(spec, path, device, threads)[1]
     match spec.family:
         case "blazepose" if device == "cpu" and threads > 1:
-            return SpreadPose(BlazePoseLandmarks(Session(path), max_batch), threads)
+            return ParallelPose(BlazePoseLandmarks(Session(path), max_batch), threads)
         case "blazepose":
             return BlazePoseLandmarks(Session(path, device, threads), max_batch)
         case "simcc":

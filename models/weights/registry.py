@@ -21,7 +21,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WeightSource:
     """One place where a file can be had.
 
     repository: `path` below the zoo. folder: `path` below the user's weight folder.
@@ -54,7 +54,7 @@ class FileSpec:
     path: str
     sha256: str = ""
     size_bytes: int = 0
-    sources: tuple[Source, ...] = ()
+    sources: tuple[WeightSource, ...] = ()
     made_from: str = ""
     converter: str = ""
     converter_version: int = 1
@@ -160,7 +160,7 @@ def _iter_zoo(zoo: Path) -> Iterator[ModelSpec]:
             path=f"{folder.name}/model.onnx",
             sha256=entry["sha256"],
             size_bytes=(folder / "model.onnx").stat().st_size,
-            sources=(Source("repository", path=f"{folder.name}/model.onnx"),),
+            sources=(WeightSource("repository", path=f"{folder.name}/model.onnx"),),
         )
         card = folder / "card.md"
         yield ModelSpec(

@@ -13,7 +13,7 @@ from typing import Literal
 
 from models.errors import WeightsCorrupt, WeightsMissing
 from models.weights.fetch import Fetcher, FetchFailed, Progress, fetch_package, fetch_url
-from models.weights.registry import ZOO_PATH, FileSpec, ModelSpec, Source
+from models.weights.registry import ZOO_PATH, FileSpec, ModelSpec, WeightSource
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class WeightStore:
         copy = self._extra_copy(file)
         return None if copy is None else self._verified(copy, file)
 
-    def _local(self, source: Source) -> Path | None:
+    def _local(self, source: WeightSource) -> Path | None:
         folder = {"repository": self._zoo, "folder": self.extra}.get(source.kind)
         path = None if folder is None else folder / source.path
         return path if path is not None and path.is_file() else None
@@ -143,7 +143,7 @@ class WeightStore:
             raise WeightsCorrupt(f"{spec.name}: {'; '.join(reasons)}")
         raise WeightsMissing(self._missing(spec, file, reasons))
 
-    def _fetch_from(self, source: Source, file: FileSpec, progress: Progress) -> Path:
+    def _fetch_from(self, source: WeightSource, file: FileSpec, progress: Progress) -> Path:
         with tempfile.TemporaryDirectory(dir=self.cache, prefix=".fetch-") as folder:
             found = self._fetchers[source.kind](source, file, Path(folder), progress)
             self._verified(found, file)

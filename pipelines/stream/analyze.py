@@ -11,7 +11,7 @@ from pipelines.errors import AnalysisCancelled
 from pipelines.results import Header, RunStats, Summary
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.interpolate import ENOUGH_HZ, results
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources import SourceCounts, SourceInfo
@@ -25,7 +25,7 @@ _AHEAD_FRAMES = 8
 _PROGRESS_S = 0.25
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A file, or anything else that ends."""
 
     @property
@@ -83,7 +83,9 @@ class Run:
     enough_hz: float | None = ENOUGH_HZ
 
 
-def analyze(source: Source, networks: Networks, config: StreamConfig, sinks: Sequence[Sink], run: Run) -> Summary:
+def analyze(
+    source: FrameSource, networks: Networks, config: PipelineConfig, sinks: Sequence[Sink], run: Run
+) -> Summary:
     """A whole source through a new pipeline; the same file gives the same events.
 
     Raises SourceError, ModelError, SinkError, or AnalysisCancelled; then no sink leaves anything behind.
@@ -101,7 +103,7 @@ def analyze(source: Source, networks: Networks, config: StreamConfig, sinks: Seq
         raise
 
 
-def _run(source: Source, pipeline: Pipeline, header: Header, sinks: Sequence[Sink], run: Run) -> Summary:
+def _run(source: FrameSource, pipeline: Pipeline, header: Header, sinks: Sequence[Sink], run: Run) -> Summary:
     timeline, meter, last_s = Timeline(), _Meter(source.info, run), 0.0
     for sink in sinks:
         sink.open(header)
@@ -182,7 +184,7 @@ class _Meter:
 
 
 @contextmanager
-def _ahead(source: Source) -> Iterator[FrameBuffer]:
+def _ahead(source: FrameSource) -> Iterator[FrameBuffer]:
     """The source's frames, decoded a little ahead in a thread: the same frames, and the second core is used."""
     buffer = FrameBuffer(_AHEAD_FRAMES, policy="wait")
     thread = threading.Thread(target=_decode, args=(source, buffer), name="decode", daemon=True)
@@ -194,7 +196,7 @@ def _ahead(source: Source) -> Iterator[FrameBuffer]:
         thread.join()
 
 
-def _decode(source: Source, buffer: FrameBuffer) -> None:
+def _decode(source: FrameSource, buffer: FrameBuffer) -> None:
     try:
         for frame in source:
             if not buffer.put(frame):

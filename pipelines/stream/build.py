@@ -19,7 +19,7 @@ from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -111,7 +111,7 @@ def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -
     return store.require(_action_spec(choice, registry))
 
 
-def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> Pipeline:
+def build_pipeline(networks: Networks, config: PipelineConfig, source_id: str) -> Pipeline:
     """A new pipeline for one source; `source_id` goes into the ids of its events."""
     clock = StageClock()
     people = build_people(networks, config, clock)
@@ -119,7 +119,7 @@ def build_pipeline(networks: Networks, config: StreamConfig, source_id: str) -> 
     return Pipeline(people, build_actions(networks.action, config, source_id, clock, layout), clock)
 
 
-def build_people(networks: PeopleNetworks, config: StreamConfig, clock: StageClock | None = None) -> PeopleChain:
+def build_people(networks: PeopleNetworks, config: PipelineConfig, clock: StageClock | None = None) -> PeopleChain:
     """A new chain from frames to poses for one source."""
     layout = require_layout(networks.pose.layout)
     return PeopleChain(
@@ -132,7 +132,7 @@ def build_people(networks: PeopleNetworks, config: StreamConfig, clock: StageClo
 
 def build_actions(
     model: ActionModel,
-    config: StreamConfig,
+    config: PipelineConfig,
     source_id: str,
     clock: StageClock | None = None,
     layout: Layout = COCO17,

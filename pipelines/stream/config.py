@@ -132,7 +132,7 @@ class PoseConfig(Section):
         le=1,
         description="Hellinger distance of torso colours from which, in a crowd, it is somebody else.",
     )
-    twin_distance: float = Field(
+    duplicate_distance: float = Field(
         default=0.08,
         ge=0,
         le=1,
@@ -216,7 +216,7 @@ class EventConfig(Section):
     )
 
 
-class StreamConfig(Section):
+class PipelineConfig(Section):
     """The whole stream: one section per stage."""
 
     detect: DetectConfig = Field(default=DetectConfig(), description="When people are looked for.")
@@ -227,10 +227,10 @@ class StreamConfig(Section):
     events: EventConfig = Field(default=EventConfig(), description="The event state machine.")
 
 
-def load_config(values: Mapping[str, object]) -> StreamConfig:
+def load_config(values: Mapping[str, object]) -> PipelineConfig:
     """The configuration that plain values name, defaults for the rest; raises ConfigInvalid."""
     try:
-        return StreamConfig.model_validate(values)
+        return PipelineConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -34,8 +34,8 @@ def results(
             continue
         after = process(frame)
         if before is not None:
-            for between in held:
-                yield _between(before, after, between)
+            for skipped in held:
+                yield _interpolated(before, after, skipped)
         held.clear()
         yield after
         before = after
@@ -57,7 +57,7 @@ def _is_due(before: FrameResult, following: Frame, enough_hz: float) -> bool:
     return not 0 <= wait_s <= 1 / enough_hz + _TICK_S
 
 
-def _between(before: FrameResult, after: FrameResult, frame: Frame) -> FrameResult:
+def _interpolated(before: FrameResult, after: FrameResult, frame: Frame) -> FrameResult:
     span_s = after.frame.time_s - before.frame.time_s
     share = np.float32((frame.time_s - before.frame.time_s) / span_s if span_s > 0 else 0.0)
     return FrameResult(frame, _moved(before.poses, after.poses, frame, share), before.states, (), is_interpolated=True)

@@ -19,7 +19,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class TrainingClip:
     """A piece of one person's joints with one meaning.
 
     joints:  (T, 17, 3) float32: metres with y up where `is_3d`, else pixels with y down and 0 in the third place.
@@ -74,7 +74,7 @@ class Corpus:
         return len(self.first)
 
 
-def pack(clips: Sequence[Clip], window_s: float) -> Corpus:
+def pack(clips: Sequence[TrainingClip], window_s: float) -> Corpus:
     """Lay clips end to end; raises DatasetInvalid when there is none."""
     if not clips:
         raise DatasetInvalid("no sequence is left to learn from: check the folder, the sets and their splits")
@@ -107,11 +107,11 @@ def _ends(duration_s: float, window_s: float) -> tuple[float, float]:
     return 0.7 * duration_s, window_s + 0.3 * duration_s
 
 
-def read_clips(skeletons: SkeletonSet, table: LabelTable, names: Iterable[str] | None = None) -> list[Clip]:
+def read_clips(skeletons: SkeletonSet, table: LabelTable, names: Iterable[str] | None = None) -> list[TrainingClip]:
     """The clips of a set, of all its sequences or of the named ones; excluded groups never come."""
     rows = table.require(skeletons.name)
     wanted = None if names is None else set(names)
-    clips: list[Clip] = []
+    clips: list[TrainingClip] = []
     for annotation in skeletons.annotations:
         if wanted is not None and annotation.name not in wanted:
             continue
@@ -143,9 +143,9 @@ def with_sets(config: TrainConfig, table: LabelTable, folders: Sequence[Path]) -
 
 def load_clips(
     folders: Sequence[Path], sets: Sequence[str], table: LabelTable, part: str | None, progress: Callable[[str], None]
-) -> list[Clip]:
+) -> list[TrainingClip]:
     """Clips of several sets, of one part of each (`train`, `test`) or of all of it (None)."""
-    clips: list[Clip] = []
+    clips: list[TrainingClip] = []
     for name in sets:
         progress(name)
         skeletons = load_set(find_set(folders, name))
@@ -153,7 +153,7 @@ def load_clips(
     return clips
 
 
-def split_validation(clips: Sequence[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
+def split_validation(clips: Sequence[TrainingClip], share: float) -> tuple[list[TrainingClip], list[TrainingClip]]:
     """Clips to learn from and clips to choose by: a person or a video is wholly in one of them, the same every time."""
     held = [zlib.crc32(f"{clip.source}/{clip.group}".encode()) % 1000 < 1000 * share for clip in clips]
     learn = [clip for clip, is_held in zip(clips, held, strict=True) if not is_held]
@@ -177,18 +177,18 @@ def _group(rows: SetTable, annotation: Annotation) -> str:
     return str(annotation.extra.get(rows.group, annotation.name)) if rows.group else annotation.name
 
 
-def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation: Annotation) -> list[Clip]:
+def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation: Annotation) -> list[TrainingClip]:
     meaning = _meaning(skeletons, rows, annotation)
     if meaning == SKIP:
         return []
     keypoint, score = to_coco17(skeletons, annotation)
-    clips: list[Clip] = []
+    clips: list[TrainingClip] = []
     for person in range(len(keypoint)):
         seen: BoolArray = np.asarray(score[person] >= rows.visible)
         joints = fill(keypoint[person], seen)
         if joints.shape[-1] == 2:
             joints = np.concatenate([joints, np.zeros_like(joints[..., :1])], axis=-1)
-        clip = Clip(
+        clip = TrainingClip(
             annotation.name, skeletons.name, _group(rows, annotation), joints, seen,
             _rate_hz(skeletons, rows, annotation), UNKNOWN, meaning == NOT_FALL,
             is_3d=keypoint.shape[-1] == 3, motion=rows.motion,
@@ -217,12 +217,12 @@ def _meaning(skeletons: SkeletonSet, rows: SetTable, annotation: Annotation) -> 
     return rows.meaning(skeletons.classes[annotation.label])
 
 
-def _part(clip: Clip, start: int, stop: int | None, label: int, not_fall: bool = False) -> Clip:
+def _part(clip: TrainingClip, start: int, stop: int | None, label: int, not_fall: bool = False) -> TrainingClip:
     piece = slice(start, stop)
     return replace(clip, joints=clip.joints[piece], seen=clip.seen[piece], label=label, not_fall=not_fall)
 
 
-def _fall_clips(clip: Clip, table: LabelTable) -> list[Clip]:
+def _fall_clips(clip: TrainingClip, table: LabelTable) -> list[TrainingClip]:
     """The fall itself, what came before it (no fall), and lying after it."""
     fall = find_fall(clip.joints, clip.rate_hz)
     if fall is None:
@@ -238,7 +238,7 @@ def _fall_clips(clip: Clip, table: LabelTable) -> list[Clip]:
     return pieces
 
 
-def _held_clips(clip: Clip, rows: SetTable, table: LabelTable) -> list[Clip]:
+def _held_clips(clip: TrainingClip, rows: SetTable, table: LabelTable) -> list[TrainingClip]:
     """The poses with which an action begins and ends: held still, they teach standing and sitting.
 
     Who begins to move stands still for a moment in some sets only; the end of a flat sequence may not stand yet.

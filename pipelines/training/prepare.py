@@ -12,7 +12,7 @@ from models.arrays import FloatArray
 from models.skeleton.layouts import COCO17, layout_map, require_layout
 from pipelines.errors import DatasetInvalid, SourceError
 from pipelines.stream.build import PeopleNetworks, build_people
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sources.file import FileSource
 from pipelines.training.datasets import Annotation, SkeletonSet
 from pipelines.types import Frame, Poses
@@ -61,7 +61,7 @@ def prepare(
         label = classes.index(path.parent.name) if by_folder else -1
         try:
             frames = _counted(path, partial(on_frame, index))
-            people = build_people(networks, StreamConfig())
+            people = build_people(networks, PipelineConfig())
             annotations += _sequences(path, map(people, frames), label, min_seconds)
         except SourceError as refused:
             on_refused(path, str(refused))

@@ -11,7 +11,7 @@ from models.runtime.action import ActionModel
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.actions.chain import ActionChain
 from pipelines.stream.build import build_actions
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation
 from pipelines.types import ActionScores, Event, Poses
 
@@ -43,7 +43,7 @@ class Replay:
         return list(first.values())
 
 
-def replay(annotation: Annotation, model: ActionModel, config: StreamConfig) -> Replay:
+def replay(annotation: Annotation, model: ActionModel, config: PipelineConfig) -> Replay:
     """Run one prepared track through the stages that serve, frame by frame."""
     return _run(annotation, build_actions(model, config, annotation.name))
 

@@ -27,7 +27,7 @@ _MARGIN = 0.1
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Segment(Section):
+class VideoSegment(Section):
     """A stretch of a video in which one person, or everyone in the picture, does one thing."""
 
     who: str = Field(pattern=r"^[a-z0-9-]+$", description="Whom it shows; people are never on both sides of a choice.")
@@ -39,7 +39,7 @@ class Segment(Section):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Segment":
+    def _ordered(self) -> "VideoSegment":
         if self.to_s - self.from_s < _LEAST_S:
             raise ValueError(f"from_s to to_s is {self.to_s - self.from_s:.2f} s, expected {_LEAST_S} s or more")
         return self
@@ -49,7 +49,7 @@ class VideoSegments(Section):
     """What is seen in one video. terms: what its owner allows, for the card of a model that learns from it."""
 
     terms: str = "not stated"
-    segments: tuple[Segment, ...]
+    segments: tuple[VideoSegment, ...]
 
 
 SegmentTable = Mapping[str, VideoSegments]
@@ -103,7 +103,7 @@ def _times(track: Annotation) -> AnyArray:
     return np.asarray(cast("AnyArray", track.extra["time_s"]), np.float64)
 
 
-def _shown(tracks: list[Annotation], segment: Segment) -> list[Annotation]:
+def _shown(tracks: list[Annotation], segment: VideoSegment) -> list[Annotation]:
     """Everyone, or the one whose body covers the segment's point half way through."""
     if segment.at is None:
         return tracks
@@ -111,7 +111,7 @@ def _shown(tracks: list[Annotation], segment: Segment) -> list[Annotation]:
     return [tracks[min(found)[1]]] if found else []
 
 
-def _distance(track: Annotation, segment: Segment) -> float | None:
+def _distance(track: Annotation, segment: VideoSegment) -> float | None:
     """From the middle of the person's box to the point, pixels; None where the box does not cover it then."""
     middle_s, times = (segment.from_s + segment.to_s) / 2, _times(track)
     frame = int(np.abs(times - middle_s).argmin())
@@ -127,7 +127,7 @@ def _distance(track: Annotation, segment: Segment) -> float | None:
     return float(np.linalg.norm((low + high) / 2 - point))
 
 
-def _pieces(track: Annotation, segment: Segment, label: int) -> Iterator[Annotation]:
+def _pieces(track: Annotation, segment: VideoSegment, label: int) -> Iterator[Annotation]:
     """The segment's part of a track, cut where the person was lost for a while; long stretches in several."""
     times = _times(track)
     inside = (times >= segment.from_s) & (times <= segment.to_s) & (track.score[0] > 0).any(axis=-1)

@@ -1,4 +1,4 @@
-"""An exam on prepared tracks of video: right windows, and falls confirmed in time, by the stages that serve.
+"""An evaluation on prepared tracks of video: right windows, and falls confirmed in time, by the stages that serve.
 
 What a window shows is read off the track itself: a fall from onset to ground (12 and 88 % of the way of shoulders and
 hips from standing to lying), bending by how far the shoulders came down. Windows between two truths are not judged.
@@ -12,7 +12,7 @@ import numpy as np
 
 from models.arrays import AnyArray
 from models.runtime.action import ActionModel
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation
 from pipelines.training.replay import Replay, replay, times_of
 from pipelines.training.transforms import TORSO, fill, find_fall
@@ -109,7 +109,7 @@ def windows(subject: Subject, said: Replay, model: ActionModel) -> list[WindowAn
 
 
 @dataclass(frozen=True, slots=True)
-class FallExam:
+class FallEvaluation:
     """Falls of one video. delay_s: confirmation after the ground, None where it never came; invented: other alarms."""
 
     video: str
@@ -117,19 +117,19 @@ class FallExam:
     invented: tuple[float, ...]
 
 
-def exam_falls(
-    video: str, tracks: Sequence[Annotation], fall: FallTimes | None, model: ActionModel, config: StreamConfig
-) -> FallExam:
+def evaluate_falls(
+    video: str, tracks: Sequence[Annotation], fall: FallTimes | None, model: ActionModel, config: PipelineConfig
+) -> FallEvaluation:
     """Every confirmed fall of a video's tracks, counted as the one that happened or as invented.
 
     One that is confirmed from the onset to 3 s after the ground is the one that happened, the earliest counts.
     """
     moments = sorted(item.at_s for track in tracks for item in replay(track, model, config).confirmed("fall"))
     if fall is None:
-        return FallExam(video, None, tuple(moments))
+        return FallEvaluation(video, None, tuple(moments))
     true = [at_s for at_s in moments if fall.onset_s <= at_s <= fall.ground_s + 3.0]
     invented = tuple(at_s for at_s in moments if at_s not in true)
-    return FallExam(video, true[0] - fall.ground_s if true else None, invented)
+    return FallEvaluation(video, true[0] - fall.ground_s if true else None, invented)
 
 
 def share_right(answers: Sequence[WindowAnswer]) -> float:

@@ -101,7 +101,7 @@ def _analyze(
     name: str, source: "FileSource", networks: "Networks", outputs: _Outputs, *, every_frame: bool
 ) -> "Summary":
     from pipelines.stream.analyze import Run, analyze
-    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.config import PipelineConfig
     from pipelines.stream.interpolate import ENOUGH_HZ
 
     with _bar() as bar:
@@ -111,7 +111,7 @@ def _analyze(
             bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
 
         run = Run(name, on_progress=show, enough_hz=None if every_frame else ENOUGH_HZ)
-        return analyze(source, networks, StreamConfig(), _sinks(outputs), run)
+        return analyze(source, networks, PipelineConfig(), _sinks(outputs), run)
 
 
 def load_default_networks(model: str | None, device: str | None) -> "Networks":

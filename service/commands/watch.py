@@ -61,7 +61,7 @@ def _run(
 ) -> None:  # fmt: skip
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
-    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.config import PipelineConfig
     from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.uri import redact
     from pipelines.stream.watch import watch
@@ -71,7 +71,7 @@ def _run(
     buffer = FrameBuffer(4, "drop_oldest")
     health = SourceHealth(how[1], show.state)
     reader = _open_reader(address, how, buffer, health)
-    pipeline = build_pipeline(loaded, StreamConfig(), redact(address))
+    pipeline = build_pipeline(loaded, PipelineConfig(), redact(address))
 
     def on_result(result: "FrameResult", _: float) -> None:
         health.on_frame()

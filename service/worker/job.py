@@ -8,7 +8,7 @@ from pipelines.errors import AnalysisCancelled, PipelineError
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import FileSource
@@ -57,7 +57,7 @@ class JobRunner:
         )
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
         with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
-            return analyze(source, networks, StreamConfig(), sinks, run)
+            return analyze(source, networks, PipelineConfig(), sinks, run)
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
         if task.source.startswith(("http:", "https:")):

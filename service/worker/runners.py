@@ -83,7 +83,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, load_action, load_networks
-    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.config import PipelineConfig
     from service.worker.action_models import ActionModels
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
@@ -108,7 +108,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
-    return NetworkRunners(networks, device, runners, StreamConfig().track.max_persons, num_cores)
+    return NetworkRunners(networks, device, runners, PipelineConfig().track.max_persons, num_cores)
 
 
 def worker_device(device: str, process: str) -> str:

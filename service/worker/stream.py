@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
-from pipelines.stream.config import StreamConfig as PipelineConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources.health import SourceHealth
 from pipelines.stream.sources.live import LiveReader, ReaderHooks

@@ -19,11 +19,11 @@ import numpy as np
 
 from models.runtime.action import ActionModel, load_contract
 from models.runtime.session import Session
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation, load_set
 from pipelines.training.replay import replay, times_of
 from pipelines.training.segments import EVERYDAY, load_segments
-from pipelines.training.video_eval import Subject, WindowAnswer, exam_falls, fall_times, share_right, windows
+from pipelines.training.video_eval import Subject, WindowAnswer, evaluate_falls, fall_times, share_right, windows
 
 LATE_S = 1.5
 UPFALL = {6: "walk", 7: "stand", 8: "sitting", 9: "pick_up", 10: "jump", 11: "lie"} | dict.fromkeys(range(1, 6), "fall")
@@ -106,7 +106,7 @@ def examine(folder: Path, clips: Mapping[str, Sequence[Annotation]], first_s: fl
 def _hear_falls(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
     falls = [fall_times(track) for track in _subjects(clip, tracks)[0]] if _shows(clip) == "fall" else []
     fall = min((found for found in falls if found), key=lambda found: found.onset_s, default=None)
-    result = exam_falls(clip, tracks, fall, model, StreamConfig())
+    result = evaluate_falls(clip, tracks, fall, model, PipelineConfig())
     if _shows(clip) == "fall":
         heard.delays[clip] = result.delay_s
     if result.invented:
@@ -116,11 +116,11 @@ def _hear_falls(heard: Heard, clip: str, tracks: Sequence[Annotation], model: Ac
 def _hear_windows(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
     mine, others = _subjects(clip, tracks)
     for track in mine:
-        said = replay(track, model, StreamConfig())
+        said = replay(track, model, PipelineConfig())
         heard.judged += windows(Subject(track, _shows(clip)), said, model)
         heard.statuses.update(item.status for item in said.scores if item.status in _JUDGED)
     for track in others:
-        heard.bystander += windows(Subject(track, "sitting"), replay(track, model, StreamConfig()), model)
+        heard.bystander += windows(Subject(track, "sitting"), replay(track, model, PipelineConfig()), model)
 
 
 def _result(model: str, heard: Heard, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:

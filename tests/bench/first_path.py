@@ -27,7 +27,7 @@ from models.weights.store import WeightStore
 from pipelines.results import Header, Summary
 from pipelines.stream.analyze import Run, analyze
 from pipelines.stream.build import NetworkChoice, Networks, load_networks
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sources import FileSource
 from pipelines.stream.stats import peak_rss_bytes
 from pipelines.types import Event, FrameResult
@@ -134,7 +134,7 @@ def run_clip(path: Path, networks: Networks) -> Outcome:
     sink = ConfirmSink()
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     with FileSource(path, rate_hz=30.0) as source:  # as the command does
-        summary = analyze(source, networks, StreamConfig(), [sink], Run(path.name))
+        summary = analyze(source, networks, PipelineConfig(), [sink], Run(path.name))
     said: dict[str, float] = defaultdict(float)
     for track in summary.tracks:
         for action in track.actions:

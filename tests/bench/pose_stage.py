@@ -24,7 +24,7 @@ from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks, PoseEstimator
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -121,13 +121,13 @@ def load(settings: Settings, looks_only: bool) -> tuple[DetectorSet, PoseEstimat
     )
 
 
-def configure(period_s: float | None) -> StreamConfig:
+def configure(period_s: float | None) -> PipelineConfig:
     """The default stages, or with another detection period."""
-    return StreamConfig.model_validate({} if period_s is None else {"detect": {"period_s": period_s}})
+    return PipelineConfig.model_validate({} if period_s is None else {"detect": {"period_s": period_s}})
 
 
 def run(
-    path: Path, networks: tuple[DetectorSet, PoseEstimator], config: StreamConfig, rate_hz: float | None = None
+    path: Path, networks: tuple[DetectorSet, PoseEstimator], config: PipelineConfig, rate_hz: float | None = None
 ) -> Outcome:
     """Everything that the stages say of one clip."""
     counted = Counted(*networks)

@@ -16,7 +16,7 @@ COAST_S = 0.8
 _MAX_STEP_S = 0.5  # a longer silence says nothing of the speed any more
 
 
-class BoxMotion:
+class BoxKalman:
     """One box's position and velocity.
 
     xyxy: (4,) the first box, source-frame pixels, seen at `time_s` media seconds.

@@ -13,8 +13,8 @@ from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.people.appearance import colour_distance, torso_colour
 from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
-from pipelines.stream.people.pose_hypothesis import EstimatePoses, Hypothesis, estimate, joint_distance
-from pipelines.stream.people.pose_memory import Body
+from pipelines.stream.people.pose_hypothesis import EstimatePoses, PoseHypothesis, estimate, joint_distance
+from pipelines.stream.people.pose_memory import PoseMemory
 from pipelines.stream.people.rotation import (
     DetectPeople,
     Trial,
@@ -52,39 +52,39 @@ class PoseStage:
         self._layout = layout
         self._detector = detector
         self._config = config
-        self._bodies: dict[int, Body] = {}
+        self._memories: dict[int, PoseMemory] = {}
 
     def __call__(self, frame: Frame, tracks: Tracks) -> Sightings:
         """Look for the joints of every track."""
         ids = tracks.track_id.tolist()
-        self._bodies = {track_id: body for track_id, body in self._bodies.items() if track_id in set(ids)}
+        self._memories = {track_id: memory for track_id, memory in self._memories.items() if track_id in set(ids)}
         found = self._follow(frame, ids)
         starts, rechecks = self._starts(frame, tracks, ids), self._rechecks(frame, tracks, ids, found)
         better = run_trials(self._estimator, frame.image, starts + rechecks, self._layout)
         for trial in rechecks:
-            body = self._bodies[ids[trial.row]]
-            body.note_test(trial, found[trial.row], frame.time_s, is_better=trial.row in better)
+            memory = self._memories[ids[trial.row]]
+            memory.note_test(trial, found[trial.row], frame.time_s, is_better=trial.row in better)
         found |= better
         colours = {row: torso_colour(frame.image, guess.keypoints, self._layout) for row, guess in found.items()}
         outcomes = [self._judge(row, tracks, found.get(row), colours.get(row)) for row in range(len(ids))]
         self._reunite(tracks, found, colours, outcomes)
-        self._part_twins(tracks, found, outcomes)
+        self._part_duplicates(tracks, found, outcomes)
         for row, outcome in enumerate(outcomes):
             if outcome == "seen":
-                body = self._bodies.setdefault(ids[row], Body.begin(found[row], frame.time_s))
-                body.see(found[row], frame.time_s)
-                body.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
+                memory = self._memories.setdefault(ids[row], PoseMemory.begin(found[row], frame.time_s))
+                memory.see(found[row], frame.time_s)
+                memory.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
         return self._sightings(frame, tracks, found, outcomes)
 
-    def _follow(self, frame: Frame, ids: list[int]) -> dict[int, Hypothesis]:
+    def _follow(self, frame: Frame, ids: list[int]) -> dict[int, PoseHypothesis]:
         """One pass for each known body, in the region that its last joints predict."""
-        rows = [row for row, track_id in enumerate(ids) if track_id in self._bodies]
-        regions = [self._bodies[ids[row]].last.next_region for row in rows]
+        rows = [row for row, track_id in enumerate(ids) if track_id in self._memories]
+        regions = [self._memories[ids[row]].last.next_region for row in rows]
         return dict(zip(rows, estimate(self._estimator, frame.image, regions, self._layout), strict=True))
 
     def _starts(self, frame: Frame, tracks: Tracks, ids: list[int]) -> list[Trial]:
         """Trials for tracks without a body yet."""
-        rows = [row for row, track_id in enumerate(ids) if track_id not in self._bodies]
+        rows = [row for row, track_id in enumerate(ids) if track_id not in self._memories]
         return [self._start(frame, row, tracks) for row in rows]
 
     def _start(self, frame: Frame, row: int, tracks: Tracks) -> Trial:
@@ -106,7 +106,7 @@ class PoseStage:
         others[row] = False
         return bool((iou_matrix(tracks.xyxy[row][None], tracks.xyxy[others]) > _AMONG).any())
 
-    def _rechecks(self, frame: Frame, tracks: Tracks, ids: list[int], found: dict[int, Hypothesis]) -> list[Trial]:
+    def _rechecks(self, frame: Frame, tracks: Tracks, ids: list[int], found: dict[int, PoseHypothesis]) -> list[Trial]:
         """Trials for known bodies whose rotation is in doubt, or which are missing while a box is there."""
         if not tracks.detected:
             return []
@@ -115,11 +115,11 @@ class PoseStage:
             trial
             for trial in trials
             if trial is not None and trial.regions
-            and self._bodies[ids[trial.row]].is_worth(trial, found[trial.row], frame.time_s)
+            and self._memories[ids[trial.row]].is_worth(trial, found[trial.row], frame.time_s)
         ]  # fmt: skip
 
-    def _recheck(self, row: int, tracks: Tracks, track_id: int, present: Hypothesis) -> Trial | None:
-        box, size_px = _box(tracks, row), self._bodies[track_id].size_px
+    def _recheck(self, row: int, tracks: Tracks, track_id: int, present: PoseHypothesis) -> Trial | None:
+        box, size_px = _box(tracks, row), self._memories[track_id].size_px
         if box is not None and longer_side(box) < _MIN_BOX_SHARE * size_px:
             box = None
         is_lost = present.presence < self._config.min_presence or self._has_shrunk(track_id, present)
@@ -134,27 +134,27 @@ class PoseStage:
         to_beat = present.selection(box) + self._config.replace_margin
         return Trial(row, regions, box, size_px, to_beat, present.visibility - _VISIBILITY_SLACK)
 
-    def _judge(self, row: int, tracks: Tracks, guess: Hypothesis | None, colour: FloatArray | None) -> Outcome:
+    def _judge(self, row: int, tracks: Tracks, guess: PoseHypothesis | None, colour: FloatArray | None) -> Outcome:
         """Whether what was found is this track's body."""
         track_id = int(tracks.track_id[row])
-        body = self._bodies.get(track_id)
+        memory = self._memories.get(track_id)
         box = _box(tracks, row)
-        if guess is None or (body is None and not self._is_good_start(guess, box)):
+        if guess is None or (memory is None and not self._is_good_start(guess, box)):
             return "unfound"
-        if guess.presence < self._config.min_presence or (body and self._has_shrunk(track_id, guess)):
+        if guess.presence < self._config.min_presence or (memory and self._has_shrunk(track_id, guess)):
             return "low_presence"
-        if body is not None and tracks.is_missing[row] and not self._is_good_start(guess, box):
+        if memory is not None and tracks.is_missing[row] and not self._is_good_start(guess, box):
             return "low_presence"
-        if body is not None and body.colour is not None and tracks.is_crowded[row]:
-            is_other = colour is None or colour_distance(body.colour, colour) > self._config.torso_distance
+        if memory is not None and memory.colour is not None and tracks.is_crowded[row]:
+            is_other = colour is None or colour_distance(memory.colour, colour) > self._config.torso_distance
             return "wrong_identity" if is_other else "seen"
         return "seen"
 
-    def _has_shrunk(self, track_id: int, guess: Hypothesis) -> bool:
+    def _has_shrunk(self, track_id: int, guess: PoseHypothesis) -> bool:
         """Whether the joints slid together onto a part of the body, as they do when most of it is out of sight."""
-        return longer_side(guess.xyxy) < _MIN_FOLLOWED_SHARE * self._bodies[track_id].size_px
+        return longer_side(guess.xyxy) < _MIN_FOLLOWED_SHARE * self._memories[track_id].size_px
 
-    def _is_good_start(self, guess: Hypothesis, box: FloatArray | None) -> bool:
+    def _is_good_start(self, guess: PoseHypothesis, box: FloatArray | None) -> bool:
         is_there = box is None or _is_in(guess.xyxy, box)
         is_sure = guess.presence > self._config.start_presence
         return is_there and is_sure and guess.visibility > self._config.start_visibility
@@ -162,7 +162,7 @@ class PoseStage:
     def _reunite(
         self,
         tracks: Tracks,
-        found: dict[int, Hypothesis],
+        found: dict[int, PoseHypothesis],
         colours: dict[int, FloatArray | None],
         outcomes: list[Outcome],
     ) -> None:
@@ -170,45 +170,45 @@ class PoseStage:
         for row, outcome in enumerate(outcomes):
             if outcome != "low_presence" or not tracks.is_shown[row] or tracks.is_crowded[row]:
                 continue
-            body = self._bodies[int(tracks.track_id[row])]
+            memory = self._memories[int(tracks.track_id[row])]
             for other in range(len(outcomes)):
-                newcomer = self._bodies.get(int(tracks.track_id[other]))
-                were_together = newcomer is not None and newcomer.born_s <= body.time_s
+                newcomer = self._memories.get(int(tracks.track_id[other]))
+                were_together = newcomer is not None and newcomer.born_s <= memory.time_s
                 if outcomes[other] != "seen" or tracks.is_shown[other] or were_together:
                     continue
-                if self._may_be(body, found[other], colours[other]):
+                if self._may_be(memory, found[other], colours[other]):
                     found[row], colours[row], outcomes[row] = found[other], colours[other], "seen"
                     outcomes[other] = "duplicate"
                     break
 
-    def _may_be(self, body: Body, guess: Hypothesis, colour: FloatArray | None) -> bool:
+    def _may_be(self, memory: PoseMemory, guess: PoseHypothesis, colour: FloatArray | None) -> bool:
         """Whether a body that turns up may be one that went missing: near, of like size and colour."""
-        moved = (guess.xyxy[:2] + guess.xyxy[2:] - body.last.xyxy[:2] - body.last.xyxy[2:]) / 2
-        is_near = float(np.hypot(*moved)) < _REACH * body.size_px
-        is_alike = _MIN_FOLLOWED_SHARE < longer_side(guess.xyxy) / body.size_px < 1 / _MIN_FOLLOWED_SHARE
-        if body.colour is None or colour is None:
+        moved = (guess.xyxy[:2] + guess.xyxy[2:] - memory.last.xyxy[:2] - memory.last.xyxy[2:]) / 2
+        is_near = float(np.hypot(*moved)) < _REACH * memory.size_px
+        is_alike = _MIN_FOLLOWED_SHARE < longer_side(guess.xyxy) / memory.size_px < 1 / _MIN_FOLLOWED_SHARE
+        if memory.colour is None or colour is None:
             return is_near and is_alike
         # Whoever falls shows another side of the clothes: looser than between two people who stand together.
-        return is_near and is_alike and colour_distance(body.colour, colour) < self._config.torso_distance + 0.2
+        return is_near and is_alike and colour_distance(memory.colour, colour) < self._config.torso_distance + 0.2
 
-    def _part_twins(self, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]) -> None:
+    def _part_duplicates(self, tracks: Tracks, found: dict[int, PoseHypothesis], outcomes: list[Outcome]) -> None:
         """Of two tracks on one body, one gives way: the one on trial, else the one that moved further."""
         seen = [row for row, outcome in enumerate(outcomes) if outcome == "seen"]
         for first, second in combinations(seen, 2):
             if "duplicate" in (outcomes[first], outcomes[second]):
                 continue
-            if joint_distance(found[first].keypoints, found[second].keypoints) < self._config.twin_distance:
+            if joint_distance(found[first].keypoints, found[second].keypoints) < self._config.duplicate_distance:
                 claims = [self._claim(tracks, row, found[row]) for row in (first, second)]
                 outcomes[first if claims[0] < claims[1] else second] = "duplicate"
 
-    def _claim(self, tracks: Tracks, row: int, guess: Hypothesis) -> tuple[bool, float]:
+    def _claim(self, tracks: Tracks, row: int, guess: PoseHypothesis) -> tuple[bool, float]:
         """How good a track's claim to a body is; the larger wins."""
-        body = self._bodies.get(int(tracks.track_id[row]))
-        moved = np.inf if body is None else joint_distance(body.last.keypoints, guess.keypoints)
+        memory = self._memories.get(int(tracks.track_id[row]))
+        moved = np.inf if memory is None else joint_distance(memory.last.keypoints, guess.keypoints)
         return bool(tracks.is_shown[row]), -moved
 
     def _sightings(
-        self, frame: Frame, tracks: Tracks, found: dict[int, Hypothesis], outcomes: list[Outcome]
+        self, frame: Frame, tracks: Tracks, found: dict[int, PoseHypothesis], outcomes: list[Outcome]
     ) -> Sightings:
         num = len(tracks)
         keypoints = np.zeros((num, len(self._layout), 3), np.float32)
@@ -236,7 +236,7 @@ def _stands(box: FloatArray, score: float) -> bool:
     return bool(score >= _STRONG and box[3] - box[1] > _TALL * (box[2] - box[0]))
 
 
-def _scored(guess: Hypothesis, size_wh: tuple[int, int]) -> FloatArray:
+def _scored(guess: PoseHypothesis, size_wh: tuple[int, int]) -> FloatArray:
     """Joints scored by visibility times presence, 0 outside the picture."""
     keypoints = guess.keypoints.copy()
     inside = ((keypoints[:, :2] >= 0) & (keypoints[:, :2] < np.array(size_wh))).all(axis=1)

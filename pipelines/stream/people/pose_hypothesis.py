@@ -16,7 +16,7 @@ _LYING_TILT = float(np.deg2rad(55))
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis:
+class PoseHypothesis:
     """A body as the landmark network sees it in one region.
 
     region, next_region: (4,) centre x, centre y, side in pixels, angle in radians.
@@ -58,14 +58,14 @@ class Hypothesis:
 
 def estimate(
     estimator: EstimatePoses, image: Image, regions: Sequence[FloatArray], layout: Layout = COCO17
-) -> list[Hypothesis]:
+) -> list[PoseHypothesis]:
     """One hypothesis per region, all in one call of the network."""
     if not regions:
         return []
     stacked = np.stack(regions).astype(np.float32)
     found = estimator([image] * len(regions), stacked)
     return [
-        Hypothesis(
+        PoseHypothesis(
             region, keypoints, float(presence), following if found.follows_region else _upright(keypoints), layout
         )
         for region, keypoints, presence, following in zip(

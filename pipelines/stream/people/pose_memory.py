@@ -8,7 +8,7 @@ import numpy as np
 from models.arrays import FloatArray
 from pipelines.stream.people.appearance import blend
 from pipelines.stream.people.boxes import longer_side
-from pipelines.stream.people.pose_hypothesis import Hypothesis
+from pipelines.stream.people.pose_hypothesis import PoseHypothesis
 from pipelines.stream.people.rotation import Trial
 
 _SIZE_MEMORY_S = 0.5
@@ -17,14 +17,14 @@ _NEWS = 1.0  # of evidence lost, from which the next test waits no longer
 
 
 @dataclass(slots=True)
-class Body:
+class PoseMemory:
     """One track's body; times in media seconds.
 
     last: where it was last seen well. size_px: its longer side, smoothed. born_s, time_s: first and last sighting.
     colour: its torso's, while nobody else was near.
     """
 
-    last: Hypothesis
+    last: PoseHypothesis
     size_px: float
     born_s: float
     time_s: float
@@ -34,11 +34,11 @@ class Body:
     _in_vain: tuple[int, float, float] | None = None
 
     @classmethod
-    def begin(cls, guess: Hypothesis, time_s: float) -> Self:
+    def begin(cls, guess: PoseHypothesis, time_s: float) -> Self:
         """A body seen for the first time."""
         return cls(guess, longer_side(guess.xyxy), time_s, time_s)
 
-    def see(self, guess: Hypothesis, time_s: float) -> None:
+    def see(self, guess: PoseHypothesis, time_s: float) -> None:
         """Remember where it is now."""
         step = 1 - float(np.exp((self.time_s - time_s) / _SIZE_MEMORY_S))
         self.size_px += step * (longer_side(guess.xyxy) - self.size_px)
@@ -49,7 +49,7 @@ class Body:
         if colour is not None and (not is_crowded or self.colour is None):
             self.colour = blend(self.colour, colour)
 
-    def is_worth(self, trial: Trial, present: Hypothesis, time_s: float) -> bool:
+    def is_worth(self, trial: Trial, present: PoseHypothesis, time_s: float) -> bool:
         """Whether to test other rotations: not when the same test was in vain just now and nothing got worse since."""
         since_s, until_s = self._wait
         if self._in_vain is None or not since_s <= time_s < until_s:
@@ -58,7 +58,7 @@ class Body:
         is_same = num_regions == len(trial.regions) and np.isinf(to_beat) == np.isinf(trial.to_beat)
         return not is_same or present.evidence < evidence - _NEWS
 
-    def note_test(self, trial: Trial, present: Hypothesis, time_s: float, *, is_better: bool) -> None:
+    def note_test(self, trial: Trial, present: PoseHypothesis, time_s: float, *, is_better: bool) -> None:
         """Rotations were tested: the next test comes soon when that helped, else later and later."""
         if is_better:
             self._in_vain, self._patience_s = None, _PATIENCE_S

@@ -14,7 +14,7 @@ from models.runtime.detector import DetectedPeople
 from models.runtime.pose import crop_region
 from models.skeleton.layouts import Layout
 from pipelines.stream.people.boxes import iou_matrix, longer_side, square_region, turned
-from pipelines.stream.people.pose_hypothesis import EstimatePoses, Hypothesis, estimate
+from pipelines.stream.people.pose_hypothesis import EstimatePoses, PoseHypothesis, estimate
 
 DetectPeople = Callable[[Sequence[Image]], list[DetectedPeople]]
 
@@ -55,7 +55,7 @@ def start_regions(box: FloatArray, score: float, upright_score: float) -> tuple[
     return tuple(square_region(box, angle) for angle in (QUARTERS[:1] if is_upright else QUARTERS))
 
 
-def other_regions(present: Hypothesis, box: FloatArray | None, recheck_evidence: float) -> tuple[FloatArray, ...]:
+def other_regions(present: PoseHypothesis, box: FloatArray | None, recheck_evidence: float) -> tuple[FloatArray, ...]:
     """The regions that might explain a followed body better; none when nothing speaks against the present ones."""
     found: list[FloatArray] = []
     if present.evidence < recheck_evidence:
@@ -69,7 +69,7 @@ def other_regions(present: Hypothesis, box: FloatArray | None, recheck_evidence:
 
 def run_trials(
     estimator: EstimatePoses, image: Image, trials: Sequence[Trial], layout: Layout
-) -> dict[int, Hypothesis]:
+) -> dict[int, PoseHypothesis]:
     """The best hypothesis of each trial that reaches what it must beat, by row; two calls of the network in all.
 
     Each region is refined once: the second pass looks at the region that the first one predicts.
@@ -77,7 +77,7 @@ def run_trials(
     regions = [region for trial in trials for region in trial.regions]
     first = estimate(estimator, image, regions, layout)
     second = estimate(estimator, image, [guess.next_region for guess in first], layout)
-    best: dict[int, Hypothesis] = {}
+    best: dict[int, PoseHypothesis] = {}
     start = 0
     for trial in trials:
         guesses = second[start : start + len(trial.regions)]
@@ -90,7 +90,7 @@ def run_trials(
     return best
 
 
-def _score(guess: Hypothesis, trial: Trial) -> float:
+def _score(guess: PoseHypothesis, trial: Trial) -> float:
     if guess.visibility < trial.min_visibility:
         return -np.inf
     if trial.size_px is not None and not _MIN_SIZE < longer_side(guess.xyxy) / trial.size_px < _MAX_SIZE:

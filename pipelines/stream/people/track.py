@@ -17,8 +17,8 @@ from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.people.association import Expected, associate, gather_pieces
 from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap
-from pipelines.stream.people.kalman import BoxMotion
-from pipelines.stream.people.track_birth import Rejections, find_candidates
+from pipelines.stream.people.kalman import BoxKalman
+from pipelines.stream.people.track_birth import Rejections, find_births
 from pipelines.stream.people.track_state import Track, end_reason, should_confirm, stands_well
 from pipelines.types import Boxes, Demand, Frame, NotAssessableReason, Poses, Sightings, TrackEnd, Tracks
 
@@ -52,7 +52,7 @@ class TrackStage:
     def __call__(self, frame: Frame, boxes: Boxes | None) -> Tracks:
         """Match this frame's boxes with the tracks and start new ones; None: the detector did not look."""
         for track in self._tracks:
-            track.motion.predict(frame.time_s)
+            track.kalman.predict(frame.time_s)
             track.box, track.score = None, 0.0
         if boxes is not None:
             free = self._match(frame.time_s, boxes)
@@ -87,19 +87,19 @@ class TrackStage:
             if track.score >= self._config.high_score or not track.is_confirmed:
                 continue
             own = pieces if track.box is None else _joined(pieces, track.box, track.score)
-            least = self._config.min_match if track.box is None else overlap(track.box, track.motion.xyxy)
-            whole = gather_pieces(track.motion.xyxy, own, least)
+            least = self._config.min_match if track.box is None else overlap(track.box, track.kalman.xyxy)
+            whole = gather_pieces(track.kalman.xyxy, own, least)
             if whole is not None:
                 _take(track, whole.xyxy[0], float(whole.score[0]), time_s)
 
     def _start(self, frame: Frame, free: Boxes) -> None:
         """New tentative tracks, largest first, as far as the budget goes."""
         height_px = frame.size_wh[1]
-        found = find_candidates(free, _boxes(self._tracks), height_px, self._config)
+        found = find_births(free, _boxes(self._tracks), height_px, self._config)
         rows = [row for row in range(len(found)) if not self._is_rejected(found, row, frame.time_s)]
-        room = max(0, self._config.max_persons - len(self._tracks))
-        self._skipped = max(0, len(rows) - room)
-        for row in rows[: min(room, self._config.max_starts)]:
+        free_slots = max(0, self._config.max_persons - len(self._tracks))
+        self._skipped = max(0, len(rows) - free_slots)
+        for row in rows[: min(free_slots, self._config.max_starts)]:
             self._tracks.append(_new_track(self._next_id, found.xyxy[row], float(found.score[row]), frame.time_s))
             self._next_id += 1
 
@@ -114,8 +114,8 @@ class TrackStage:
         others = iou_matrix(bodies, bodies) > _CROWDED
         others &= np.array([track.is_confirmed for track in self._tracks], bool)[None]
         np.fill_diagonal(others, False)
-        strangers = free.xyxy[free.score >= self._config.high_score]
-        apart = (iou_matrix(bodies, strangers) > _CROWDED) & (cover_matrix(strangers, bodies).T < 0.8)
+        outsiders = free.xyxy[free.score >= self._config.high_score]
+        apart = (iou_matrix(bodies, outsiders) > _CROWDED) & (cover_matrix(outsiders, bodies).T < 0.8)
         for row, track in enumerate(self._tracks):
             track.is_crowded = bool(others[row].any() or apart[row].any())
 
@@ -135,14 +135,14 @@ class TrackStage:
         track.outcome = sightings.outcome[row]
         track.presence = float(sightings.presence[row])
         if track.is_missing:
-            track.motion.coast(sightings.time_s - track.seen_s)
+            track.kalman.coast(sightings.time_s - track.seen_s)
             if track.outcome in ("wrong_identity", "duplicate"):
                 track.doubt_s = sightings.time_s
             return
         track.keypoints = sightings.keypoints[row]
         if not stands_well(sightings.keypoints[row], sightings.xyxy[row], track.presence, self._layout):
             track.uneasy_s = sightings.time_s
-        track.motion.update(sightings.xyxy[row])
+        track.kalman.update(sightings.xyxy[row])
         track.seen_s = sightings.time_s
         track.steps.append((sightings.keypoints[row], track.presence))
         track.is_confirmed = track.is_confirmed or should_confirm(track, sightings.time_s, self._config)
@@ -152,7 +152,7 @@ class TrackStage:
         reasons = {track.track_id: end_reason(track, time_s, size_wh, self._config) for track in self._tracks}
         for track in self._tracks:
             if reasons[track.track_id] and not track.is_confirmed and track.best_score < self._config.strong_score:
-                self._rejected.add(track.box if track.box is not None else track.motion.xyxy, time_s)
+                self._rejected.add(track.box if track.box is not None else track.kalman.xyxy, time_s)
         shown = {track.track_id for track in self._tracks if track.is_confirmed}
         self._tracks = [track for track in self._tracks if reasons[track.track_id] is None]
         return tuple((track_id, reason) for track_id, reason in reasons.items() if reason and track_id in shown)
@@ -194,7 +194,7 @@ def _joined(boxes: Boxes, xyxy: FloatArray, score: float) -> Boxes:
 
 def _new_track(track_id: int, xyxy: FloatArray, score: float, time_s: float) -> Track:
     return Track(
-        track_id, BoxMotion(xyxy, time_s), born_s=time_s, seen_s=time_s, box_s=time_s,
+        track_id, BoxKalman(xyxy, time_s), born_s=time_s, seen_s=time_s, box_s=time_s,
         box=xyxy, score=score, best_score=score,
     )  # fmt: skip
 
@@ -205,9 +205,9 @@ def _expected(tracks: Sequence[Track], num_joints: int) -> Expected:
     for row, track in enumerate(tracks):
         if track.keypoints is not None:
             keypoints[row] = track.keypoints
-            keypoints[row, :, :2] += track.motion.moved_px
+            keypoints[row, :, :2] += track.kalman.moved_px
     return Expected(
-        np.array([track.motion.xyxy for track in tracks], np.float32).reshape(-1, 4),
+        np.array([track.kalman.xyxy for track in tracks], np.float32).reshape(-1, 4),
         keypoints,
         _flags([track.is_missing for track in tracks]),
         _flags([track.is_confirmed for track in tracks]),
@@ -215,7 +215,7 @@ def _expected(tracks: Sequence[Track], num_joints: int) -> Expected:
 
 
 def _boxes(tracks: Sequence[Track]) -> FloatArray:
-    boxes = [track.box if track.box is not None else track.motion.xyxy for track in tracks]
+    boxes = [track.box if track.box is not None else track.kalman.xyxy for track in tracks]
     return np.array(boxes, np.float32).reshape(-1, 4)
 
 

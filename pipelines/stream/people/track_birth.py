@@ -35,7 +35,7 @@ class Rejections:
         return bool((iou_matrix(xyxy[None], np.stack([box for _, box in self._boxes])) > _SAME).any())
 
 
-def find_candidates(unmatched: Boxes, live: FloatArray, height_px: int, config: TrackConfig) -> Boxes:
+def find_births(unmatched: Boxes, live: FloatArray, height_px: int, config: TrackConfig) -> Boxes:
     """The boxes that may be new people, largest first.
 
     unmatched: boxes without a track. live: (N, 4) boxes of all tracks in this frame. height_px: the picture's.

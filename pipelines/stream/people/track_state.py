@@ -9,7 +9,7 @@ from models.arrays import FloatArray
 from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.people.boxes import inside_share, longer_side, torso_tilt
-from pipelines.stream.people.kalman import BoxMotion
+from pipelines.stream.people.kalman import BoxKalman
 from pipelines.types import Outcome, TrackEnd
 
 _HISTORY = 64  # sightings kept to judge how steady a weak track is
@@ -34,7 +34,7 @@ class Track:
     """
 
     track_id: int
-    motion: BoxMotion
+    kalman: BoxKalman
     born_s: float
     seen_s: float
     box_s: float
@@ -81,7 +81,7 @@ def should_confirm(track: Track, time_s: float, config: TrackConfig) -> bool:
 
 def end_reason(track: Track, time_s: float, size_wh: tuple[int, int], config: TrackConfig) -> TrackEnd | None:
     """Why the track ends with this frame; None while it goes on."""
-    box = track.motion.xyxy
+    box = track.kalman.xyxy
     if inside_share(box, size_wh) < 0.1:
         return "left"
     if not track.is_confirmed and (
@@ -105,7 +105,7 @@ def _is_steady(track: Track, config: TrackConfig) -> bool:
     presence = np.array([step[1] for step in track.steps])
     joints = np.stack([step[0][:, :2] for step in track.steps])
     second = joints[2:] - 2 * joints[1:-1] + joints[:-2]
-    jitter = float(np.median(np.hypot(second[..., 0], second[..., 1]))) / longer_side(track.motion.xyxy)
+    jitter = float(np.median(np.hypot(second[..., 0], second[..., 1]))) / longer_side(track.kalman.xyxy)
     return float((presence > _SURE_PRESENCE).mean()) >= _SURE_SHARE and jitter < config.max_jitter
 
 

@@ -44,7 +44,7 @@ def test_measure_network_times_both_engines_on_the_same_network(tmp_path: Path) 
     assert row.parameters == sum(p.numel() for p in PoTion(60, channels=(4, 8)).parameters())
     assert row.onnx_ms is not None
     assert min(*row.torch_ms, *row.onnx_ms, row.matmul_share) > 0
-    assert (row.empty_slot, row.half_error) == (None, None)
+    assert (row.empty_slot, row.fp16_error) == (None, None)
 
 
 def test_network_table_has_a_line_per_network() -> None:

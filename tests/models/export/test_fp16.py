@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import ExportMismatch
-from models.export.fp16 import HALF_TOLERANCE, export_half
+from models.export.fp16 import HALF_TOLERANCE, export_fp16
 from models.export.onnx import Port
 
 PORT = Port("x", ("batch", "frames", 3))
@@ -31,7 +31,7 @@ def test_half_file_computes_in_float16_and_takes_and_gives_float32(tmp_path: Pat
     torch.manual_seed(0)
     network = _Scaled(1.0)
 
-    exported = export_half(network, [PORT], ["a", "b"], tmp_path / "half.onnx")
+    exported = export_fp16(network, [PORT], ["a", "b"], tmp_path / "half.onnx")
 
     weights = onnx.load(exported.path).graph.initializer
     assert onnx.TensorProto.FLOAT16 in {tensor.data_type for tensor in weights}
@@ -46,6 +46,6 @@ def test_half_file_computes_in_float16_and_takes_and_gives_float32(tmp_path: Pat
 
 def test_half_is_refused_when_the_network_leaves_the_range_of_float16(tmp_path: Path) -> None:
     with pytest.raises(ExportMismatch, match="allowed 1e-02"):
-        export_half(_Scaled(1e6), [PORT], ["a", "b"], tmp_path / "half.onnx")
+        export_fp16(_Scaled(1e6), [PORT], ["a", "b"], tmp_path / "half.onnx")
 
     assert not list(tmp_path.iterdir())

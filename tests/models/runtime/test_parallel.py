@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.arrays import FloatArray, Image
-from models.runtime.parallel import SpreadPose
+from models.runtime.parallel import ParallelPose
 from models.runtime.pose import Landmarks
 
 _PICTURES: list[Image] = [np.full((4, 4, 3), shade, np.uint8) for shade in range(7)]
@@ -31,7 +31,7 @@ class Shades:
 @pytest.mark.parametrize("num", [0, 1, 2, 3, 7])
 def test_spread_answers_in_order_when_crops_are_shared_out(num: int) -> None:
     regions = np.arange(4 * num, dtype=np.float32).reshape(num, 4)
-    alone, spread = Shades(), SpreadPose(Shades(), 3)
+    alone, spread = Shades(), ParallelPose(Shades(), 3)
 
     expected, found = alone(_PICTURES[:num], regions), spread(_PICTURES[:num], regions)
 
@@ -44,7 +44,7 @@ def test_spread_answers_in_order_when_crops_are_shared_out(num: int) -> None:
 def test_spread_gives_every_thread_its_share() -> None:
     shades = Shades()
 
-    SpreadPose(shades, 3)(_PICTURES, np.zeros((7, 4), np.float32))
+    ParallelPose(shades, 3)(_PICTURES, np.zeros((7, 4), np.float32))
 
     assert sorted(size for _, size in shades.calls) == [2, 2, 3]
 
@@ -55,4 +55,4 @@ def test_spread_raises_what_the_estimator_raises() -> None:
             raise ValueError("no crop")
 
     with pytest.raises(ValueError, match="no crop"):
-        SpreadPose(Broken(), 2)(_PICTURES, np.zeros((7, 4), np.float32))
+        ParallelPose(Broken(), 2)(_PICTURES, np.zeros((7, 4), np.float32))

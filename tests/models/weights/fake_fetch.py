@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.weights.fetch import FetchFailed, Progress
-from models.weights.registry import FileSpec, Source
+from models.weights.registry import FileSpec, WeightSource
 
 
 class FakeFetcher:
@@ -19,7 +19,7 @@ class FakeFetcher:
         self._data = data
         self._error = error
 
-    def __call__(self, source: Source, spec: FileSpec, folder: Path, progress: Progress) -> Path:
+    def __call__(self, source: WeightSource, spec: FileSpec, folder: Path, progress: Progress) -> Path:
         self.calls += 1
         path = folder / "fetched"
         path.write_bytes(self._data)

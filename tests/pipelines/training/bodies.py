@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray
-from pipelines.training.corpus import Clip, Corpus, pack
+from pipelines.training.corpus import Corpus, TrainingClip, pack
 from pipelines.training.datasets import Annotation, SkeletonSet, save_set
 
 # COCO-17 in metres, y up, facing the camera: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
@@ -35,16 +35,18 @@ def picture(joints: FloatArray) -> FloatArray:
     return flat.astype(np.float32)
 
 
-def clip(label: int, joints: FloatArray | None = None, is_3d: bool = True, rate_hz: float = 20, **more: object) -> Clip:
+def clip(
+    label: int, joints: FloatArray | None = None, is_3d: bool = True, rate_hz: float = 20, **more: object
+) -> TrainingClip:
     """One clip of that label; `more` names the other fields."""
     joints = body() if joints is None else joints
     joints = joints if is_3d else picture(joints)
     fields: dict[str, object] = {"name": "c", "source": "tiny", "group": "g", "not_fall": False} | more
     seen = np.ones(joints.shape[:2], np.bool_)
-    return Clip(joints=joints, seen=seen, rate_hz=rate_hz, label=label, is_3d=is_3d, **fields)  # type: ignore[arg-type]
+    return TrainingClip(joints=joints, seen=seen, rate_hz=rate_hz, label=label, is_3d=is_3d, **fields)  # type: ignore[arg-type]
 
 
-def corpus(*clips: Clip, window_s: float = 2.0) -> Corpus:
+def corpus(*clips: TrainingClip, window_s: float = 2.0) -> Corpus:
     """Clips packed for windows of two seconds."""
     return pack(clips, window_s)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipelines.training.config import DataConfig
-from pipelines.training.corpus import UNKNOWN, Clip, split_validation
+from pipelines.training.corpus import UNKNOWN, TrainingClip, split_validation
 from pipelines.training.labels import load_labels
 from pipelines.training.sampling import Sampler, clip_weights
 from tests.pipelines.training.bodies import clip, corpus
@@ -11,7 +11,7 @@ TABLE = load_labels()
 WALK, NONE = TABLE.index("walk"), TABLE.index("none")
 
 
-def _mixed() -> list[Clip]:
+def _mixed() -> list[TrainingClip]:
     few = [clip(WALK, source="a") for _ in range(2)]
     many = [clip(NONE, source="b") for _ in range(64)]
     flat = [clip(WALK, is_3d=False, source="c") for _ in range(8)]

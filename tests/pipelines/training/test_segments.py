@@ -10,7 +10,7 @@ from pipelines.training.config import TrainConfig
 from pipelines.training.corpus import read_clips, with_sets
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set, save_set
 from pipelines.training.labels import load_labels
-from pipelines.training.segments import EVERYDAY, Segment, SegmentTable, VideoSegments, cut_segments, load_segments
+from pipelines.training.segments import EVERYDAY, SegmentTable, VideoSegment, VideoSegments, cut_segments, load_segments
 
 RATE_HZ = 10.0
 _POINTS = np.stack([np.linspace(0, 40, 17), np.linspace(0, 120, 17)], axis=-1)
@@ -30,12 +30,12 @@ def _prepared(*tracks: Annotation) -> SkeletonSet:
     return SkeletonSet("clips", (), {}, tracks, tuple(range(17)), 25.0)
 
 
-def _table(*segments: Segment) -> SegmentTable:
+def _table(*segments: VideoSegment) -> SegmentTable:
     return {"hall": VideoSegments(terms="ours", segments=segments)}
 
 
-def _segment(shows: str, from_s: float, to_s: float, at: tuple[float, float] | None = None) -> Segment:
-    return Segment(who="one", shows=shows, from_s=from_s, to_s=to_s, at=at)
+def _segment(shows: str, from_s: float, to_s: float, at: tuple[float, float] | None = None) -> VideoSegment:
+    return VideoSegment(who="one", shows=shows, from_s=from_s, to_s=to_s, at=at)
 
 
 def _spans(pieces: SkeletonSet) -> list[tuple[str, float, float]]:

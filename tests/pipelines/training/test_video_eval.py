@@ -6,11 +6,19 @@ import pytest
 from models.arrays import AnyArray, FloatArray
 from models.runtime.action import ActionContract, ActionModel
 from pipelines.errors import DatasetInvalid
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation
 from pipelines.training.replay import replay
 from pipelines.training.transforms import tip
-from pipelines.training.video_eval import FallTimes, Subject, bent_times, exam_falls, fall_times, share_right, windows
+from pipelines.training.video_eval import (
+    FallTimes,
+    Subject,
+    bent_times,
+    evaluate_falls,
+    fall_times,
+    share_right,
+    windows,
+)
 from tests.pipelines.training.bodies import body, picture
 
 RATE_HZ = 20.0
@@ -83,7 +91,7 @@ def test_bent_times_surround_the_deepest_bend() -> None:
 def test_exam_counts_one_fall_in_time_and_nothing_invented() -> None:
     track = _fallen()
 
-    result = exam_falls("clip", [track], fall_times(track), _model(), StreamConfig())
+    result = evaluate_falls("clip", [track], fall_times(track), _model(), PipelineConfig())
 
     assert result.delay_s is not None
     assert result.delay_s <= 1.0
@@ -91,14 +99,14 @@ def test_exam_counts_one_fall_in_time_and_nothing_invented() -> None:
 
 
 def test_exam_counts_a_fall_of_a_video_without_one_as_invented() -> None:
-    result = exam_falls("clip", [_fallen()], None, _model(), StreamConfig())
+    result = evaluate_falls("clip", [_fallen()], None, _model(), PipelineConfig())
 
     assert result.delay_s is None
     assert len(result.invented) == 1
 
 
 def test_exam_says_missed_when_the_alarm_belongs_to_another_moment() -> None:
-    result = exam_falls("clip", [_fallen()], FallTimes(60.0, 61.0), _model(), StreamConfig())
+    result = evaluate_falls("clip", [_fallen()], FallTimes(60.0, 61.0), _model(), PipelineConfig())
 
     assert result.delay_s is None
     assert len(result.invented) == 1
@@ -107,7 +115,7 @@ def test_exam_says_missed_when_the_alarm_belongs_to_another_moment() -> None:
 def test_windows_of_a_fall_are_standing_then_falling_then_lying() -> None:
     subject, model = Subject(_fallen(), "fall"), _model()
 
-    answers = windows(subject, replay(subject.annotation, model, StreamConfig()), model)
+    answers = windows(subject, replay(subject.annotation, model, PipelineConfig()), model)
 
     order = list(dict.fromkeys(item.truth for item in answers))
     assert order == ["stand", "fall", "lie"]
@@ -116,7 +124,7 @@ def test_windows_of_a_fall_are_standing_then_falling_then_lying() -> None:
 
 def test_windows_of_a_pick_up_are_judged_only_where_it_is_certain() -> None:
     subject, model = Subject(_bending(), "pick_up"), _model()
-    said = replay(subject.annotation, model, StreamConfig())
+    said = replay(subject.annotation, model, PipelineConfig())
 
     answers = windows(subject, said, model)
 
@@ -125,7 +133,7 @@ def test_windows_of_a_pick_up_are_judged_only_where_it_is_certain() -> None:
 
 
 def test_replay_withholds_labels_until_enough_was_seen() -> None:
-    said = replay(_annotation(picture(body(40))), _model(), StreamConfig())
+    said = replay(_annotation(picture(body(40))), _model(), PipelineConfig())
 
     assert said.scores[0].status == "warming_up"
     assert said.scores[-1].status == "assessed"
@@ -135,7 +143,7 @@ def test_replay_of_a_set_without_times_says_so() -> None:
     annotation = Annotation("x", 0, np.zeros((1, 5, 17, 2), np.float32), np.ones((1, 5, 17), np.float32))
 
     with pytest.raises(DatasetInvalid, match="no `time_s`"):
-        replay(annotation, _model(), StreamConfig())
+        replay(annotation, _model(), PipelineConfig())
 
 
 def test_share_right_of_nothing_is_nan() -> None:

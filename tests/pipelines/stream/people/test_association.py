@@ -6,7 +6,7 @@ import pytest
 from models.arrays import FloatArray
 from pipelines.stream.config import TrackConfig
 from pipelines.stream.people.association import Expected, associate, gather_pieces, joints_inside
-from pipelines.stream.people.track_birth import Rejections, find_candidates
+from pipelines.stream.people.track_birth import Rejections, find_births
 from pipelines.types import Boxes
 from tests.people_fakes import Person
 
@@ -145,7 +145,7 @@ LIVE = np.array([[200, 100, 300, 400]], np.float32)
 def test_candidate_starts_only_when_it_may_be_somebody(
     box: tuple[float, float, float, float, float], starts: bool
 ) -> None:
-    found = find_candidates(boxes_of(box), LIVE, 480, TrackConfig())
+    found = find_births(boxes_of(box), LIVE, 480, TrackConfig())
 
     assert len(found) == int(starts)
 
@@ -153,14 +153,14 @@ def test_candidate_starts_only_when_it_may_be_somebody(
 def test_weak_boxes_on_one_body_become_one_candidate() -> None:
     pieces = boxes_of((400, 300, 500, 360, 0.35), (460, 300, 600, 360, 0.4))
 
-    found = find_candidates(pieces, np.zeros((0, 4), np.float32), 480, TrackConfig())
+    found = find_births(pieces, np.zeros((0, 4), np.float32), 480, TrackConfig())
 
     np.testing.assert_allclose(found.xyxy, [[400, 300, 600, 360]])
     np.testing.assert_allclose(found.score, [0.4])
 
 
 def test_largest_candidate_comes_first() -> None:
-    found = find_candidates(
+    found = find_births(
         boxes_of((0, 0, 50, 150, 0.95), (300, 0, 400, 300, 0.7)), np.zeros((0, 4), np.float32), 480, TrackConfig()
     )
 

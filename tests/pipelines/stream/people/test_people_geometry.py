@@ -12,14 +12,14 @@ from pipelines.stream.people.boxes import (
     square_region,
     unite,
 )
-from pipelines.stream.people.kalman import COAST_S, BoxMotion
-from pipelines.stream.people.pose_hypothesis import Hypothesis, joint_distance
+from pipelines.stream.people.kalman import COAST_S, BoxKalman
+from pipelines.stream.people.pose_hypothesis import PoseHypothesis, joint_distance
 from tests.people_fakes import Person, World
 
 
-def hypothesis(person: Person, presence: float = 0.99) -> Hypothesis:
+def hypothesis(person: Person, presence: float = 0.99) -> PoseHypothesis:
     region = square_region(person.xyxy, person.turn)
-    return Hypothesis(region, person.keypoints, presence, region)
+    return PoseHypothesis(region, person.keypoints, presence, region)
 
 
 @pytest.mark.parametrize(
@@ -66,42 +66,42 @@ def test_unite_and_inside_share() -> None:
 @pytest.mark.parametrize("rate_hz", [8.0, 18.0, 30.0])
 def test_motion_predicts_a_steady_walk_at_each_rate(rate_hz: float) -> None:
     """100 px per second for two seconds, then half a second unseen."""
-    motion = BoxMotion(np.array([0, 0, 50, 150], np.float32), 0.0)
+    kalman = BoxKalman(np.array([0, 0, 50, 150], np.float32), 0.0)
     for frame in range(1, int(2 * rate_hz) + 1):
-        motion.predict(frame / rate_hz)
-        motion.update(
+        kalman.predict(frame / rate_hz)
+        kalman.update(
             np.array([0, 0, 50, 150], np.float32) + np.array([100, 0, 100, 0], np.float32) * np.float32(frame / rate_hz)
         )
 
     seen_s = int(2 * rate_hz) / rate_hz
-    motion.predict(seen_s + 0.4)
+    kalman.predict(seen_s + 0.4)
 
-    assert motion.xyxy[0] == pytest.approx(100 * (seen_s + 0.4), abs=4)
-    assert motion.moved_px[0] == pytest.approx(40, abs=4)
+    assert kalman.xyxy[0] == pytest.approx(100 * (seen_s + 0.4), abs=4)
+    assert kalman.moved_px[0] == pytest.approx(40, abs=4)
 
 
 def test_motion_walks_on_behind_somebody_and_then_rests() -> None:
-    motion = BoxMotion(np.array([0, 0, 50, 150], np.float32), 0.0)
+    kalman = BoxKalman(np.array([0, 0, 50, 150], np.float32), 0.0)
     for frame in range(1, 21):
-        motion.predict(frame / 20)
-        motion.update(np.array([5.0 * frame, 0, 50 + 5.0 * frame, 150], np.float32))
+        kalman.predict(frame / 20)
+        kalman.update(np.array([5.0 * frame, 0, 50 + 5.0 * frame, 150], np.float32))
 
-    motion.predict(1.4)
-    motion.coast(unseen_s=0.4)
-    walked_on = motion.xyxy
-    motion.coast(unseen_s=COAST_S + 0.1)
-    motion.predict(3.0)
+    kalman.predict(1.4)
+    kalman.coast(unseen_s=0.4)
+    walked_on = kalman.xyxy
+    kalman.coast(unseen_s=COAST_S + 0.1)
+    kalman.predict(3.0)
 
     assert walked_on[0] == pytest.approx(140, abs=4)
-    np.testing.assert_allclose(motion.xyxy, walked_on)
+    np.testing.assert_allclose(kalman.xyxy, walked_on)
 
 
 def test_motion_ignores_time_that_runs_back() -> None:
-    motion = BoxMotion(np.array([0, 0, 50, 150], np.float32), 5.0)
+    kalman = BoxKalman(np.array([0, 0, 50, 150], np.float32), 5.0)
 
-    motion.predict(1.0)
+    kalman.predict(1.0)
 
-    np.testing.assert_allclose(motion.xyxy, [0, 0, 50, 150])
+    np.testing.assert_allclose(kalman.xyxy, [0, 0, 50, 150])
 
 
 @pytest.mark.parametrize("turn", [0.0, np.pi / 2], ids=["standing", "lying"])

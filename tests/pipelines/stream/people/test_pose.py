@@ -143,7 +143,7 @@ def test_stage_remembers_only_the_tracks_that_live() -> None:
     for moment in range(50):
         stage(Frame(moment, moment / 20, world.picture(moment)), _tracks_of([moment + 1], STANDING))
 
-    assert len(stage._bodies) == 1
+    assert len(stage._memories) == 1
 
 
 def test_nobody_gives_empty_sightings_and_no_call() -> None:

@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from pipelines.stream.people.pose_hypothesis import Hypothesis
-from pipelines.stream.people.pose_memory import Body
+from pipelines.stream.people.pose_hypothesis import PoseHypothesis
+from pipelines.stream.people.pose_memory import PoseMemory
 from pipelines.stream.people.rotation import QUARTERS, Trial
 
 REGION = np.array([100, 100, 200, 0], np.float32)
 
 
-def guess(presence: float = 0.9, side: float = 100.0) -> Hypothesis:
+def guess(presence: float = 0.9, side: float = 100.0) -> PoseHypothesis:
     keypoints = np.zeros((17, 3), np.float32)
     keypoints[:, 1] = np.linspace(0, side, 17)
     keypoints[:, 2] = 0.5
-    return Hypothesis(REGION, keypoints, presence, REGION)
+    return PoseHypothesis(REGION, keypoints, presence, REGION)
 
 
 def trial(num_regions: int = 3, to_beat: float = 8.0) -> Trial:
     return Trial(0, tuple(REGION for _ in QUARTERS[:num_regions]), None, 100.0, to_beat)
 
 
-def waits(body: Body, tests: int) -> list[float]:
+def waits(body: PoseMemory, tests: int) -> list[float]:
     """How long each test in vain keeps the next one away, seconds."""
     found, now_s = [], 10.0
     for _ in range(tests):
@@ -35,7 +35,7 @@ def waits(body: Body, tests: int) -> list[float]:
 
 
 def test_test_in_vain_is_repeated_later_and_later_within_a_bound() -> None:
-    body = Body.begin(guess(), 0.0)
+    body = PoseMemory.begin(guess(), 0.0)
 
     found = waits(body, 6)
 
@@ -43,7 +43,7 @@ def test_test_in_vain_is_repeated_later_and_later_within_a_bound() -> None:
 
 
 def test_test_that_helped_is_repeated_at_once_and_forgets_the_wait() -> None:
-    body = Body.begin(guess(), 0.0)
+    body = PoseMemory.begin(guess(), 0.0)
     waits(body, 4)
 
     body.note_test(trial(), guess(), 20.0, is_better=True)
@@ -60,8 +60,8 @@ def test_test_that_helped_is_repeated_at_once_and_forgets_the_wait() -> None:
         pytest.param(trial(to_beat=-np.inf), guess(), id="lost from sight"),
     ],
 )
-def test_news_ends_the_wait(news: Trial, present: Hypothesis) -> None:
-    body = Body.begin(guess(), 0.0)
+def test_news_ends_the_wait(news: Trial, present: PoseHypothesis) -> None:
+    body = PoseMemory.begin(guess(), 0.0)
     body.note_test(trial(), guess(), 10.0, is_better=False)
 
     assert not body.is_worth(trial(), guess(), 10.05)
@@ -69,7 +69,7 @@ def test_news_ends_the_wait(news: Trial, present: Hypothesis) -> None:
 
 
 def test_source_whose_time_jumps_back_waits_for_nothing() -> None:
-    body = Body.begin(guess(), 100.0)
+    body = PoseMemory.begin(guess(), 100.0)
 
     body.note_test(trial(), guess(), 100.0, is_better=False)
 
@@ -77,9 +77,9 @@ def test_source_whose_time_jumps_back_waits_for_nothing() -> None:
 
 
 def test_size_follows_slowly_and_colour_is_kept_among_others() -> None:
-    body = Body.begin(guess(side=100), 0.0)
+    body = PoseMemory.begin(guess(side=100), 0.0)
     own, other = np.zeros(8, np.float32), np.ones(8, np.float32)
-    small, large = body.size_px, Body.begin(guess(side=200), 0.0).size_px
+    small, large = body.size_px, PoseMemory.begin(guess(side=200), 0.0).size_px
 
     body.see(guess(side=200), 0.1)
     body.see_colour(own, is_crowded=True)

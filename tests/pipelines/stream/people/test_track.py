@@ -137,4 +137,4 @@ def test_state_stays_bounded_while_people_come_and_go() -> None:
     watch(people, 600)
 
     assert len(people.track._tracks) <= 2
-    assert len(people.pose._bodies) <= 2
+    assert len(people.pose._memories) <= 2
