@@ -1,14 +1,14 @@
 """What can go wrong in models.
 
 ModelError
-├── ModelUnknown          a name that the registry does not hold
-├── RegistryInvalid       a registry entry that is not as it must be
-├── WeightsMissing        a file that is neither cached nor reachable
+├── ModelUnknown          a name that is not in the registry
+├── RegistryInvalid       a registry entry with a missing or wrong value
+├── WeightsMissing        a file that is neither in the cache nor at any of its sources
 ├── WeightsCorrupt        a file whose sha256 is not the registry's
 ├── ContractMismatch      a network whose inputs or outputs are not what its entry says
 ├── CheckpointMismatch    a checkpoint whose tensors do not fit the network
 ├── ExportMismatch        an exported graph that does not compute what the network computes
-├── LayoutUnknown         a joint layout that skeleton.py does not hold
+├── LayoutUnknown         a joint layout that layouts.py does not define, or one that lacks joints that are needed
 └── DeviceUnavailable     a device that the runtime cannot use
 """
 
@@ -20,19 +20,19 @@ class ModelError(Exception):
 
 
 class ModelUnknown(ModelError):
-    """A name that the registry does not hold."""
+    """A name that is not in the registry."""
 
     code = "model_unknown"
 
 
 class RegistryInvalid(ModelError):
-    """A registry entry that is not as it must be: a fault of the file, not of the user."""
+    """A registry entry with a missing or wrong value: a fault of the file, not of the user."""
 
     code = "registry_invalid"
 
 
 class WeightsMissing(ModelError):
-    """A weight file that is neither cached nor reachable."""
+    """A weight file that is neither in the cache nor at any of its sources."""
 
     code = "weights_missing"
 
@@ -62,7 +62,7 @@ class ExportMismatch(ModelError):
 
 
 class LayoutUnknown(ModelError):
-    """A joint layout that skeleton.py does not hold."""
+    """A joint layout that layouts.py does not define, or one that lacks joints that are needed."""
 
     code = "layout_unknown"
 

@@ -11,8 +11,8 @@ PipelineError
 ├── SinkError                results cannot be written
 │   └── DiskFull             no space left on the device
 ├── AnalysisCancelled        the caller asked to stop; nothing is left behind
-├── DatasetInvalid           an annotation file that does not hold what it should
-└── ConfigInvalid            a value out of its range or an unknown key
+├── DatasetInvalid           an annotation file whose content is not what it should be
+└── ConfigInvalid            a value out of its range, an unknown key, or two values that contradict each other
 """
 
 
@@ -79,12 +79,12 @@ class AnalysisCancelled(PipelineError):
 
 
 class DatasetInvalid(PipelineError):
-    """An annotation file that does not hold what it should."""
+    """An annotation file whose content is not what it should be."""
 
     code = "dataset_invalid"
 
 
 class ConfigInvalid(PipelineError):
-    """A value out of its range or an unknown key."""
+    """A value out of its range, an unknown key, or two values that contradict each other."""
 
     code = "config_invalid"

@@ -156,7 +156,7 @@ def _prepare(setting: Setting) -> None:
 
 
 @click.command()
-@click.option("--networks", default=",".join(NETWORKS), show_default=True, help="Names, separated by commas.")
+@click.option("--networks", default=",".join(NETWORKS), show_default=True, help="Comma-separated names.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 64), help="Of both engines on the CPU.")
 @click.option("--seconds", default=4.0, show_default=True, help="For each pair of measurements.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda:N; ONNX Runtime where it has CUDA.")

@@ -97,7 +97,7 @@ def _read(path: Path) -> object:
             content: object = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointMismatch(f"{path.name}: not a checkpoint that can be read safely: {reason[-1]}") from error
+        raise CheckpointMismatch(f"{path.name}: cannot be read safely as a checkpoint: {reason[-1]}") from error
     return content
 
 
@@ -108,5 +108,5 @@ def _stand_ins(path: Path) -> list[tuple[type[_Inert], str]]:
     named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     refused = sorted(name for name in named if not name.startswith(_METADATA))
     if refused:
-        raise CheckpointMismatch(f"{path.name}: refused, it would run {', '.join(refused)} when opened")
+        raise CheckpointMismatch(f"{path.name}: refused: opening it would run {', '.join(refused)} when opened")
     return [(_Inert, name) for name in named]

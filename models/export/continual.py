@@ -54,7 +54,9 @@ class ContinualNetwork(nn.Module):
         super().__init__()
         kind = _PARTS.get(type(network))
         if kind is None:
-            raise ContractMismatch(f"{type(network).__name__} has no continual form; ST-GCN, ST-GCN++, CTR-GCN have")
+            raise ContractMismatch(
+                f"{type(network).__name__} has no continual form; only ST-GCN, ST-GCN++ and CTR-GCN have one"
+            )
         self.network = network.eval()
         strides = [stage.stride for stage in network.config.stages()]
         self.num_outputs = num_outputs(window_frames, strides)

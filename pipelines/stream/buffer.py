@@ -28,7 +28,7 @@ class FrameBuffer:
         self, capacity: int = 4, policy: DropPolicy = "drop_oldest", on_put: Callable[[], None] | None = None
     ) -> None:
         if capacity < 1:
-            raise ValueError(f"capacity: {capacity} frames, at least 1 is needed")
+            raise ValueError(f"capacity is {capacity} frames, expected at least 1")
         self._capacity = 1 if policy == "latest_only" else capacity
         self._policy = policy
         self._on_put = on_put

@@ -1,10 +1,6 @@
 """How the stream stages behave: every number with its range, its unit and its reason."""
 
-from collections.abc import Mapping
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from pipelines.errors import ConfigInvalid
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -225,13 +221,3 @@ class PipelineConfig(Section):
     window: WindowConfig = Field(default=WindowConfig(), description="Time windows.")
     smooth: SmoothConfig = Field(default=SmoothConfig(), description="Smoothing and hysteresis.")
     events: EventConfig = Field(default=EventConfig(), description="The event state machine.")
-
-
-def load_config(values: Mapping[str, object]) -> PipelineConfig:
-    """The configuration that plain values name, defaults for the rest; raises ConfigInvalid."""
-    try:
-        return PipelineConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigInvalid(f"{name}: {first['msg']}, found {first['input']!r}") from error

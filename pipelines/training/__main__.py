@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CONSOLE = Console(stderr=True)
 _DATA = click.option(
     "--data", type=click.Path(path_type=Path), required=True, multiple=True,
-    help="Folder with skeleton sets (.npz or .pkl), more than once for several; ACTOGRAM_DATA names its parent.",
+    help="Folder with skeleton sets (.npz or .pkl); repeat for several. ACTOGRAM_DATA names its parent.",
 )  # fmt: skip
 
 
@@ -30,15 +30,17 @@ def main() -> None:
     """See the subcommands."""
 
 
-@main.command(help="Make a skeleton set from videos, with the stages that serving uses.")
+@main.command(help="Make a skeleton set from videos, with the same stages that the service runs.")
 @click.argument("videos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The set: .npz (open) or .pkl (PYSKL).")
 @click.option("--min-seconds", default=1.0, show_default=True, help="Shorter tracks are dropped.")
-@click.option("--by-folder", is_flag=True, help="The folder that holds a video names its class.")
-@click.option("--segments", help="What is seen when: a .toml file, or `everyday`. Only the videos it names are read.")
-@click.option("--cache", required=True, type=click.Path(path_type=Path), help="Where fetched weights are kept.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A folder with weight files of your own.")
-@click.option("--offline", is_flag=True, help="Fetch nothing.")
+@click.option("--by-folder", is_flag=True, help="Take the name of each video's folder as its class.")
+@click.option(
+    "--segments", help="What each part of a video shows: a .toml file, or `everyday`. Only videos named in it are read."
+)
+@click.option("--cache", required=True, type=click.Path(path_type=Path), help="Folder for downloaded weights.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A folder with your own weight files.")
+@click.option("--offline", is_flag=True, help="Download nothing.")
 def prepare(
     videos: tuple[Path, ...], out: Path, min_seconds: float, by_folder: bool, segments: str | None, cache: Path,
     weights: Path | None, offline: bool,
@@ -61,7 +63,7 @@ def prepare(
             skeletons = stage.prepare(
                 found, networks, out.stem, min_seconds, by_folder,
                 on_frame=lambda index, share: bar.update(task, completed=index + share, what=found[index].name),
-                on_refused=lambda path, why: _CONSOLE.print(f"left out {path.name}: {why}"),
+                on_refused=lambda path, why: _CONSOLE.print(f"skipped {path.name}: {why}"),
             )  # fmt: skip
             bar.update(task, completed=float(len(found)), what="done")
         if table is not None:
@@ -75,8 +77,10 @@ def prepare(
 @click.option("--preset", default="everyday", show_default=True, help="Name of a preset or path of a .toml file.")
 @_DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for checkpoint and report.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override, e.g. optim.steps=500.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. optim.steps=500."
+)
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
 def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """A configuration to a checkpoint and a report."""
     from pipelines.training.config import load_config
@@ -86,7 +90,7 @@ def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, 
         config = load_config(preset, _pairs(overrides))
         table = load_labels().with_split(config.data.split)
         config = with_sets(config, table, data)
-        # torch takes seconds to import: a wrong preset is told before.
+        # torch takes seconds to import: report a wrong preset before that.
         from pipelines.training import runs
         from pipelines.training.loop import Progress as Step
 
@@ -103,10 +107,10 @@ def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, 
         _report(out, config.name, data, runs.sets_of(config, table), "test")
 
 
-@main.command(help="Measure a trained network on sets: shares right, confusion, calibration, in report.md.")
+@main.command(help="Evaluate a trained network on sets: accuracy, confusion and calibration, written to report.md.")
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @_DATA
-@click.option("--sets", help="Names with commas; default: all that the network learnt from.")
+@click.option("--sets", help="Comma-separated names; default: all sets that the network was trained on.")
 @click.option("--part", type=click.Choice(["test", "train", "all"]), default="test", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report; default: beside the model.")
 def evaluate(model: Path, data: tuple[Path, ...], sets: str | None, part: str, out: Path | None) -> None:
@@ -120,13 +124,17 @@ def evaluate(model: Path, data: tuple[Path, ...], sets: str | None, part: str, o
 
 
 @main.command(
-    help="Turn a trained network into a folder that is served: ONNX with a parity check, contract, card. Several runs "
-    "that differ in their seed become one model: the mean of their logits."
+    help="Export a trained network to a folder that the service can load: ONNX with a parity check, contract and card. "
+    "Several runs that differ only in their seed become one model: the mean of their logits."
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @_DATA
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the served model.")
-@click.option("--measured", type=click.Path(exists=True, path_type=Path), help="JSON with what was measured on it.")
+@click.option(
+    "--measured",
+    type=click.Path(exists=True, path_type=Path),
+    help="JSON file with measurements to include in the card.",
+)
 def export(models: tuple[Path, ...], data: tuple[Path, ...], out: Path, measured: Path | None) -> None:
     """Checkpoints to one model.onnx, model.json and card.md."""
     from pipelines.training.release import release
@@ -158,9 +166,11 @@ def _named(videos: list[Path], table: "SegmentTable") -> list[Path]:
     """The videos whose segments are known; says which of those are not there."""
     found = [path for path in videos if path.stem in table]
     for name in sorted(set(table) - {path.stem for path in found}):
-        _CONSOLE.print(f"left out {name}: no such video was given")
+        _CONSOLE.print(f"skipped {name}: no such video was given")
     if not found:
-        raise DatasetInvalid(f"none of the {len(videos)} videos is among the segments: {', '.join(table)}")
+        raise DatasetInvalid(
+            f"none of the {len(videos)} videos has segments; there are segments for {', '.join(table)}"
+        )
     return found
 
 

@@ -180,7 +180,7 @@ def load_config(preset: str, overrides: dict[str, str] | None = None) -> TrainCo
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
-        raise ConfigInvalid(f"preset {preset!r}: no such file; there are {names}")
+        raise ConfigInvalid(f"preset {preset!r} does not exist; available: {names}")
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as cause:

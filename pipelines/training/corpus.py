@@ -77,7 +77,7 @@ class Corpus:
 def pack(clips: Sequence[TrainingClip], window_s: float) -> Corpus:
     """Lay clips end to end; raises DatasetInvalid when there is none."""
     if not clips:
-        raise DatasetInvalid("no sequence is left to learn from: check the folder, the sets and their splits")
+        raise DatasetInvalid("there are no sequences left to learn from: check the folder, the sets and their splits")
     sources = tuple(sorted({clip.source for clip in clips}))
     count = np.array([len(clip.joints) for clip in clips], np.int64)
     ends = np.array([clip.ends_s or _ends(clip.duration_s, window_s) for clip in clips], np.float32)
@@ -125,7 +125,7 @@ def split_names(skeletons: SkeletonSet, table: LabelTable, part: str) -> set[str
     rows = table.require(skeletons.name)
     split = rows.train if part == "train" else rows.test
     if split not in skeletons.splits:
-        raise DatasetInvalid(f"{skeletons.name}: no split {split!r}; there are {', '.join(skeletons.splits)}")
+        raise DatasetInvalid(f"{skeletons.name}: no split {split!r}; its splits are {', '.join(skeletons.splits)}")
     names = set(skeletons.splits[split])
     if rows.whole is not None:
         groups = {_group(rows, row) for row in skeletons.annotations if row.name in names}

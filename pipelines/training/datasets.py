@@ -67,7 +67,7 @@ class SkeletonSet:
 class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _ALLOWED:
-            raise DatasetInvalid(f"pickle asks for {module}.{name}; only containers and numpy arrays are read")
+            raise DatasetInvalid(f"the pickle refers to {module}.{name}; only containers and numpy arrays may be read")
         return super().find_class(module, name)
 
 
@@ -98,7 +98,7 @@ def check_target(path: Path) -> None:
     if path.suffix not in {".npz", ".pkl"}:
         raise DatasetInvalid(f"{path}: expected a name ending in .npz or .pkl")
     if not path.parent.is_dir():
-        raise DatasetInvalid(f"{path}: no such folder as {path.parent}")
+        raise DatasetInvalid(f"{path}: the folder {path.parent} does not exist")
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
@@ -181,7 +181,9 @@ def _annotation(row: Mapping[str, Any]) -> Annotation:
 def _check(skeletons: SkeletonSet) -> None:
     names = {annotation.name for annotation in skeletons.annotations}
     if len(names) != len(skeletons.annotations):
-        raise DatasetInvalid(f"{skeletons.name}: {len(skeletons.annotations)} sequences share {len(names)} names")
+        raise DatasetInvalid(
+            f"{skeletons.name}: {len(skeletons.annotations)} sequences have only {len(names)} different names"
+        )
     for split, items in skeletons.splits.items():
         lost = [item for item in items if item not in names]
         if lost:

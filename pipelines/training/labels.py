@@ -76,7 +76,7 @@ class LabelTable:
     def require(self, name: str) -> SetTable:
         """The table of a set; raises ConfigInvalid."""
         if name not in self.sets:
-            raise ConfigInvalid(f"labels.toml: no set {name!r}; there are {', '.join(self.sets)}")
+            raise ConfigInvalid(f"labels.toml: unknown set {name!r}; known sets: {', '.join(self.sets)}")
         return self.sets[name]
 
 

@@ -83,7 +83,9 @@ def load_networks(paths: Sequence[Path]) -> tuple[OnePerson, Checkpoint]:
     network, first = loaded[0]
     for path, (_, other) in zip(paths, loaded, strict=True):
         if other.labels != first.labels or _without_seed(other.config) != _without_seed(first.config):
-            raise ConfigInvalid(f"{path}: its settings or labels are not those of {paths[0]}; only the seed may differ")
+            raise ConfigInvalid(
+                f"{path}: its settings or labels differ from those of {paths[0]}; only the seed may differ"
+            )
     if len(loaded) > 1:
         network = OnePerson(MeanOf([member.network for member, _ in loaded])).eval()
     return network, first

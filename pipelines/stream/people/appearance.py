@@ -1,4 +1,4 @@
-"""The colour of a torso: tells whether joints jumped to another person while two overlap."""
+"""The colour of a torso, which tells whether joints jumped to another person while two overlap."""
 
 import cv2
 import numpy as np

@@ -21,7 +21,7 @@ def told(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(f"{path}: no space left on the device, found {_free(path)} bytes free") from error
+            raise DiskFull(f"{path}: no space left on the device, {_free(path)} bytes free") from error
         raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
@@ -38,7 +38,7 @@ class OutputFile:
     def open(self) -> Path:
         """Where to write to. Raises SinkError when the folder is missing or closed."""
         if self.path.is_dir():
-            raise SinkError(f"{self.path}: is a folder, a file name is expected")
+            raise SinkError(f"{self.path}: is a folder, expected a file name")
         if self.path.exists() and not self.path.is_file():
             return self.path
         with told(self.path):

@@ -58,7 +58,7 @@ def test_runs_that_differ_in_more_than_the_seed_are_refused_by_name(tmp_path: Pa
     first, second = run_folder(tmp_path / "a", 0), run_folder(tmp_path / "b", 1, **other)
 
     with pytest.raises(
-        ConfigInvalid, match=r"b: its settings or labels are not those of .*a; only the seed may differ"
+        ConfigInvalid, match=r"b: its settings or labels differ from those of .*a; only the seed may differ"
     ):
         runs.load_networks([first, second])
 

@@ -67,7 +67,7 @@ def test_configuration_takes_the_older_spelling_of_a_network() -> None:
         ("everyday", {"optim.lr": "-1"}, r"optim\.lr: .*\(got -1\)"),
         ("everyday", {"optim.speed": "1"}, r"optim\.speed: Extra inputs"),
         ("everyday", {"name": "x/y"}, "name: String should match"),
-        ("nothing", {}, "there are everyday"),
+        ("nothing", {}, "available: everyday"),
         ("everyday", {"optim.steps": "50"}, r"optim: warmup_steps is 200, but steps is 50"),
         ("everyday", {"network.num_stages": "4"}, r"network: inflate_stages names stage 5, but num_stages is 4"),
         ("everyday", {"network.down_stages": "[0]"}, r"network: down_stages names stage 0, but num_stages is 6"),
@@ -165,7 +165,7 @@ def test_checkpoint_of_another_shape_or_kind_is_refused(sets: Path, tmp_path: Pa
 
 
 def test_leaving_every_set_out_is_an_error_that_says_so(sets: Path) -> None:
-    with pytest.raises(DatasetInvalid, match="no sequence is left"):
+    with pytest.raises(DatasetInvalid, match="no sequences left"):
         runs.load_parts(_config(**{"data.leave_out": '["utkinect", "jhmdb14"]'}), TABLE, [sets], lambda _: None)
 
 

@@ -147,4 +147,4 @@ def test_prepare_with_segments_says_when_none_of_the_videos_is_among_them(tmp_pa
     )  # fmt: skip
 
     assert result.exit_code == 2
-    assert "actogram: dataset_invalid: none of the 1 videos is among the segments" in result.output
+    assert "actogram: dataset_invalid: none of the 1 videos has segments" in result.output
