@@ -18,7 +18,7 @@ from pipelines.types import ActionScores, Event, Poses
 
 @dataclass(frozen=True, slots=True)
 class TimedEvent:
-    """One event as it became known. at_s: media time at which it was said."""
+    """One event as it stood. at_s: media time at which that became known."""
 
     at_s: float
     event: Event
@@ -28,16 +28,16 @@ class TimedEvent:
 class Replay:
     """What was said of one track.
 
-    scores: the model's answer to each window, before smoothing. said: every change of an event.
+    scores: the model's answer to each window, before smoothing. events: every change of an event.
     """
 
     scores: tuple[ActionScores, ...]
-    said: tuple[TimedEvent, ...]
+    events: tuple[TimedEvent, ...]
 
     def confirmed(self, action: str) -> list[TimedEvent]:
         """The moments at which an event of this action was confirmed, first mention only."""
         first: dict[str, TimedEvent] = {}
-        for item in self.said:
+        for item in self.events:
             if item.event.action == action and item.event.state in ("confirmed", "ended"):
                 first.setdefault(item.event.event_id, item)
         return list(first.values())
@@ -50,15 +50,15 @@ def replay(annotation: Annotation, model: ActionModel, config: PipelineConfig) -
 
 def _run(annotation: Annotation, chain: ActionChain) -> Replay:
     scores: list[ActionScores] = []
-    said: list[TimedEvent] = []
+    events: list[TimedEvent] = []
     time_s = 0.0
     for poses in _iter_poses(annotation):
         time_s = poses.time_s
         actions = chain(poses)
         scores += actions.raw
-        said += [TimedEvent(time_s, event) for event in actions.events]
-    said += [TimedEvent(time_s, event) for event in chain.finish()]
-    return Replay(tuple(scores), tuple(said))
+        events += [TimedEvent(time_s, event) for event in actions.events]
+    events += [TimedEvent(time_s, event) for event in chain.finish()]
+    return Replay(tuple(scores), tuple(events))
 
 
 def times_of(annotation: Annotation) -> AnyArray:

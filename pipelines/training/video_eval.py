@@ -39,12 +39,12 @@ class FallTimes:
 
 @dataclass(frozen=True, slots=True)
 class WindowAnswer:
-    """One judged window: what it shows and what was said."""
+    """One judged window: what it shows, and the label that the model gave it."""
 
     track: str
     end_s: float
     truth: str
-    said: str
+    label: str
 
 
 def fall_times(annotation: Annotation) -> FallTimes | None:
@@ -94,11 +94,11 @@ def truth_of(subject: Subject, window_s: float) -> "list[tuple[float, float, str
     return [(-np.inf, float(times[-1]) + window_s, subject.label)]
 
 
-def windows(subject: Subject, said: Replay, model: ActionModel) -> list[WindowAnswer]:
+def windows(subject: Subject, replayed: Replay, model: ActionModel) -> list[WindowAnswer]:
     """The judged windows of a track, each with the strongest label before smoothing."""
     spans = truth_of(subject, model.contract.window_s)
     answers = []
-    for item in said.scores:
+    for item in replayed.scores:
         if item.status in ("warming_up", "not_assessable"):
             continue
         for low, high, truth in spans:
@@ -134,5 +134,5 @@ def evaluate_falls(
 
 def share_right(answers: Sequence[WindowAnswer]) -> float:
     """Share of the windows labelled right, 0..1; nan without any."""
-    right: AnyArray = np.array([item.truth == item.said for item in answers])
+    right: AnyArray = np.array([item.truth == item.label for item in answers])
     return float(right.mean()) if len(right) else float("nan")

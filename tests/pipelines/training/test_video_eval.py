@@ -124,19 +124,19 @@ def test_windows_of_a_fall_are_standing_then_falling_then_lying() -> None:
 
 def test_windows_of_a_pick_up_are_judged_only_where_it_is_certain() -> None:
     subject, model = Subject(_bending(), "pick_up"), _model()
-    said = replay(subject.annotation, model, PipelineConfig())
+    replayed = replay(subject.annotation, model, PipelineConfig())
 
-    answers = windows(subject, said, model)
+    answers = windows(subject, replayed, model)
 
     assert {item.truth for item in answers} == {"stand", "pick_up"}
-    assert len(answers) < len(said.scores)
+    assert len(answers) < len(replayed.scores)
 
 
 def test_replay_withholds_labels_until_enough_was_seen() -> None:
-    said = replay(_annotation(picture(body(40))), _model(), PipelineConfig())
+    replayed = replay(_annotation(picture(body(40))), _model(), PipelineConfig())
 
-    assert said.scores[0].status == "warming_up"
-    assert said.scores[-1].status == "assessed"
+    assert replayed.scores[0].status == "warming_up"
+    assert replayed.scores[-1].status == "assessed"
 
 
 def test_replay_of_a_set_without_times_says_so() -> None:

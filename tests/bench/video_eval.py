@@ -1,7 +1,7 @@
-"""Examines action models on tracks of the test clips: right windows of UP-Fall, falls found in time, falls invented.
+"""Evaluates action models on tracks of the test clips: right windows of UP-Fall, falls found in time, falls invented.
 
-    actogram prepare "$ACTOGRAM_DATA"/video/{upfall,urfd,ways}* --out exam.npz --min-seconds 0.5
-    python tests/bench/action_exam.py exam.npz MODEL_FOLDER... --out exam.json
+    actogram prepare "$ACTOGRAM_DATA"/video/{upfall,urfd,ways}* --out tracks.npz --min-seconds 0.5
+    python tests/bench/video_eval.py tracks.npz MODEL_FOLDER... --out measured.json
 
 The tracks are made once; models are compared on the same ones. `--measured FILE` writes the first model's numbers as
 `actogram export --measured` takes them, with what an earlier model.json (`--earlier`) says of sets left out and limits.
@@ -37,7 +37,7 @@ _LEFT_OUT = "UP-Fall (this file)"
 
 
 @dataclass
-class Exam:
+class Evaluation:
     """One model's result. classes: label → share and windows; delays_s: ground to confirmation of the falls found."""
 
     model: str
@@ -62,7 +62,7 @@ class Exam:
 
 
 def main() -> None:
-    """Examine every model on the same tracks."""
+    """Evaluate every model on the same tracks."""
     options = _options()
     learnt = load_segments(EVERYDAY)
     clips: dict[str, list[Annotation]] = defaultdict(list)
@@ -70,20 +70,22 @@ def main() -> None:
         for track in load_set(Path(path)).annotations:
             if str(track.extra["video"]) not in learnt:
                 clips[str(track.extra["video"])].append(track)
-    exams = [examine(folder, clips, options.first_s) for folder in options.models]
-    text = json.dumps([asdict(exam) for exam in exams], indent=1)
+    evaluations = [evaluate(folder, clips, options.first_s) for folder in options.models]
+    text = json.dumps([asdict(result) for result in evaluations], indent=1)
     if options.out:
         options.out.write_text(text + "\n", "utf-8")
-    for exam in exams:
-        print(_line(exam))
+    for result in evaluations:
+        print(_line(result))
     if options.measured:
         earlier = json.loads(options.earlier.read_text("utf-8"))["metrics"] if options.earlier else {}
-        options.measured.write_text(json.dumps(measured(exams[0], earlier, options.first_s), indent=1) + "\n", "utf-8")
+        options.measured.write_text(
+            json.dumps(measured(evaluations[0], earlier, options.first_s), indent=1) + "\n", "utf-8"
+        )
 
 
 @dataclass
-class Heard:
-    """What one model said of all clips. delays: clip with a fall → ground to confirmation, None where it was missed."""
+class Answers:
+    """What one model made of all clips. delays: clip with a fall → ground to confirmation, None where it was missed."""
 
     judged: list[WindowAnswer] = field(default_factory=list)
     bystander: list[WindowAnswer] = field(default_factory=list)
@@ -92,60 +94,60 @@ class Heard:
     invented: dict[str, list[float]] = field(default_factory=dict)
 
 
-def examine(folder: Path, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:
+def evaluate(folder: Path, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Evaluation:
     """One model through every clip."""
     model = ActionModel(load_contract(folder / "model.json"), Session(folder / "model.onnx"))
-    heard = Heard()
+    answers = Answers()
     for clip, tracks in sorted(clips.items()):
-        _hear_falls(heard, clip, tracks, model)
+        _take_falls(answers, clip, tracks, model)
         if clip.startswith("upfall"):
-            _hear_windows(heard, clip, tracks, model)
-    return _result(folder.name, heard, clips, first_s)
+            _take_windows(answers, clip, tracks, model)
+    return _result(folder.name, answers, clips, first_s)
 
 
-def _hear_falls(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
+def _take_falls(answers: Answers, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
     falls = [fall_times(track) for track in _subjects(clip, tracks)[0]] if _shows(clip) == "fall" else []
     fall = min((found for found in falls if found), key=lambda found: found.onset_s, default=None)
     result = evaluate_falls(clip, tracks, fall, model, PipelineConfig())
     if _shows(clip) == "fall":
-        heard.delays[clip] = result.delay_s
+        answers.delays[clip] = result.delay_s
     if result.invented:
-        heard.invented[clip] = [round(at_s, 1) for at_s in result.invented]
+        answers.invented[clip] = [round(at_s, 1) for at_s in result.invented]
 
 
-def _hear_windows(heard: Heard, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
+def _take_windows(answers: Answers, clip: str, tracks: Sequence[Annotation], model: ActionModel) -> None:
     mine, others = _subjects(clip, tracks)
     for track in mine:
-        said = replay(track, model, PipelineConfig())
-        heard.judged += windows(Subject(track, _shows(clip)), said, model)
-        heard.statuses.update(item.status for item in said.scores if item.status in _JUDGED)
+        replayed = replay(track, model, PipelineConfig())
+        answers.judged += windows(Subject(track, _shows(clip)), replayed, model)
+        answers.statuses.update(item.status for item in replayed.scores if item.status in _JUDGED)
     for track in others:
-        heard.bystander += windows(Subject(track, "sitting"), replay(track, model, PipelineConfig()), model)
+        answers.bystander += windows(Subject(track, "sitting"), replay(track, model, PipelineConfig()), model)
 
 
-def _result(model: str, heard: Heard, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Exam:
-    found = {clip: delay for clip, delay in heard.delays.items() if delay is not None and delay <= LATE_S}
-    classes = _classes(heard.judged)
-    first = [row for row in heard.judged if row.end_s <= first_s]
+def _result(model: str, answers: Answers, clips: Mapping[str, Sequence[Annotation]], first_s: float) -> Evaluation:
+    found = {clip: delay for clip, delay in answers.delays.items() if delay is not None and delay <= LATE_S}
+    classes = _classes(answers.judged)
+    first = [row for row in answers.judged if row.end_s <= first_s]
     seconds = [float(np.ptp(times_of(track))) for tracks in clips.values() for track in tracks]
-    return Exam(
+    return Evaluation(
         model=model,
-        windows=len(heard.judged),
-        share=round(share_right(heard.judged), 3),
+        windows=len(answers.judged),
+        share=round(share_right(answers.judged), 3),
         mean_of_classes=_mean(classes),
         classes=classes,
-        said=_said(heard.judged),
+        said=_said(answers.judged),
         first_windows=len(first),
         first_share=round(share_right(first), 3),
         first_mean_of_classes=_mean(_classes(first)),
-        unknown_share=round(heard.statuses["unknown"] / max(heard.statuses.total(), 1), 3),
-        bystander_share=round(share_right(heard.bystander), 3),
-        bystander_windows=len(heard.bystander),
-        falls=len(heard.delays),
+        unknown_share=round(answers.statuses["unknown"] / max(answers.statuses.total(), 1), 3),
+        bystander_share=round(share_right(answers.bystander), 3),
+        bystander_windows=len(answers.bystander),
+        falls=len(answers.delays),
         found=len(found),
-        missed=sorted(set(heard.delays) - set(found)),
+        missed=sorted(set(answers.delays) - set(found)),
         delays_s=sorted(round(delay, 2) for delay in found.values()),
-        invented=heard.invented,
+        invented=answers.invented,
         track_s=round(sum(seconds)),
         clips=len(clips),
     )
@@ -184,39 +186,39 @@ def _is_other(clip: str, track: Annotation) -> bool:
 def _said(rows: Sequence[WindowAnswer]) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        counts[row.truth][row.said] += 1
+        counts[row.truth][row.label] += 1
     return {label: dict(count.most_common(5)) for label, count in counts.items()}
 
 
-def _line(exam: Exam) -> str:
+def _line(one: Evaluation) -> str:
     return (
-        f"{exam.model}: {100 * exam.share:.1f} % of {exam.windows} windows (mean of classes "
-        f"{100 * exam.mean_of_classes:.1f} %, first seconds {100 * exam.first_share:.1f} % of {exam.first_windows}), "
-        f"falls {exam.found} of {exam.falls}, invented {exam.invented}, missed {exam.missed}"
+        f"{one.model}: {100 * one.share:.1f} % of {one.windows} windows (mean of classes "
+        f"{100 * one.mean_of_classes:.1f} %, first seconds {100 * one.first_share:.1f} % of {one.first_windows}), "
+        f"falls {one.found} of {one.falls}, invented {one.invented}, missed {one.missed}"
     )
 
 
-def measured(exam: Exam, earlier: Mapping[str, object], first_s: float) -> dict[str, object]:
+def measured(one: Evaluation, earlier: Mapping[str, object], first_s: float) -> dict[str, object]:
     """What the card says of video."""
     kept = {name: row for name, row in _mapping(earlier.get("left_out")).items() if name != _LEFT_OUT}
-    invented = ", ".join(f"{clip} at {times} s" for clip, times in exam.invented.items()) or "none"
+    invented = ", ".join(f"{clip} at {times} s" for clip, times in one.invented.items()) or "none"
     spread = (
-        f"delays {exam.delays_s[0]} to {exam.delays_s[-1]} s, median {statistics.median(exam.delays_s):.2f} s"
-        if exam.delays_s
+        f"delays {one.delays_s[0]} to {one.delays_s[-1]} s, median {statistics.median(one.delays_s):.2f} s"
+        if one.delays_s
         else "no delays"
     )
     lines = [
-        f"falls confirmed within {LATE_S} s of the ground: {exam.found} of {exam.falls} (20 of UP-Fall, one of UR "
-        f"Fall, one trip), {spread}; invented in {exam.track_s:.0f} s of tracks of {exam.clips} clips: {invented}",
-        f"UP-Fall windows, seven labels, strongest label before smoothing: {100 * exam.share:.1f} % of {exam.windows} "
-        f"right, mean of classes {100 * exam.mean_of_classes:.1f} %; of the {exam.first_windows} in the first "
-        f"{first_s:g} s of each clip {100 * exam.first_share:.1f} %; {100 * exam.unknown_share:.1f} % are `unknown`",
+        f"falls confirmed within {LATE_S} s of the ground: {one.found} of {one.falls} (20 of UP-Fall, one of UR "
+        f"Fall, one trip), {spread}; invented in {one.track_s:.0f} s of tracks of {one.clips} clips: {invented}",
+        f"UP-Fall windows, seven labels, strongest label before smoothing: {100 * one.share:.1f} % of {one.windows} "
+        f"right, mean of classes {100 * one.mean_of_classes:.1f} %; of the {one.first_windows} in the first "
+        f"{first_s:g} s of each clip {100 * one.first_share:.1f} %; {100 * one.unknown_share:.1f} % are `unknown`",
         "what a window shows is read off the joints (onset and ground of a fall at 12 and 88 % of the way down); "
         "windows between two truths are not judged",
-        f"the seated bystander of UP-Fall's camera 2, and people far away: {100 * exam.bystander_share:.1f} % of "
-        f"{exam.bystander_windows} windows `sitting`",
+        f"the seated bystander of UP-Fall's camera 2, and people far away: {100 * one.bystander_share:.1f} % of "
+        f"{one.bystander_windows} windows `sitting`",
     ]
-    upfall = {"classes": exam.classes, "windows": exam.windows, "top1": exam.share}
+    upfall = {"classes": one.classes, "windows": one.windows, "top1": one.share}
     rest = {key: earlier[key] for key in ("left_out_note", "limits") if key in earlier}
     return rest | {"left_out": kept | {_LEFT_OUT: upfall}, "clips": lines}
 
