@@ -9,7 +9,8 @@ from typing import get_args
 from pydantic import ValidationError
 
 from service.database import now
-from service.events.control import ActionFact, EventControl, Origin
+from service.events.control import EventControl
+from service.events.ingest import ActionFact, EventIngest, Origin
 from service.events.rules import Rule, RuleBook
 from service.events.store import ClipState
 from service.events.zones import Zone
@@ -28,8 +29,10 @@ class StreamEvents:
     """
 
     def __init__(
-        self, events: EventControl, forget_evidence: Callable[[str], None], forget_pictures: Callable[[str], None]
-    ) -> None:
+        self, ingest: EventIngest, events: EventControl, forget_evidence: Callable[[str], None],
+        forget_pictures: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._ingest = ingest
         self._events = events
         self._forget_evidence = forget_evidence
         self._forget_pictures = forget_pictures
@@ -46,11 +49,11 @@ class StreamEvents:
 
     def close(self, row: StreamRow) -> None:
         """End what a stream left open."""
-        self._events.close_stream(row.stream_id)
+        self._ingest.close_stream(row.stream_id)
 
     def close_all(self) -> None:
         """End what an earlier server left open."""
-        self._events.close_all()
+        self._ingest.close_all()
 
     def first_track_id(self, stream_id: str) -> int:
         """The next thousand: a lost worker may have shown numbers that it had no time to report."""
@@ -73,17 +76,17 @@ class StreamEvents:
     def _take(self, row: StreamRow, fact: Fact) -> None:
         match fact.name:
             case name if name in _ACTIONS:
-                self._events.take(self._origin(row), _ACTIONS[name], fact.data)
+                self._ingest.take(self._origin(row), _ACTIONS[name], fact.data)
             case "track.started" | "track.ended":
                 reason = fact.data.get("reason")
                 at = _time(fact.data.get("time"))
                 number = int(str(fact.data["track_id"]))
-                self._events.take_track(row.stream_id, fact.name, number, at, str(reason) if reason else None)
+                self._ingest.take_track(row.stream_id, fact.name, number, at, str(reason) if reason else None)
             case "clip.ready" | "clip.failed":
                 clip = {key: value for key, value in fact.data.items() if key != "event_id"}
                 state: ClipState = "ready" if fact.name == "clip.ready" else "failed"
                 event_id = str(fact.data["event_id"])
-                if not self._events.set_clip(event_id, state, clip):
+                if not self._ingest.set_clip(event_id, state, clip):
                     # Nobody was told of the event, it lay in an excluded zone: nothing of it may stay.
                     self._forget_evidence(event_id)
             case _:

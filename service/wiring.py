@@ -16,6 +16,7 @@ from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.ingest import EventIngest
 from service.live.hub import Hub
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
@@ -98,11 +99,12 @@ def build_live(base: Foundation) -> LiveServices:
     """Create everything, start nothing."""
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
-    events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
+    ingest = EventIngest(base.database, base.log, lambda action: severities.get(action, "info"))
+    events = EventControl(base.database)
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
-    witness = StreamEvents(events, evidence.remove, partial(_forget_pictures, folders, previews))
+    witness = StreamEvents(ingest, events, evidence.remove, partial(_forget_pictures, folders, previews))
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, outputs, witness, partial(_task_options, evidence, folders)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from service.database import Database, migrate
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
+from service.events.ingest import EventIngest
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
@@ -144,9 +145,10 @@ class Desk:
         self.database = Database(f"sqlite:///{folder / 'streams.sqlite3'}")
         migrate(self.database)
         self.log = EventLog(self.database, self.told.append)
-        self.events = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        ingest = EventIngest(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        self.events = EventControl(self.database)
         self.forgotten: list[str] = []
-        self.witness = StreamEvents(self.events, self.forgotten.append, self.forgotten.append)
+        self.witness = StreamEvents(ingest, self.events, self.forgotten.append, self.forgotten.append)
         self.shown: list[PreviewPicture] = []
         self.answered: list[TrackHistory] = []
         self.dispatcher = self.next_server()
