@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipelines.event_json import FILE, event_object
 from pipelines.types import ActionState, Event, EventState, FrameResult, Poses, TrackEnd
 
 VERSION = 1
@@ -128,20 +129,11 @@ def persons(poses: Poses, states: Sequence[ActionState]) -> list[JsonObject]:
     ]
 
 
-def event_object(event: Event, size_wh: tuple[int, int], media_time_s: float, frame_index: int) -> JsonObject:
+def action_object(event: Event, media_time_s: float, frame_index: int) -> JsonObject:
     """An event as it stood at one frame; a later object with the same `event_id` replaces it."""
-    scale = (*size_wh, *size_wh)
-    box = [round(value / side, 4) for value, side in zip(event.xyxy, scale, strict=True)] if event.xyxy else None
     return {
         "type": "action",
-        "event_id": event.event_id,
-        "track_id": event.track_id,
-        "action": event.action,
-        "state": event.state,
-        "start_s": _seconds(event.start_s),
-        "end_s": _seconds(event.end_s),
-        "score": round(event.score, 3),
-        "box": box,
+        **event_object(event, FILE),
         "media_time_s": _seconds(media_time_s),
         "frame_index": frame_index,
     }

@@ -169,9 +169,7 @@ class Reporter:
         name = self._name(event)
         size = self.figures.frame_size or (1, 1)
         epoch_s = self._epoch_s or 0.0
-        box: JsonValue = None
-        if event.xyxy is not None:
-            box = [round(value / side, 5) for value, side in zip(event.xyxy, (*size, *size), strict=True)]
+        box: JsonValue = None if event.box is None else [round(side, 5) for side in event.box]
         data: Values = {
             "event_id": event.event_id, "track_id": self.track_id(event.track_id), "action": event.action,
             "score": round(event.score, 4), "start_s": event.start_s, "end_s": event.end_s,

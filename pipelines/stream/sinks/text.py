@@ -12,7 +12,7 @@ from pipelines.results import (
     JsonObject,
     Summary,
     TrackTimeline,
-    event_object,
+    action_object,
     frame_object,
     header_object,
     summary_object,
@@ -78,25 +78,23 @@ class JsonlSink(_TextSink):
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
-        self._size_wh = (1, 1)
         self._last = (0.0, 0)
 
     def open(self, header: Header) -> None:
         """Write the first line."""
         super().open(header)
-        self._size_wh = header.size_wh
         self._lines([header_object(header)])
 
     def write(self, result: FrameResult) -> None:
         """Write a frame, and what changed with it."""
         time_s, index = self._last = (result.frame.time_s, result.frame.index)
         self._lines([frame_object(result)])
-        self._lines(event_object(event, result.frame.size_wh, time_s, index) for event in result.events)
+        self._lines(action_object(event, time_s, index) for event in result.events)
         self._lines(track_object(track_id, reason, time_s, index) for track_id, reason in result.poses.ended)
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:
         """Write what the end closed and the summary."""
-        self._lines(event_object(event, self._size_wh, *self._last) for event in events)
+        self._lines(action_object(event, *self._last) for event in events)
         self._lines([{"type": "summary", **summary_object(summary)}])
         self._finish()
 

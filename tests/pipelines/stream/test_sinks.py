@@ -35,7 +35,7 @@ def result(index: int, time_s: float, *events: Event, size_wh: tuple[int, int] =
 
 
 def event(state: str = "confirmed") -> Event:
-    return Event("abc", 1, "walk", state, 1.0, 2.0, 0.81234, (64.0, 48.0, 320.0, 240.0))  # type: ignore[arg-type]
+    return Event("abc", 1, "walk", state, 1.0, 2.0, 0.81234, (0.1, 0.1, 0.5, 0.5))  # type: ignore[arg-type]
 
 
 def summary(*tracks: TrackTimeline) -> Summary:
