@@ -1,24 +1,17 @@
 """Joins the streams' and the events' slices: what a stream's worker reports becomes stored and announced events."""
 
-import datetime as dt
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
 
-from pydantic import ValidationError
-
-from service.database import now
 from service.events.control import EventControl
-from service.events.ingest import ActionFact, EventIngest, Origin
+from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
-from service.events.store import ClipState
 from service.events.zones import Zone
-from service.protocol.messages import Fact
+from service.protocol.facts import ActionReport, ClipReport, StateChanged, StreamFact, TrackEnded, TrackStarted
 from service.protocol.stream_config import RuleSpec, StreamConfig, ZoneSpec
 from service.streams.store import StreamRow
 
-_ACTIONS: dict[str, ActionFact] = {name: name for name in get_args(ActionFact)}
 _TRACK_STEP = 1000
 
 
@@ -39,13 +32,19 @@ class StreamEvents:
         self._lock = threading.Lock()
         self._origins: dict[str, Origin] = {}
 
-    def take(self, row: StreamRow, fact: Fact) -> None:
-        """Store and announce a fact; a report that is none is the worker's fault and is said so."""
-        try:
-            self._take(row, fact)
-        except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            raise ValueError(f"{fact.name} of {row.stream_id}: {fault['loc']}: {fault['msg']}") from None
+    def take(self, row: StreamRow, fact: StreamFact) -> None:
+        """Store and announce a fact of an action, a track or a clip."""
+        match fact:
+            case ActionReport():
+                self._ingest.take(self._origin(row), fact)
+            case TrackStarted() | TrackEnded():
+                self._ingest.take_track(row.stream_id, fact)
+            case ClipReport():
+                if not self._ingest.take_clip(fact):
+                    # Nobody was told of the event, it lay in an excluded zone: nothing of it may stay.
+                    self._forget_evidence(fact.event_id)
+            case StateChanged():
+                raise AssertionError(f"{row.stream_id}: a change of state is the dispatcher's, not an event's")
 
     def close(self, row: StreamRow) -> None:
         """End what a stream left open."""
@@ -73,25 +72,6 @@ class StreamEvents:
             self._origins.pop(stream_id, None)
         self._forget_pictures(stream_id)
 
-    def _take(self, row: StreamRow, fact: Fact) -> None:
-        match fact.name:
-            case name if name in _ACTIONS:
-                self._ingest.take(self._origin(row), _ACTIONS[name], fact.data)
-            case "track.started" | "track.ended":
-                reason = fact.data.get("reason")
-                at = _time(fact.data.get("time"))
-                number = int(str(fact.data["track_id"]))
-                self._ingest.take_track(row.stream_id, fact.name, number, at, str(reason) if reason else None)
-            case "clip.ready" | "clip.failed":
-                clip = {key: value for key, value in fact.data.items() if key != "event_id"}
-                state: ClipState = "ready" if fact.name == "clip.ready" else "failed"
-                event_id = str(fact.data["event_id"])
-                if not self._ingest.set_clip(event_id, state, clip):
-                    # Nobody was told of the event, it lay in an excluded zone: nothing of it may stay.
-                    self._forget_evidence(event_id)
-            case _:
-                raise ValueError(f"{fact.name} is no fact of a stream")
-
     def _origin(self, row: StreamRow) -> Origin:
         with self._lock:
             if row.stream_id not in self._origins:
@@ -104,7 +84,6 @@ def _origin(row: StreamRow) -> Origin:
     return Origin(
         stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
         rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
-        clips_from=config.recording.min_severity if config.recording.enabled else None,
     )  # fmt: skip
 
 
@@ -124,7 +103,3 @@ def _rule(spec: RuleSpec) -> Rule:
         None if spec.zones is None else frozenset(spec.zones), spec.min_duration_s, spec.min_score, spec.cooldown_s,
         spec.severity,
     )  # fmt: skip
-
-
-def _time(text: object) -> dt.datetime:
-    return dt.datetime.fromisoformat(text) if isinstance(text, str) else now()

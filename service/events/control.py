@@ -78,10 +78,12 @@ class EventControl:
         """How long each action of a person lasted; raises NotFound."""
         track = self.require_track(stream_id, number)
         rows = self.page(Filter(stream_id=stream_id, track_id=number), None, _SEGMENTS_MAX)
-        kept = sorted((row for row in rows if row.state in ("confirmed", "ended")), key=lambda row: row.start_s)
+        kept = sorted(
+            (row for row in rows if row.event.state in ("confirmed", "ended")), key=lambda row: row.event.start_s
+        )
         totals: dict[str, float] = {}
         for row in kept:
-            totals[row.action] = totals.get(row.action, 0.0) + max(0.0, row.end_s - row.start_s)
+            totals[row.event.action] = totals.get(row.event.action, 0.0) + row.duration_s
         return TrackTimeline(track=track, segments=[_segment(row) for row in kept], totals_s=totals)
 
     def last_track_id(self, stream_id: str) -> int:
@@ -92,11 +94,11 @@ class EventControl:
     def forget(self, older_than: dt.datetime, keep_rows: int) -> list[str]:
         """Remove old events; returns their ids."""
         with self._database.write() as connection:
-            return [row.event_id for row in store.forget(connection, older_than, keep_rows)]
+            return [row.event.event_id for row in store.forget(connection, older_than, keep_rows)]
 
 
 def _segment(row: EventRow) -> Segment:
     return Segment(
-        event_id=row.event_id, action=row.action, state=row.state, start_time=row.start_time, end_time=row.end_time,
-        duration_s=max(0.0, row.end_s - row.start_s), score=row.score,
+        event_id=row.event.event_id, action=row.event.action, state=row.event.state, start_time=row.start_time,
+        end_time=row.end_time, duration_s=row.duration_s, score=row.event.score,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
 
+from pipelines.types import EventState
 from service.deps import provided
 from service.errors import InvalidRequest, NotFound, NotReady
 from service.events.control import EventControl
@@ -22,7 +23,7 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import EventRow, EventState, Filter
+from service.events.store import EventRow, Filter
 from service.security import Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -154,7 +155,7 @@ def _utc(time: dt.datetime | None) -> dt.datetime | None:
 
 
 def _encode(row: EventRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event_id}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event.event_id}".encode()).decode()
 
 
 def _decode(cursor: str) -> tuple[dt.datetime, str]:

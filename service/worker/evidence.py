@@ -7,19 +7,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import JsonValue
 
 from models.runtime.action import ActionContract
+from models.severity import is_at_least
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
+from service.protocol.facts import ClipReport
 from service.protocol.stream_config import Recording
 from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)
 
-SEVERITIES = ("info", "warning", "alarm")
 _RING_BYTES = 32 << 20
 _GRACE_S = 5.0
 
@@ -59,8 +61,14 @@ class _Due:
     wall_s: float
 
 
+def has_evidence(contract: ActionContract, recording: Recording, action: str) -> bool:
+    """Whether a stream keeps evidence of an action: the one place where that is decided; reports of events carry it."""
+    rule = contract.actions.get(action)
+    return recording.enabled and is_at_least(rule.severity if rule else "info", recording.min_severity)
+
+
 class EvidenceKeeper:
-    """Remembers the last seconds of one stream, and writes them down for each event that is severe enough."""
+    """Remembers the last seconds of one stream, and writes them down for each event whose report says so."""
 
     def __init__(
         self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter,
@@ -102,12 +110,13 @@ class EvidenceKeeper:
 
     def follow(self, report: FrameReport) -> None:
         """Notice which events begin and end."""
-        for name, event in report.actions:
-            if not self._is_on or not self._is_wanted(event):
+        for action in report.actions:
+            if not action.has_evidence:
                 continue
-            if name == "action.started":
+            event = action.event
+            if action.name == "action.started":
                 self._open[event.event_id] = event
-            elif name == "action.ended":
+            elif action.name == "action.ended":
                 self._open.pop(event.event_id, None)
                 if event.event_id not in self._cut_short:
                     self._settle(event, event.end_s)
@@ -143,11 +152,6 @@ class EvidenceKeeper:
             self._writer.stop()
             self._writer.join()
 
-    def _is_wanted(self, event: Event) -> bool:
-        rule = self._contract.actions.get(event.action)
-        severity = rule.severity if rule else "info"
-        return SEVERITIES.index(severity) >= SEVERITIES.index(self._plan.recording.min_severity)
-
     def _remember(self, result: FrameResult, people: list[JsonValue]) -> None:
         scores = tuple(self._score(one) for one in result.scores)
         self._moments.append(_Moment(result.frame.time_s, result.frame.index, tuple(people), scores))
@@ -170,11 +174,11 @@ class EvidenceKeeper:
         self._due.append(_Due(event, end_s, end_s + post_roll_s, self._clock() + post_roll_s + _GRACE_S))
 
     def _on_clip(self, clip: Clip) -> None:
-        asked = [round(clip.start_s, 3), round(clip.end_s, 3)]
-        covered: JsonValue = None if clip.covered_s is None else [round(second, 3) for second in clip.covered_s]
-        facts: dict[str, JsonValue] = {"asked_s": list(asked), "covered_s": covered, "reason": clip.reason}
+        asked_s = (round(clip.start_s, 3), round(clip.end_s, 3))
+        covered_s = None if clip.covered_s is None else (round(clip.covered_s[0], 3), round(clip.covered_s[1], 3))
+        state: Literal["ready", "failed"] = "ready" if clip.state == "ready" else "failed"
         try:
-            self._reporter.clip(clip.clip_id, facts, is_ready=clip.state == "ready")
+            self._reporter.deliver(ClipReport(clip.clip_id, state, asked_s, covered_s, clip.reason))
         except TimeoutError as error:
             logger.warning("clip of %s was not announced: %s", clip.clip_id, error)
 
@@ -203,8 +207,7 @@ class EvidenceKeeper:
     def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
         """After the rest is written: whoever hears of the clip finds everything."""
         if self._ring is None or self._writer is None:
-            no_clip: dict[str, JsonValue] = {"asked_s": None, "covered_s": None, "reason": "no_pictures"}
-            self._reporter.clip(event.event_id, no_clip, is_ready=False)
+            self._reporter.deliver(ClipReport(event.event_id, "failed", reason="no_pictures"))
             return
         clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
         if clip.state == "failed":
