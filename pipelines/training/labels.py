@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
+from models.severity import Severity
 from pipelines.errors import ConfigInvalid
 
 NONE = "none"
@@ -56,7 +57,7 @@ class SetTable:
 class ActionTable:
     """How one action becomes an event; `precision` is what its threshold is chosen for, 0..1."""
 
-    severity: Literal["info", "warning", "alarm"]
+    severity: Severity
     min_duration_s: float
     merge_gap_s: float
     precision: float
