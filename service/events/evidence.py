@@ -1,7 +1,6 @@
 """The evidence of events on disk: per event the clip, the skeletons, and why it was announced."""
 
 import json
-import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from models.atomic_file import replacing
 from service.blobs import safe_name
 
 
@@ -47,15 +47,14 @@ class EvidenceFolder:
         if not (folder / "evidence.json").is_file():
             return None
         path = folder / "evidence.zip"
-        partial = folder / f"evidence-{secrets.token_hex(4)}.part"
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("event.json", json.dumps(dict(event), indent=1))
             for name in ("evidence.json", "skeletons.jsonl"):
                 if (folder / name).is_file():
                     archive.write(folder / name, name)
             if (folder / "clip.mp4").is_file():
                 archive.write(folder / "clip.mp4", "clip.mp4", zipfile.ZIP_STORED)
-        return partial.replace(path)
+        return path
 
     def keypoints(self, stream_id: str, track_id: int, event_ids: Sequence[str]) -> str | None:
         """The skeletons of one track over its events and its last seconds, each time once; None when there are none."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from models.atomic_file import replacing
 from models.runtime.action import ActionContract
 from models.severity import is_at_least
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
@@ -198,8 +199,10 @@ class EvidenceKeeper:
         folder = self._folder(event.event_id)
         lines = [line for moment in kept for line in _lines(moment)]
         try:
-            _write_whole(folder / "skeletons.jsonl", "".join(line + "\n" for line in lines))
-            _write_whole(folder / "evidence.json", json.dumps(reasons))
+            with replacing(folder / "skeletons.jsonl") as part:
+                part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            with replacing(folder / "evidence.json") as part:
+                part.write_text(json.dumps(reasons), encoding="utf-8")
         except OSError as error:
             logger.warning("evidence of %s was not written: %s", event.event_id, error.strerror)
         self._request_clip(event, end_s, folder / "clip.mp4")
@@ -229,10 +232,3 @@ def _lines(moment: _Moment, track_id: int | None = None) -> list[str]:
         for person in moment.people
         if isinstance(person, dict) and track_id in (None, person["track_id"])
     ]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
