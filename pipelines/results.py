@@ -31,7 +31,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ActionSpan:
     """One action of one person; media seconds, score 0..1."""
 
     action: str
@@ -42,13 +42,13 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackTimeline:
+class PersonTimeline:
     """One person from first to last sight, and what was done, in order of time."""
 
     track_id: int
     start_s: float
     end_s: float
-    actions: tuple[Segment, ...] = ()
+    actions: tuple[ActionSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Summary:
 
     header: Header
     duration_s: float
-    tracks: tuple[TrackTimeline, ...]
+    tracks: tuple[PersonTimeline, ...]
     stats: RunStats
 
 
@@ -175,7 +175,7 @@ def summary_object(summary: Summary) -> JsonObject:
     }
 
 
-def _track(track: TrackTimeline) -> JsonObject:
+def _track(track: PersonTimeline) -> JsonObject:
     return {
         "track_id": track.track_id,
         "start_s": _seconds(track.start_s),

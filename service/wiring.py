@@ -20,7 +20,7 @@ from service.events.ingest import EventIngest
 from service.live.hub import Hub
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
-from service.sinks.jsonl import JsonlSink
+from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
@@ -169,7 +169,7 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
         sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
-        found.append(FixedSink("file", JsonlSink(Path(settings.events_file))))
+        found.append(FixedSink("file", EventsFileSink(Path(settings.events_file))))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.database import Database, now
 from service.errors import NotFound
 from service.events import store
-from service.events.schemas import EventPatch, FeedbackCreate, Segment, TrackRead, TrackTimeline
+from service.events.schemas import EventPatch, FeedbackCreate, TimelineSegment, TrackRead, TrackTimeline
 from service.events.store import EventRow, Filter
 
 _SEGMENTS_MAX = 10_000
@@ -97,8 +97,8 @@ class EventControl:
             return [row.event.event_id for row in store.forget(connection, older_than, keep_rows)]
 
 
-def _segment(row: EventRow) -> Segment:
-    return Segment(
+def _segment(row: EventRow) -> TimelineSegment:
+    return TimelineSegment(
         event_id=row.event.event_id, action=row.event.action, state=row.event.state, start_time=row.start_time,
         end_time=row.end_time, duration_s=row.duration_s, score=row.event.score,
     )  # fmt: skip

@@ -107,8 +107,11 @@ class TrackRead(BaseModel):
     reason: str | None = Field(description="left, lost or merged; null while the track lives.")
 
 
-class Segment(BaseModel):
+class TimelineSegment(BaseModel):
     """One stretch of one action."""
+
+    model_config = ConfigDict(title="Segment")
+    __qualname__ = "Segment"  # its name in the OpenAPI document, which clients' generators know
 
     event_id: str
     action: str
@@ -123,5 +126,5 @@ class TrackTimeline(BaseModel):
     """How long each action of a person lasted."""
 
     track: TrackRead
-    segments: list[Segment] = Field(description="In the order of their starts.")
+    segments: list[TimelineSegment] = Field(description="In the order of their starts.")
     totals_s: dict[str, float] = Field(description="Action → seconds.")

@@ -10,8 +10,8 @@ from typing import TextIO
 from pipelines.results import (
     Header,
     JsonObject,
+    PersonTimeline,
     Summary,
-    TrackTimeline,
     action_object,
     frame_object,
     header_object,
@@ -125,7 +125,7 @@ class CsvSink(_TextSink):
         self._finish()
 
 
-def csv_rows(track: TrackTimeline) -> list[tuple[object, ...]]:
+def csv_rows(track: PersonTimeline) -> list[tuple[object, ...]]:
     """The rows of one person, in the order of CSV_COLUMNS."""
     return [
         (

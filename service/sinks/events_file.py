@@ -7,7 +7,7 @@ from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
 
-class JsonlSink:
+class EventsFileSink:
     """Keeps `path` and one predecessor `path.1`.
 
     bytes_max: size at which the file is turned over, bytes.
