@@ -9,7 +9,7 @@ from pipelines.event_json import FILE, event_object
 from pipelines.types import ActionState, Event, EventState, FrameResult, Poses, TrackEnd
 
 VERSION = 1
-"""Of the object shapes; goes up when a reader of the old ones would misread the new ones."""
+"""Version of the object shapes; raised when a reader of the old ones would misread the new ones."""
 
 JsonObject = dict[str, object]
 
@@ -43,7 +43,7 @@ class ActionSpan:
 
 @dataclass(frozen=True, slots=True)
 class PersonTimeline:
-    """One person from first to last sight, and what was done, in order of time."""
+    """One person from first to last sighting, and what they did, in order of time."""
 
     track_id: int
     start_s: float
@@ -53,7 +53,7 @@ class PersonTimeline:
 
 @dataclass(frozen=True, slots=True)
 class RunStats:
-    """What an analysis cost.
+    """What an analysis took.
 
     frames: pictures read, each with a result. analysed: those that went through the networks; joints in the others are
     interpolated. fps: frames per second of wall time. stage_ms: mean milliseconds per analysed frame and stage.

@@ -1,4 +1,4 @@
-"""Joins the streams' and the events' slices: what a stream's worker reports becomes stored and announced events."""
+"""Joins the slices of streams and events: what a stream's worker reports is stored and announced."""
 
 import threading
 from collections.abc import Callable
@@ -16,9 +16,9 @@ _TRACK_STEP = 1000
 
 
 class StreamEvents:
-    """Keeps each stream's zones and rules ready; rules remember their cooldowns, so they live as long as the stream.
+    """Keeps each stream's zones and rules at hand; rules remember cooldowns, so they live as long as the stream.
 
-    forget_evidence: removes what was kept of an event.  forget_pictures: removes what was kept of a stream.
+    forget_evidence: removes the evidence of an event.  forget_pictures: removes the pictures of a stream.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class StreamEvents:
         self._origins: dict[str, Origin] = {}
 
     def take(self, row: StreamRow, fact: StreamFact) -> None:
-        """Store and announce a fact of an action, a track or a clip."""
+        """Store and announce what a worker says of an action, a track or a clip."""
         match fact:
             case ActionReport():
                 self._ingest.take(self._origin(row), fact)
@@ -41,7 +41,7 @@ class StreamEvents:
                 self._ingest.take_track(row.stream_id, fact)
             case ClipReport():
                 if not self._ingest.take_clip(fact):
-                    # Nobody was told of the event, it lay in an excluded zone: nothing of it may stay.
+                    # The event lay in an excluded zone and was never announced: nothing of it may be kept.
                     self._forget_evidence(fact.event_id)
             case StateChanged():
                 raise AssertionError(f"{row.stream_id}: a change of state is the dispatcher's, not an event's")
@@ -55,19 +55,19 @@ class StreamEvents:
         self._ingest.close_all()
 
     def first_track_id(self, stream_id: str) -> int:
-        """The next thousand: a lost worker may have shown numbers that it had no time to report."""
+        """The first number of the next thousand: a lost worker may have used numbers that it never reported."""
         last = self._events.last_track_id(stream_id)
         return 1 if last == 0 else (last // _TRACK_STEP + 1) * _TRACK_STEP + 1
 
     def changed(self, row: StreamRow) -> None:
-        """Take new zones, rules and tags; cooldowns begin anew where the rules are others."""
+        """Take new zones, rules and tags; cooldowns start anew if the rules have changed."""
         with self._lock:
             known = self._origins.get(row.stream_id)
             fresh = _origin(row)
             self._origins[row.stream_id] = fresh if known is None else _remembering(known, fresh)
 
     def removed(self, stream_id: str) -> None:
-        """Forget a stream, and its pictures."""
+        """Forget a stream and its pictures."""
         with self._lock:
             self._origins.pop(stream_id, None)
         self._forget_pictures(stream_id)
@@ -88,7 +88,7 @@ def _origin(row: StreamRow) -> Origin:
 
 
 def _remembering(known: Origin, fresh: Origin) -> Origin:
-    """The fresh settings, with the memory of rules that are the same as before."""
+    """The new settings; unchanged rules keep their memory."""
     is_same = known.rules is not None and fresh.rules is not None and known.rules.rules == fresh.rules.rules
     return replace(fresh, rules=known.rules) if is_same else fresh
 

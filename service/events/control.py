@@ -1,4 +1,4 @@
-"""What people do with events: look at them, list them, acknowledge them, and say what they think of them."""
+"""What users do with events: list them, look at them, acknowledge them, and judge them."""
 
 import datetime as dt
 import secrets
@@ -22,7 +22,7 @@ class EventControl:
         self._database = database
 
     def page(self, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int) -> list[EventRow]:
-        """At most `limit` events, the newest start first."""
+        """At most `limit` events, by start time, the newest first."""
         with self._database.read() as connection:
             return store.page(connection, wanted, before, limit)
 
@@ -48,7 +48,7 @@ class EventControl:
         return row
 
     def add_feedback(self, event_id: str, opinion: FeedbackCreate) -> str:
-        """Keep what a person says; returns its id; raises NotFound."""
+        """Store a user's opinion and return its id; raises NotFound."""
         self.require(event_id)
         feedback_id = f"fb_{secrets.token_hex(8)}"
         with self._database.write() as connection:
@@ -58,7 +58,7 @@ class EventControl:
         return feedback_id
 
     def feedback(self, event_id: str) -> list[sa.RowMapping]:
-        """What people said of an event, the oldest first; raises NotFound."""
+        """Users' opinions of an event, the oldest first; raises NotFound."""
         self.require(event_id)
         with self._database.read() as connection:
             return store.iter_feedback(connection, event_id)
@@ -87,12 +87,12 @@ class EventControl:
         return TrackTimeline(track=track, segments=[_segment(row) for row in kept], totals_s=totals)
 
     def last_track_id(self, stream_id: str) -> int:
-        """The highest number given to a person of a stream."""
+        """The highest track number of a stream; 0 when it has had none."""
         with self._database.read() as connection:
             return store.last_track_id(connection, stream_id)
 
     def forget(self, older_than: dt.datetime, keep_rows: int) -> list[str]:
-        """Remove old events; returns their ids."""
+        """Remove old events and return their ids."""
         with self._database.write() as connection:
             return [row.event.event_id for row in store.forget(connection, older_than, keep_rows)]
 

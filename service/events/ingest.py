@@ -1,4 +1,4 @@
-"""Turns what workers report into stored and announced events: both in one transaction, stored first, then told."""
+"""Turns what workers report into events: stored in one transaction, and announced once that is committed."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ _RANK: Mapping[EventState, int] = {"provisional": 0, "confirmed": 1, "ended": 2,
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where events come from, and what its owner wants of them.
+    """Where events come from, and what the owner of the source wants to know about them.
 
-    rules: None means that every event is told at its action's own severity.
+    rules: None means that every event is announced with its action's own severity.
     """
 
     stream_id: str | None = None
@@ -35,9 +35,9 @@ class Origin:
 
 
 class EventIngest:
-    """Where facts come in; what is known already is neither stored nor told again.
+    """Takes facts in; what is known already is neither stored nor announced again.
 
-    severity_of: how urgent an action is by itself.
+    severity_of: how urgent an action is in itself.
     """
 
     def __init__(self, database: Database, log: EventLog, severity_of: Callable[[str], Severity]) -> None:
@@ -46,10 +46,9 @@ class EventIngest:
         self._severity_of = severity_of
 
     def take(self, origin: Origin, report: ActionReport) -> EventRow | None:
-        """Store and announce a change of an event; None when it is known already, or nobody shall know of it.
+        """Store and announce a change of an event; None if it is known already or lies in an excluded zone.
 
-        Whatever is lost on the way, an event is announced as started before it is updated or ended, and as started
-        once.
+        Even if reports are lost on the way, an event is announced as started exactly once, before any update or end.
         """
         with self._log.transaction() as transaction:
             known = store.get(transaction.connection, report.event.event_id)
@@ -64,7 +63,7 @@ class EventIngest:
             return row
 
     def take_track(self, stream_id: str, change: TrackStarted | TrackEnded) -> None:
-        """Store and announce that a person was found or is gone; known news are not told again."""
+        """Store and announce that a person was found or is gone, unless that is known already."""
         track_id, at = change.track_id, change.time
         data: dict[str, JsonValue] = {"track_id": track_id}
         with self._log.transaction() as transaction:
@@ -81,7 +80,7 @@ class EventIngest:
             transaction.announce(Message(change.name, data, stream_id=stream_id, time=at))
 
     def take_clip(self, report: ClipReport) -> bool:
-        """The evidence of an event is ready, or never will be; announced once. False when there is no such event."""
+        """Store and announce, once, that evidence is ready or never will be; False if there is no such event."""
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, report.event_id)
             if row is None:
@@ -96,9 +95,9 @@ class EventIngest:
         return True
 
     def close_stream(self, stream_id: str) -> int:
-        """End what a worker left open when it died or was stopped; returns how many events that were.
+        """End what a worker left open when it died or was stopped; returns the number of events.
 
-        Evidence that it had promised and not delivered will not come.
+        Evidence that it promised and has not delivered is marked as failed.
         """
         with self._log.transaction() as transaction:
             left = store.iter_open(transaction.connection, stream_id)
@@ -112,7 +111,7 @@ class EventIngest:
         return len(left)
 
     def close_all(self) -> int:
-        """End what an earlier server left open, in every stream that ever was; returns how many events that were."""
+        """End what an earlier server left open, also in removed streams; returns the number of events."""
         with self._database.read() as connection:
             streams = store.streams_left_open(connection)
         return sum(self.close_stream(stream_id) for stream_id in streams)
@@ -121,7 +120,7 @@ class EventIngest:
         event, zones = report.event, tuple(known.zones) if known else ()
         if event.box is not None:
             place = locate(origin.zones, event.box, report.frame_size)
-            # An event that was told keeps being told: somebody waits for its end.
+            # Once announced, an event is followed to its end: somebody waits for it.
             if place.is_excluded and known is None:
                 return None
             zones = tuple(dict.fromkeys((*zones, *place.zones)))
@@ -139,7 +138,7 @@ class EventIngest:
     def _weigh(
         self, origin: Origin, event: Event, zones: tuple[str, ...], known: EventRow | None
     ) -> tuple[Severity, tuple[str, ...]]:
-        """How urgent an event is, and the rules that it met so far."""
+        """How urgent an event is, and the rules that it has met so far."""
         severity = known.severity if known else self._severity_of(event.action)
         told = tuple(known.rules) if known else ()
         if origin.rules is None or origin.stream_id is None or event.state in ("provisional", "retracted"):
@@ -157,7 +156,7 @@ class EventIngest:
 
 
 def _announcements(report: ActionReport, row: EventRow, known: EventRow | None) -> list[tuple[str, EventRow]]:
-    """What to tell, in order: a start that was lost or hidden by an excluded zone is told before what follows it."""
+    """What to announce, in order: a start that was lost, or hidden by an excluded zone, comes first."""
     has_started = known is not None and known.event.state == "confirmed"
     if report.name == "action.updated" and not has_started:
         return [("action.started", row)]
@@ -177,7 +176,7 @@ def _settle_clip(
 
 
 def _is_old(known: Event, report: ActionReport) -> bool:
-    """Whether a report says nothing new: workers send again what was not acknowledged in time."""
+    """Whether a report says nothing new: workers resend what was not acknowledged in time."""
     if _RANK[known.state] > _RANK[report.event.state]:
         return True
     if report.name == "action.updated":
@@ -186,7 +185,7 @@ def _is_old(known: Event, report: ActionReport) -> bool:
 
 
 def _merged(known: Event, event: Event) -> Event:
-    """What is known of an event, with what is new: its highest score, its last box."""
+    """The newest report of an event with what must be kept of earlier ones, such as the highest score."""
     # An end is dated back to the last evidence; until then the event has lasted to the newest picture.
     end_s = event.end_s if event.state == "ended" else max(known.end_s, event.end_s)
     return replace(

@@ -85,7 +85,7 @@ def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> 
 
 @router.get("/events/{event_id}/clip", dependencies=[Viewer], response_class=FileResponse)
 def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
-    """The camera's own pictures around the event, not encoded again (mp4)."""
+    """The camera's own pictures around the event, not re-encoded (MP4)."""
     row = control.require(event_id)
     path = evidence.clip(event_id)
     if not path.is_file():
@@ -105,7 +105,7 @@ def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep)
 
 @router.get("/events/{event_id}/feedback", dependencies=[Viewer])
 def list_feedback(event_id: str, control: EventControlDep) -> FeedbackList:
-    """What people said of an event."""
+    """Users' opinions of an event."""
     rows = control.feedback(event_id)
     return FeedbackList(items=[FeedbackRead.model_validate(dict(row)) for row in rows])
 

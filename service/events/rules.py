@@ -1,4 +1,4 @@
-"""Which events somebody is told of: rules per stream, with a cooldown per stream, track and action."""
+"""Rules that decide which events raise a notification, with a cooldown per stream, track and action."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _COOLDOWNS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When to tell.
+    """When to notify.
 
     actions, zones: any of these; None means every one.
     min_duration_s: seconds that the action has lasted.
@@ -32,7 +32,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """What rules look at: one event of a stream as it is now, and the zones that its person was in."""
+    """What rules are applied to: one event of a stream as it stands now, and the zones that the person was in."""
 
     event: Event
     stream_id: str
@@ -40,7 +40,7 @@ class Occurrence:
 
 
 def matches(rule: Rule, occurrence: Occurrence) -> bool:
-    """Whether an occurrence is what a rule asks for, cooldown aside."""
+    """Whether an occurrence meets a rule, cooldown aside."""
     event = occurrence.event
     if rule.actions is not None and event.action not in rule.actions:
         return False
@@ -52,7 +52,7 @@ def matches(rule: Rule, occurrence: Occurrence) -> bool:
 
 
 class RuleBook:
-    """The rules of one stream, with their memory of what they have told."""
+    """The rules of one stream, and what each has matched recently."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
@@ -65,7 +65,7 @@ class RuleBook:
         return self._rules
 
     def judge(self, occurrence: Occurrence) -> tuple[Rule, ...]:
-        """The rules that an occurrence meets, those in their cooldown left out.
+        """The rules that an occurrence meets, except those in their cooldown.
 
         An event that met a rule once keeps meeting it: its later updates are not new alarms and not silenced either.
         """

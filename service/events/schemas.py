@@ -15,7 +15,7 @@ Verdict = Literal["correct", "wrong", "unsure"]
 if TYPE_CHECKING:
     _EventFields = BaseModel
 else:
-    # Made of the fields of Event, so that one that is added there is shown without a word here.
+    # Made from the fields of Event, so that a field added there is shown without a change here.
     _EventFields = create_model("_EventFields", **{name: (kind, ...) for name, kind in get_type_hints(Event).items()})
 
 
@@ -61,7 +61,7 @@ class EventPage(BaseModel):
 
 
 class EventPatch(BaseModel):
-    """What a person may change about an event."""
+    """What a user may change about an event."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class EventPatch(BaseModel):
 
 
 class FeedbackCreate(BaseModel):
-    """What a person says of an event: the raw material of a better model."""
+    """A user's opinion of an event: the raw material of a better model."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -19,7 +19,7 @@ OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
 
 
 def _event_columns() -> Iterator["sa.Column[object]"]:
-    """A column for each field of `Event`: one that is added there needs a migration, and nothing here."""
+    """A column for each field of `Event`: a field added there needs a migration, and no change here."""
     usual = {int: sa.BigInteger, float: sa.Float}
     special = {
         "event_id": sa.Column("event_id", sa.String(128), primary_key=True),
@@ -147,7 +147,7 @@ def _row(row: sa.RowMapping) -> EventRow:
 def page(
     connection: sa.Connection, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int
 ) -> list[EventRow]:
-    """At most `limit` events, the newest start first, before a (start, id)."""
+    """At most `limit` events before a (start, id), the newest start first."""
     query = sa.select(events).order_by(events.c.start_time.desc(), events.c.event_id.desc()).where(*_conditions(wanted))
     if before is not None:
         start_time, event_id = before
@@ -200,13 +200,13 @@ def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
 
 
 def iter_promised(connection: sa.Connection, stream_id: str) -> list[EventRow]:
-    """The events of a stream whose evidence is announced and not there yet."""
+    """The events of a stream whose evidence is promised and not there yet."""
     query = sa.select(events).where(events.c.stream_id == stream_id, events.c.clip_state == "pending")
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
 def streams_left_open(connection: sa.Connection) -> list[str]:
-    """Every stream, there or removed, with events, tracks or evidence that nobody ended."""
+    """Every stream, existing or removed, that has events, tracks or evidence left open."""
     is_left = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
     of_events = sa.select(events.c.stream_id).where(is_left, events.c.stream_id.is_not(None))
     of_tracks = sa.select(tracks.c.stream_id).where(tracks.c.end_time.is_(None))
@@ -214,7 +214,7 @@ def streams_left_open(connection: sa.Connection) -> list[str]:
 
 
 def start_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime) -> None:
-    """A person was found; harmless when that is known."""
+    """A person was found; does nothing if that is known."""
     if get_track(connection, stream_id, track_id) is None:
         connection.execute(sa.insert(tracks).values(stream_id=stream_id, track_id=track_id, start_time=at))
 
@@ -227,7 +227,7 @@ def end_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.d
 
 
 def end_tracks(connection: sa.Connection, stream_id: str, at: dt.datetime, reason: str) -> list[int]:
-    """Close the tracks that a lost worker left open; returns them."""
+    """Close the tracks that a lost worker left open, and return their numbers."""
     chosen = sa.and_(tracks.c.stream_id == stream_id, tracks.c.end_time.is_(None))
     found = list(connection.execute(sa.select(tracks.c.track_id).where(chosen)).scalars())
     connection.execute(sa.update(tracks).where(chosen).values(end_time=at, reason=reason))
@@ -241,7 +241,7 @@ def get_track(connection: sa.Connection, stream_id: str, track_id: int) -> sa.Ro
 
 
 def last_track_id(connection: sa.Connection, stream_id: str) -> int:
-    """The highest number given in a stream; 0 when there is none."""
+    """The highest track number of a stream; 0 if there is none."""
     query = sa.select(sa.func.max(tracks.c.track_id)).where(tracks.c.stream_id == stream_id)
     return int(connection.execute(query).scalar() or 0)
 
@@ -249,7 +249,7 @@ def last_track_id(connection: sa.Connection, stream_id: str) -> int:
 def add_feedback(
     connection: sa.Connection, feedback_id: str, event_id: str, verdict: str, action: str | None, comment: str
 ) -> None:
-    """Keep what a person says of an event."""
+    """Store a user's opinion of an event."""
     connection.execute(
         sa.insert(feedback).values(
             feedback_id=feedback_id,
@@ -263,13 +263,13 @@ def add_feedback(
 
 
 def iter_feedback(connection: sa.Connection, event_id: str) -> list[sa.RowMapping]:
-    """What people said of an event, the oldest first."""
+    """Users' opinions of an event, the oldest first."""
     query = sa.select(feedback).where(feedback.c.event_id == event_id).order_by(feedback.c.created_at)
     return list(connection.execute(query).mappings())
 
 
 def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[EventRow]:
-    """Remove ended events that are too old or too many, and their feedback; returns them for their evidence."""
+    """Remove ended events that are too old or too many, with their feedback; returns them."""
     ended = sa.not_(events.c.state.in_(OPEN))
     newest = sa.select(events.c.event_id).order_by(events.c.start_time.desc()).limit(keep_rows)
     chosen = sa.and_(ended, sa.or_(events.c.start_time < older_than, events.c.event_id.not_in(newest)))

@@ -1,4 +1,4 @@
-"""Keeps why an event was announced: its clip, the skeletons and the window scores around it, and the thresholds."""
+"""Keeps the evidence of events: the clip, the skeletons and window scores around it, and the thresholds."""
 
 import json
 import logging
@@ -51,7 +51,7 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """An event to be written down when either time has come.
+    """An event to be written to disk as soon as either time has come.
 
     end_s: media second up to which it is.  media_s: of the last picture that it needs.  wall_s: monotonic.
     """
@@ -63,13 +63,13 @@ class _Due:
 
 
 def has_evidence(contract: ActionContract, recording: Recording, action: str) -> bool:
-    """Whether a stream keeps evidence of an action: the one place where that is decided; reports of events carry it."""
+    """Whether a stream keeps evidence of an action. Decided here alone; every report of an event carries the answer."""
     rule = contract.actions.get(action)
     return recording.enabled and is_at_least(rule.severity if rule else "info", recording.min_severity)
 
 
 class EvidenceKeeper:
-    """Remembers the last seconds of one stream, and writes them down for each event whose report says so."""
+    """Remembers the last seconds of one stream, and writes them to disk for each event whose report says so."""
 
     def __init__(
         self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter,
@@ -93,13 +93,13 @@ class EvidenceKeeper:
         ) if has_clips else None  # fmt: skip
 
     def start(self) -> None:
-        """Begin to write clips."""
+        """Start writing clips."""
         if self._writer is not None:
             self._writer.start()
 
     @property
     def packets(self) -> PacketSink | None:
-        """Where the reader puts compressed pictures; None when no clip is wanted."""
+        """Where the reader puts compressed pictures; None when no clips are kept."""
         return self._ring
 
     def add(self, result: FrameResult, report: FrameReport) -> None:
@@ -124,7 +124,7 @@ class EvidenceKeeper:
                 self._cut_short.discard(event.event_id)
 
     def tick(self, last_s: float | None) -> None:
-        """Settle events that go on for too long, and write down what is complete."""
+        """Cut events that go on for too long, and write what is complete."""
         if last_s is None or not self._is_on:
             return
         for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
@@ -142,7 +142,7 @@ class EvidenceKeeper:
         return [line for moment in self._moments for line in _lines(moment, track_id)]
 
     def close(self) -> None:
-        """Write down what is there; nothing waits for seconds that will not come."""
+        """Write what there is, without waiting for pictures that will not come."""
         for event in self._open.values():
             self._settle(event, max(event.end_s, event.start_s))
         self._open.clear()
@@ -170,7 +170,7 @@ class EvidenceKeeper:
         }
 
     def _settle(self, event: Event, end_s: float) -> None:
-        """Write it down once its last second was seen, or when it will not be: a camera may be gone."""
+        """Have it written once its last second has been seen, or after a grace period: the camera may be gone."""
         post_roll_s = self._plan.recording.post_roll_s
         self._due.append(_Due(event, end_s, end_s + post_roll_s, self._clock() + post_roll_s + _GRACE_S))
 
@@ -181,7 +181,7 @@ class EvidenceKeeper:
         try:
             self._reporter.deliver(ClipReport(clip.clip_id, state, asked_s, covered_s, clip.reason))
         except TimeoutError as error:
-            logger.warning("clip of %s was not announced: %s", clip.clip_id, error)
+            logger.warning("the clip of %s could not be announced: %s", clip.clip_id, error)
 
     def _write(self, event: Event, end_s: float) -> None:
         recording, rule = self._plan.recording, self._contract.actions.get(event.action)
@@ -204,11 +204,11 @@ class EvidenceKeeper:
             with replacing(folder / "evidence.json") as part:
                 part.write_text(json.dumps(reasons), encoding="utf-8")
         except OSError as error:
-            logger.warning("evidence of %s was not written: %s", event.event_id, error.strerror)
+            logger.warning("the evidence of %s could not be written: %s", event.event_id, error.strerror)
         self._request_clip(event, end_s, folder / "clip.mp4")
 
     def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
-        """After the rest is written: whoever hears of the clip finds everything."""
+        """Comes last, so that whoever is told of the clip finds everything else in place."""
         if self._ring is None or self._writer is None:
             self._reporter.deliver(ClipReport(event.event_id, "failed", reason="no_pictures"))
             return
@@ -221,7 +221,7 @@ class EvidenceKeeper:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            logger.warning("evidence of %s has no folder: %s", event_id, error.strerror)
+            logger.warning("the folder for the evidence of %s could not be created: %s", event_id, error.strerror)
         return folder
 
 

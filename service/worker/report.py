@@ -1,4 +1,4 @@
-"""What a stream's worker says: facts of actions and tracks, frames for the page, figures of how it goes."""
+"""What a stream's worker reports: events and tracks, frames for the page, and figures on how it is doing."""
 
 import datetime as dt
 import time
@@ -24,7 +24,7 @@ _DECIDE = ("window", "events")
 
 @dataclass(slots=True)
 class LiveFigures:
-    """What happened since the stream began; the last minute or so for rates and latencies."""
+    """Counts since the stream began; rates and latencies cover roughly the last minute."""
 
     frames: int = 0
     tracks: set[int] = field(default_factory=set)
@@ -35,7 +35,7 @@ class LiveFigures:
     times_s: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
 
     def percentile(self, share: float) -> float | None:
-        """A latency, milliseconds; None before the first frame."""
+        """A latency in milliseconds; None before the first frame."""
         if not self.latencies_ms:
             return None
         ordered = sorted(self.latencies_ms)
@@ -49,7 +49,7 @@ class LiveFigures:
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What was told of one frame.
+    """What was reported of one frame.
 
     actions: the events that changed, in the order in which they did.
     people: everyone in the frame, as clients see them.
@@ -60,7 +60,7 @@ class FrameReport:
 
 
 class Reporter:
-    """Tells the supervisor of one stream; the numbers of tracks go on where an earlier worker stopped.
+    """Reports one stream to the supervisor; track numbers continue where an earlier worker stopped.
 
     has_evidence: whether evidence is kept of an action, by its name.
     clock: monotonic seconds, the one that stamps frames.  wall: seconds since 1970.
@@ -83,7 +83,7 @@ class Reporter:
         self.figures = LiveFigures()
 
     def frame(self, result: FrameResult, began_s: float) -> FrameReport:
-        """Tell of a frame and of everything that changed with it."""
+        """Report a frame and everything that changed with it."""
         now_s = self._clock()
         arrived_s = result.frame.wall_s if result.frame.wall_s is not None else began_s
         self._epoch_s = self._wall() - (now_s - arrived_s) - result.frame.time_s
@@ -104,18 +104,18 @@ class Reporter:
         return FrameReport(actions, people)
 
     def finish(self, events: tuple[Event, ...]) -> None:
-        """Tell what the end of the stream closed."""
+        """Report what the end of the stream closed."""
         for event in events:
             self._action(event, None, {})
         self._lose_tracks()
         self.flush()
 
     def state(self, state: WatchState, code: str | None, message: str | None) -> None:
-        """Tell that the source's state changed."""
+        """Report that the source's state changed."""
         self.deliver(StateChanged(state, code, message, self.figures.last_frame_s))
 
     def deliver(self, fact: StreamFact) -> None:
-        """Tell something that must not be lost; raises TimeoutError when nobody takes it."""
+        """Report something that must not be lost; raises TimeoutError when nobody accepts it."""
         task = self._task
         self._channel.deliver(lambda delivery_id: Fact(delivery_id, task.task_id, task.generation, fact))
 
@@ -132,13 +132,13 @@ class Reporter:
         return self._first_track_id + number - 1
 
     def silence(self, events: tuple[Event, ...]) -> FrameReport:
-        """Tell what ended because no pictures come any more; the stream goes on."""
+        """Report what ended because no more pictures arrive; the stream goes on."""
         actions = tuple(self._action(event, None, {}) for event in events)
         self._lose_tracks()
         return FrameReport(actions, [])
 
     def measure(self, metric: str, change: Change, value: float, **labels: str) -> None:
-        """Count something; it is told with the next `flush`."""
+        """Record a measurement; the next `flush` sends it."""
         values = self._counted.setdefault((metric, change, tuple(labels.items())), [])
         if change == "observe":
             values.append(value)
@@ -146,7 +146,7 @@ class Reporter:
             values[:] = [value + sum(values) if change == "add" else value]
 
     def flush(self) -> None:
-        """Pass on what was counted: once a second, because many streams times many stages times frames is much."""
+        """Send what was recorded; once a second, because a message per frame, stage and stream would be too many."""
         counted, self._counted = self._counted, {}
         for (metric, change, labels), values in counted.items():
             self._channel.measure(Sample(metric, change, tuple(values), dict(labels)))
@@ -209,7 +209,7 @@ class Reporter:
 
 
 def _latency(result: FrameResult, arrived_s: float, began_s: float, now_s: float) -> dict[str, float]:
-    """Where the time went, milliseconds; `decode` is before the frame's arrival is stamped and not known here."""
+    """Where the time went, in milliseconds; decoding happens before a frame is stamped, so it is not known here."""
     decide = sum(result.latency_ms.get(stage, 0.0) for stage in _DECIDE)
     whole = sum(result.latency_ms.values())
     return {

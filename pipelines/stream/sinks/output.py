@@ -14,15 +14,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn what the system says of writing to `path` into DiskFull or SinkError; a closed pipe passes."""
+    """Turn system errors while writing to `path` into DiskFull or SinkError; a closed pipe is let through."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(f"{path}: no space left on the device, found {_free(path)} bytes free") from error
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise DiskFull(f"{path}: the disk is full, {_free(path)} bytes are free") from error
+        raise SinkError(f"{path}: could not be written: {error.strerror or error}") from error
 
 
 class OutputFile:
@@ -38,7 +38,7 @@ class OutputFile:
     def open(self) -> Path:
         """Where to write to. Raises SinkError when the folder is missing or closed."""
         if self.path.is_dir():
-            raise SinkError(f"{self.path}: is a folder, a file name is expected")
+            raise SinkError(f"{self.path}: expected a file name, found a folder")
         if self.path.exists() and not self.path.is_file():
             return self.path
         with told(self.path):

@@ -66,7 +66,7 @@ class _TextSink:
             self._output.commit()
 
     def _discard(self, file: TextIO) -> None:
-        """Close without caring for what is still buffered: on a full disk flushing it fails again."""
+        """Close without flushing errors: on a full disk the flush fails again."""
         try:
             file.close()
         except OSError:
@@ -74,7 +74,7 @@ class _TextSink:
 
 
 class JsonlSink(_TextSink):
-    """One JSON object per line: the source, every frame, every change of an event, at last the summary."""
+    """One JSON object per line: the source, every frame, every change of an event, and finally the summary."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
