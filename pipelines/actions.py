@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.runtime.action import NONE_LABEL
+from models.severity import Severity
 from pipelines.errors import ConfigInvalid
 
 _TABLE = Path(__file__).with_name("actions.toml")
@@ -24,7 +24,7 @@ class Action(_Part):
     """One label; actions.toml says what each field is for."""
 
     colour: str = Field(pattern=_COLOUR)
-    severity: Literal["info", "warning", "alarm"]
+    severity: Severity
     min_duration_s: float = Field(ge=0)
     merge_gap_s: float = Field(ge=0)
     precision: float = Field(ge=0, le=1)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipelines.event_json import FILE, event_object
 from pipelines.types import ActionState, Event, EventState, FrameResult, Poses, TrackEnd
 
 VERSION = 1
-"""Of the object shapes; goes up when a reader of the old ones would misread the new ones."""
+"""Version of the object shapes; raised when a reader of the old ones would misread the new ones."""
 
 JsonObject = dict[str, object]
 
@@ -31,7 +32,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ActionSpan:
     """One action of one person; media seconds, score 0..1."""
 
     action: str
@@ -42,18 +43,18 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackTimeline:
-    """One person from first to last sight, and what was done, in order of time."""
+class PersonTimeline:
+    """One person from first to last sighting, and what they did, in order of time."""
 
     track_id: int
     start_s: float
     end_s: float
-    actions: tuple[Segment, ...] = ()
+    actions: tuple[ActionSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunStats:
-    """What an analysis cost.
+    """What an analysis took.
 
     frames: pictures read, each with a result. analysed: those that went through the networks; joints in the others are
     interpolated. fps: frames per second of wall time. stage_ms: mean milliseconds per analysed frame and stage.
@@ -78,7 +79,7 @@ class Summary:
 
     header: Header
     duration_s: float
-    tracks: tuple[TrackTimeline, ...]
+    tracks: tuple[PersonTimeline, ...]
     stats: RunStats
 
 
@@ -129,20 +130,11 @@ def persons(poses: Poses, states: Sequence[ActionState]) -> list[JsonObject]:
     ]
 
 
-def event_object(event: Event, size_wh: tuple[int, int], media_time_s: float, frame_index: int) -> JsonObject:
+def action_object(event: Event, media_time_s: float, frame_index: int) -> JsonObject:
     """An event as it stood at one frame; a later object with the same `event_id` replaces it."""
-    scale = (*size_wh, *size_wh)
-    box = [round(value / side, 4) for value, side in zip(event.xyxy, scale, strict=True)] if event.xyxy else None
     return {
         "type": "action",
-        "event_id": event.event_id,
-        "track_id": event.track_id,
-        "action": event.action,
-        "state": event.state,
-        "start_s": _seconds(event.start_s),
-        "end_s": _seconds(event.end_s),
-        "score": round(event.score, 3),
-        "box": box,
+        **event_object(event, FILE),
         "media_time_s": _seconds(media_time_s),
         "frame_index": frame_index,
     }
@@ -184,7 +176,7 @@ def summary_object(summary: Summary) -> JsonObject:
     }
 
 
-def _track(track: TrackTimeline) -> JsonObject:
+def _track(track: PersonTimeline) -> JsonObject:
     return {
         "track_id": track.track_id,
         "start_s": _seconds(track.start_s),

@@ -212,11 +212,13 @@ class ActionState:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One action of one person, from onset to offset.
+    """One action of one person, from onset to offset: the schema of all that is said of events anywhere.
 
     event_id: stable across restarts: derived from the source, the track and the onset, never random per run.
     start_s, end_s: media seconds; end_s is the latest time seen so far until `state` is `ended`.
     score: the highest smoothed probability so far, 0..1.
+    box: the person when the event last changed: left, top, right, bottom as shares of the frame, 0..1; None where
+         nobody was seen.
     """
 
     event_id: str
@@ -226,7 +228,7 @@ class Event:
     start_s: float
     end_s: float
     score: float
-    xyxy: tuple[float, float, float, float] | None = None
+    box: tuple[float, float, float, float] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,93 +1,76 @@
-"""Joins the streams' and the events' slices: what a stream's worker reports becomes stored and announced events."""
+"""Joins the slices of streams and events: what a stream's worker reports is stored and announced."""
 
-import datetime as dt
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
 
-from pydantic import ValidationError
-
-from service.database import now
-from service.events.control import ActionFact, EventControl, Origin
+from service.events.control import EventControl
+from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
-from service.events.store import ClipState
 from service.events.zones import Zone
-from service.protocol.messages import Fact
+from service.protocol.facts import ActionReport, ClipReport, StateChanged, StreamFact, TrackEnded, TrackStarted
 from service.protocol.stream_config import RuleSpec, StreamConfig, ZoneSpec
 from service.streams.store import StreamRow
 
-_ACTIONS: dict[str, ActionFact] = {name: name for name in get_args(ActionFact)}
 _TRACK_STEP = 1000
 
 
 class StreamEvents:
-    """Keeps each stream's zones and rules ready; rules remember their cooldowns, so they live as long as the stream.
+    """Keeps each stream's zones and rules at hand; rules remember cooldowns, so they live as long as the stream.
 
-    forget_evidence: removes what was kept of an event.  forget_pictures: removes what was kept of a stream.
+    forget_evidence: removes the evidence of an event.  forget_pictures: removes the pictures of a stream.
     """
 
     def __init__(
-        self, events: EventControl, forget_evidence: Callable[[str], None], forget_pictures: Callable[[str], None]
-    ) -> None:
+        self, ingest: EventIngest, events: EventControl, forget_evidence: Callable[[str], None],
+        forget_pictures: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._ingest = ingest
         self._events = events
         self._forget_evidence = forget_evidence
         self._forget_pictures = forget_pictures
         self._lock = threading.Lock()
         self._origins: dict[str, Origin] = {}
 
-    def take(self, row: StreamRow, fact: Fact) -> None:
-        """Store and announce a fact; a report that is none is the worker's fault and is said so."""
-        try:
-            self._take(row, fact)
-        except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            raise ValueError(f"{fact.name} of {row.stream_id}: {fault['loc']}: {fault['msg']}") from None
+    def take(self, row: StreamRow, fact: StreamFact) -> None:
+        """Store and announce what a worker says of an action, a track or a clip."""
+        match fact:
+            case ActionReport():
+                self._ingest.take(self._origin(row), fact)
+            case TrackStarted() | TrackEnded():
+                self._ingest.take_track(row.stream_id, fact)
+            case ClipReport():
+                if not self._ingest.take_clip(fact):
+                    # The event lay in an excluded zone and was never announced: nothing of it may be kept.
+                    self._forget_evidence(fact.event_id)
+            case StateChanged():
+                raise AssertionError(f"{row.stream_id}: a change of state is the dispatcher's, not an event's")
 
     def close(self, row: StreamRow) -> None:
         """End what a stream left open."""
-        self._events.close_stream(row.stream_id)
+        self._ingest.close_stream(row.stream_id)
 
     def close_all(self) -> None:
         """End what an earlier server left open."""
-        self._events.close_all()
+        self._ingest.close_all()
 
     def first_track_id(self, stream_id: str) -> int:
-        """The next thousand: a lost worker may have shown numbers that it had no time to report."""
+        """The first number of the next thousand: a lost worker may have used numbers that it never reported."""
         last = self._events.last_track_id(stream_id)
         return 1 if last == 0 else (last // _TRACK_STEP + 1) * _TRACK_STEP + 1
 
     def changed(self, row: StreamRow) -> None:
-        """Take new zones, rules and tags; cooldowns begin anew where the rules are others."""
+        """Take new zones, rules and tags; cooldowns start anew if the rules have changed."""
         with self._lock:
             known = self._origins.get(row.stream_id)
             fresh = _origin(row)
             self._origins[row.stream_id] = fresh if known is None else _remembering(known, fresh)
 
     def removed(self, stream_id: str) -> None:
-        """Forget a stream, and its pictures."""
+        """Forget a stream and its pictures."""
         with self._lock:
             self._origins.pop(stream_id, None)
         self._forget_pictures(stream_id)
-
-    def _take(self, row: StreamRow, fact: Fact) -> None:
-        match fact.name:
-            case name if name in _ACTIONS:
-                self._events.take(self._origin(row), _ACTIONS[name], fact.data)
-            case "track.started" | "track.ended":
-                reason = fact.data.get("reason")
-                at = _time(fact.data.get("time"))
-                number = int(str(fact.data["track_id"]))
-                self._events.take_track(row.stream_id, fact.name, number, at, str(reason) if reason else None)
-            case "clip.ready" | "clip.failed":
-                clip = {key: value for key, value in fact.data.items() if key != "event_id"}
-                state: ClipState = "ready" if fact.name == "clip.ready" else "failed"
-                event_id = str(fact.data["event_id"])
-                if not self._events.set_clip(event_id, state, clip):
-                    # Nobody was told of the event, it lay in an excluded zone: nothing of it may stay.
-                    self._forget_evidence(event_id)
-            case _:
-                raise ValueError(f"{fact.name} is no fact of a stream")
 
     def _origin(self, row: StreamRow) -> Origin:
         with self._lock:
@@ -101,12 +84,11 @@ def _origin(row: StreamRow) -> Origin:
     return Origin(
         stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
         rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
-        clips_from=config.recording.min_severity if config.recording.enabled else None,
     )  # fmt: skip
 
 
 def _remembering(known: Origin, fresh: Origin) -> Origin:
-    """The fresh settings, with the memory of rules that are the same as before."""
+    """The new settings; unchanged rules keep their memory."""
     is_same = known.rules is not None and fresh.rules is not None and known.rules.rules == fresh.rules.rules
     return replace(fresh, rules=known.rules) if is_same else fresh
 
@@ -121,7 +103,3 @@ def _rule(spec: RuleSpec) -> Rule:
         None if spec.zones is None else frozenset(spec.zones), spec.min_duration_s, spec.min_score, spec.cooldown_s,
         spec.severity,
     )  # fmt: skip
-
-
-def _time(text: object) -> dt.datetime:
-    return dt.datetime.fromisoformat(text) if isinstance(text, str) else now()

@@ -16,10 +16,11 @@ from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.ingest import EventIngest
 from service.live.hub import Hub
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
-from service.sinks.jsonl import JsonlSink
+from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
@@ -98,11 +99,12 @@ def build_live(base: Foundation) -> LiveServices:
     """Create everything, start nothing."""
     settings = base.settings
     severities = {action.action: action.severity for action in base.library.actions()}
-    events = EventControl(base.database, base.log, lambda action: severities.get(action, "info"))
+    ingest = EventIngest(base.database, base.log, lambda action: severities.get(action, "info"))
+    events = EventControl(base.database)
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
-    witness = StreamEvents(events, evidence.remove, partial(_forget_pictures, folders, previews))
+    witness = StreamEvents(ingest, events, evidence.remove, partial(_forget_pictures, folders, previews))
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, outputs, witness, partial(_task_options, evidence, folders)
@@ -167,7 +169,7 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
         sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
-        found.append(FixedSink("file", JsonlSink(Path(settings.events_file))))
+        found.append(FixedSink("file", EventsFileSink(Path(settings.events_file))))
     return tuple(found)
 
 

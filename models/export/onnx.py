@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.atomic_file import replacing
 from models.errors import ExportMismatch
 
 OPSET = 18
@@ -77,17 +78,13 @@ def export_onnx(
     check = check or Check()
     network.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    try:
-        _write(network, inputs, outputs, partial)
-        difference, scale = compare(check.reference or network, inputs, outputs, partial, check.providers)
+    with replacing(path) as part:
+        _write(network, inputs, outputs, part)
+        difference, scale = compare(check.reference or network, inputs, outputs, part, check.providers)
         if not difference <= check.tolerance * scale:
             raise ExportMismatch(
                 f"{path.name}: ONNX and torch differ by {difference:.2e}, allowed {check.tolerance:.0e} of {scale:.2e}"
             )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     blob = path.read_bytes()
     return Exported(path, OPSET, hashlib.sha256(blob).hexdigest(), len(blob), difference, scale)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.arrays import AnyArray, BoolArray, FloatArray
 from models.errors import ContractMismatch, WeightsCorrupt, WeightsMissing
+from models.severity import Severity
 from models.skeleton.features import require_features
 from models.skeleton.layouts import require_layout
 
@@ -38,7 +39,7 @@ class ActionRule(_Part):
     min_duration_s: float = Field(ge=0, description="Seconds above the thresholds before it is confirmed.")
     merge_gap_s: float = Field(ge=0, description="Longest pause in seconds inside one event.")
     quality: Literal["solid", "experimental"] = Field(description="How well it is known, by measurement.")
-    severity: Literal["info", "warning", "alarm"] = Field(description="How urgent it is.")
+    severity: Severity = Field(description="How urgent it is.")
 
 
 class UnknownRule(_Part):

@@ -4,13 +4,13 @@ import contextlib
 import fcntl
 import hashlib
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from models.atomic_file import land, replacing
 from models.errors import WeightsCorrupt, WeightsMissing
 from models.weights.fetch import Fetcher, FetchFailed, Progress, fetch_package, fetch_url
 from models.weights.registry import ZOO_PATH, FileSpec, ModelSpec, WeightSource
@@ -147,7 +147,10 @@ class WeightStore:
         with tempfile.TemporaryDirectory(dir=self.cache, prefix=".fetch-") as folder:
             found = self._fetchers[source.kind](source, file, Path(folder), progress)
             self._verified(found, file)
-            return _land(found, self.cache / file.path)
+            target = self.cache / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            land(found, target)
+            return target
 
     def _verified(self, path: Path, file: FileSpec) -> Path:
         """The path, if its sha256 is the registry's; of a user's own export, the one it had at its first use."""
@@ -223,24 +226,8 @@ def _digest_path(path: Path) -> Path:
 
 
 def _write(data: bytes, target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".make-") as folder:
-        part = Path(folder) / "part"
+    with replacing(target, is_synced=True) as part:
         part.write_bytes(data)
-        _land(part, target)
-
-
-def _land(found: Path, target: Path) -> Path:
-    """Move a whole file to its name in one step; a crash leaves the old file or none, never half of one."""
-    with found.open("rb+") as file:
-        os.fsync(file.fileno())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return target
 
 
 def _sha256(path: Path) -> str:

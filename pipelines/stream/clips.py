@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 import av
 
+from models.atomic_file import replacing
 from pipelines.types import EncodedPacket
 
 logger = logging.getLogger(__name__)
@@ -161,19 +162,15 @@ def write_clip(cut: Cut, path: Path) -> None:
 
     Raises OSError or av.error.FFmpegError.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with (
-            av.open(io.BytesIO(cut.header), mode="r", format="nut") as template,
-            av.open(str(part), mode="w", format="mp4", options={"movflags": "+faststart"}) as container,
-        ):
-            stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
-            for packet in _restamped(cut.packets):
-                packet.stream = stream
-                container.mux(packet)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        replacing(path) as part,
+        av.open(io.BytesIO(cut.header), mode="r", format="nut") as template,
+        av.open(str(part), mode="w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
+        for packet in _restamped(cut.packets):
+            packet.stream = stream
+            container.mux(packet)
 
 
 def _restamped(packets: tuple[EncodedPacket, ...]) -> "list[av.Packet[av.VideoStream]]":

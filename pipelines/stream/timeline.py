@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipelines.results import Segment, TrackTimeline
+from pipelines.results import ActionSpan, PersonTimeline
 from pipelines.types import Event, FrameResult
 
 
@@ -36,16 +36,16 @@ class Timeline:
             else:
                 person.events[event.event_id] = event
 
-    def tracks(self) -> tuple[TrackTimeline, ...]:
+    def tracks(self) -> tuple[PersonTimeline, ...]:
         """Everyone so far in order of appearance, with confirmed and ended actions in order of time."""
         people = sorted(self._people.items(), key=lambda item: (item[1].start_s, item[0]))
         return tuple(
-            TrackTimeline(track_id, person.start_s, person.end_s, _segments(person.events.values()))
+            PersonTimeline(track_id, person.start_s, person.end_s, _segments(person.events.values()))
             for track_id, person in people
         )
 
 
-def _segments(events: Iterable[Event]) -> tuple[Segment, ...]:
+def _segments(events: Iterable[Event]) -> tuple[ActionSpan, ...]:
     sure = [event for event in events if event.state != "provisional"]
     sure.sort(key=lambda event: (event.start_s, event.action))
-    return tuple(Segment(event.action, event.start_s, event.end_s, event.score, event.state) for event in sure)
+    return tuple(ActionSpan(event.action, event.start_s, event.end_s, event.score, event.state) for event in sure)

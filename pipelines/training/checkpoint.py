@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.atomic_file import replacing
 from models.errors import CheckpointMismatch
 from pipelines.training.config import TrainConfig, parse_config
 
@@ -39,23 +40,21 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write it whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    torch.save(
-        {
-            "format": FORMAT,
-            "config": checkpoint.config.model_dump_json(),
-            "step": checkpoint.step,
-            "labels": list(checkpoint.labels),
-            "network": checkpoint.network,
-            "ema": checkpoint.ema,
-            "optimiser": checkpoint.optimiser,
-            "numpy_state": json.dumps(checkpoint.numpy_state),
-            "torch_state": checkpoint.torch_state,
-            "notes": json.dumps(checkpoint.notes),
-        },
-        partial,
-    )
-    partial.replace(path)
+    content = {
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump_json(),
+        "step": checkpoint.step,
+        "labels": list(checkpoint.labels),
+        "network": checkpoint.network,
+        "ema": checkpoint.ema,
+        "optimiser": checkpoint.optimiser,
+        "numpy_state": json.dumps(checkpoint.numpy_state),
+        "torch_state": checkpoint.torch_state,
+        "notes": json.dumps(checkpoint.notes),
+    }
+    # Into an open file: given a path, torch writes its name into what it saves.
+    with replacing(path) as part, part.open("wb") as file:
+        torch.save(content, file)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

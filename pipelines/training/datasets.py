@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray
+from models.atomic_file import replacing
 from pipelines.errors import DatasetInvalid
 
 # Everything else a pickle may name is refused: numpy's own array and scalar builders are all that PYSKL's files need.
@@ -84,13 +85,11 @@ def save_set(skeletons: SkeletonSet, path: Path) -> None:
     """Write a set: `.npz` (open, no pickle) or `.pkl` (PYSKL's format), by the ending of the path."""
     check_target(path)
     raw = _unparse(skeletons)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
+    with replacing(path) as part, part.open("wb") as file:
         if path.suffix == ".pkl":
             pickle.dump(raw, file, protocol=4)
         else:
             _write_npz(raw, file)
-    partial.replace(path)
 
 
 def check_target(path: Path) -> None:

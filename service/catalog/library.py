@@ -9,11 +9,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.errors import ModelUnknown
+from models.severity import Severity
 from models.skeleton.layouts import LAYOUTS, Layout
 from models.weights.registry import ZOO_PATH, ModelSpec, Registry, load_registry
 
 Quality = Literal["solid", "experimental"]
-Severity = Literal["info", "warning", "alarm"]
 
 
 class ActionRead(BaseModel):

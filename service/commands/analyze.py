@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from models.runtime.action import ActionContract
-    from pipelines.results import Summary, TrackTimeline
+    from pipelines.results import PersonTimeline, Summary
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
     from pipelines.stream.sources import FileSource
@@ -205,7 +205,7 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         click.echo("actogram: note: the file ends before what it declares; what is there was analysed", err=True)
 
 
-def _rows(track: "TrackTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:
+def _rows(track: "PersonTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:
     seen = f"{track.start_s:.1f}-{track.end_s:.1f} s"
     if not track.actions:
         yield (str(track.track_id), seen, "-", "", "", "", "", "")

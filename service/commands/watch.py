@@ -132,10 +132,11 @@ class _Json:
 
     def events(self, events: "tuple[Event, ...]") -> None:
         import json
-        from dataclasses import asdict
+
+        from pipelines.event_json import FILE, event_object
 
         for event in events:
-            click.echo(json.dumps(asdict(event)))
+            click.echo(json.dumps(event_object(event, FILE)))
 
     def tick(self) -> None:
         """Nothing is drawn."""

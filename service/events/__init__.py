@@ -1,1 +1,1 @@
-"""What happened: actions of people in streams and jobs, kept, filtered by zones and rules, acknowledged, evidenced."""
+"""What people did in streams and jobs: stored, filtered by zones and rules, acknowledged, backed by evidence."""

@@ -1,7 +1,6 @@
-"""The evidence of events on disk: per event the clip, the skeletons, and why it was announced."""
+"""The evidence of events on disk: for each event its clip, the skeletons, and why it was announced."""
 
 import json
-import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from models.atomic_file import replacing
 from service.blobs import safe_name
 
 
@@ -16,7 +16,7 @@ class EvidenceFolder:
     """One folder per event: `clip.mp4`, `skeletons.jsonl`, `evidence.json`; the worker writes, the service reads.
 
     bytes_max: size of all evidence; the oldest goes first.
-    recent: stream and number of a person → what its worker still remembers of the person, as lines.
+    recent: stream and track number → what its worker still remembers of that person, as JSON lines.
     """
 
     def __init__(self, root: Path, bytes_max: int, recent: Callable[[str, int], Sequence[str]] = lambda *_: ()) -> None:
@@ -30,15 +30,15 @@ class EvidenceFolder:
         return self._root
 
     def open(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         self._root.mkdir(parents=True, exist_ok=True)
 
     def folder(self, event_id: str) -> Path:
-        """The folder of an event, there or not."""
+        """The folder of an event, whether or not it exists."""
         return self._root / safe_name(event_id)
 
     def clip(self, event_id: str) -> Path:
-        """The clip's path, there or not."""
+        """The path of an event's clip, whether or not it exists."""
         return self.folder(event_id) / "clip.mp4"
 
     def bundle(self, event_id: str, event: Mapping[str, JsonValue]) -> Path | None:
@@ -47,18 +47,17 @@ class EvidenceFolder:
         if not (folder / "evidence.json").is_file():
             return None
         path = folder / "evidence.zip"
-        partial = folder / f"evidence-{secrets.token_hex(4)}.part"
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("event.json", json.dumps(dict(event), indent=1))
             for name in ("evidence.json", "skeletons.jsonl"):
                 if (folder / name).is_file():
                     archive.write(folder / name, name)
             if (folder / "clip.mp4").is_file():
                 archive.write(folder / "clip.mp4", "clip.mp4", zipfile.ZIP_STORED)
-        return partial.replace(path)
+        return path
 
     def keypoints(self, stream_id: str, track_id: int, event_ids: Sequence[str]) -> str | None:
-        """The skeletons of one track over its events and its last seconds, each time once; None when there are none."""
+        """The skeletons of a track in its events and its last seconds, without duplicates; None if there are none."""
         lines = {_time(line): line for line in self._recent(stream_id, track_id)}
         for event_id in event_ids:
             path = self.folder(event_id) / "skeletons.jsonl"
@@ -69,11 +68,11 @@ class EvidenceFolder:
         return "".join(f"{lines[time]}\n" for time in sorted(lines)) or None
 
     def remove(self, event_id: str) -> None:
-        """Remove what was kept of an event; harmless when there is nothing."""
+        """Remove the evidence of an event, if there is any."""
         shutil.rmtree(self.folder(event_id), ignore_errors=True)
 
     def trim(self) -> int:
-        """Remove the oldest evidence beyond the limit; returns how many events lost theirs."""
+        """Remove the oldest evidence beyond the size limit; returns how many events lost theirs."""
         sized = sorted((found for folder in self._root.iterdir() if (found := _sized(folder))), reverse=True)
         total, removed = 0, 0
         for _, size, folder in sized:
@@ -89,7 +88,7 @@ def _time(line: str) -> float:
 
 
 def _sized(folder: Path) -> tuple[float, int, Path] | None:
-    """Age and size of one event's folder; None for one that is being removed, or is none."""
+    """Age and size of one event's folder; None if it is being removed, or is not a folder."""
     try:
         return folder.stat().st_mtime, sum(path.stat().st_size for path in folder.iterdir()), folder
     except (FileNotFoundError, NotADirectoryError):

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
 
+from pipelines.types import EventState
 from service.deps import provided
 from service.errors import InvalidRequest, NotFound, NotReady
 from service.events.control import EventControl
@@ -22,7 +23,7 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import EventRow, EventState, Filter
+from service.events.store import EventRow, Filter
 from service.security import Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -84,7 +85,7 @@ def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> 
 
 @router.get("/events/{event_id}/clip", dependencies=[Viewer], response_class=FileResponse)
 def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
-    """The camera's own pictures around the event, not encoded again (mp4)."""
+    """The camera's own pictures around the event, not re-encoded (MP4)."""
     row = control.require(event_id)
     path = evidence.clip(event_id)
     if not path.is_file():
@@ -104,7 +105,7 @@ def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep)
 
 @router.get("/events/{event_id}/feedback", dependencies=[Viewer])
 def list_feedback(event_id: str, control: EventControlDep) -> FeedbackList:
-    """What people said of an event."""
+    """Users' opinions of an event."""
     rows = control.feedback(event_id)
     return FeedbackList(items=[FeedbackRead.model_validate(dict(row)) for row in rows])
 
@@ -154,7 +155,7 @@ def _utc(time: dt.datetime | None) -> dt.datetime | None:
 
 
 def _encode(row: EventRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event_id}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event.event_id}".encode()).decode()
 
 
 def _decode(cursor: str) -> tuple[dt.datetime, str]:

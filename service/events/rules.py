@@ -1,18 +1,18 @@
-"""Which events somebody is told of: rules per stream, with a cooldown per stream, track and action."""
+"""Rules that decide which events raise a notification, with a cooldown per stream, track and action."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-Severity = Literal["info", "warning", "alarm"]
+from models.severity import Severity
+from pipelines.types import Event
 
 _COOLDOWNS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When to tell.
+    """When to notify.
 
     actions, zones: any of these; None means every one.
     min_duration_s: seconds that the action has lasted.
@@ -32,34 +32,27 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """What rules look at: one event as it is now.
+    """What rules are applied to: one event of a stream as it stands now, and the zones that the person was in."""
 
-    start_s, end_s: media seconds.
-    """
-
-    event_id: str
+    event: Event
     stream_id: str
-    track_id: int
-    action: str
-    start_s: float
-    end_s: float
-    score: float
     zones: tuple[str, ...]
 
 
 def matches(rule: Rule, occurrence: Occurrence) -> bool:
-    """Whether an occurrence is what a rule asks for, cooldown aside."""
-    if rule.actions is not None and occurrence.action not in rule.actions:
+    """Whether an occurrence meets a rule, cooldown aside."""
+    event = occurrence.event
+    if rule.actions is not None and event.action not in rule.actions:
         return False
     if rule.zones is not None and not rule.zones.intersection(occurrence.zones):
         return False
-    if occurrence.end_s - occurrence.start_s < rule.min_duration_s:
+    if event.end_s - event.start_s < rule.min_duration_s:
         return False
-    return occurrence.score >= rule.min_score
+    return event.score >= rule.min_score
 
 
 class RuleBook:
-    """The rules of one stream, with their memory of what they have told."""
+    """The rules of one stream, and what each has matched recently."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
@@ -72,22 +65,23 @@ class RuleBook:
         return self._rules
 
     def judge(self, occurrence: Occurrence) -> tuple[Rule, ...]:
-        """The rules that an occurrence meets, those in their cooldown left out.
+        """The rules that an occurrence meets, except those in their cooldown.
 
         An event that met a rule once keeps meeting it: its later updates are not new alarms and not silenced either.
         """
         return tuple(rule for rule in self._rules if matches(rule, occurrence) and self._is_due(rule, occurrence))
 
     def _is_due(self, rule: Rule, occurrence: Occurrence) -> bool:
-        key = (rule.name, occurrence.track_id, occurrence.action)
+        event = occurrence.event
+        key = (rule.name, event.track_id, event.action)
         told = self._told.get(key)
         if told is not None:
             event_id, told_s = told
-            if event_id == occurrence.event_id:
+            if event_id == event.event_id:
                 return True
-            if occurrence.end_s - told_s < rule.cooldown_s:
+            if event.end_s - told_s < rule.cooldown_s:
                 return False
-        self._told[key] = (occurrence.event_id, occurrence.end_s)
+        self._told[key] = (event.event_id, event.end_s)
         self._told.move_to_end(key)
         while len(self._told) > _COOLDOWNS_MAX:
             self._told.popitem(last=False)

@@ -1,31 +1,35 @@
 """What clients send and get about events and tracks."""
 
 import datetime as dt
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from service.events.store import ClipState, EventRow, EventState
+from pipelines.event_json import STORED, event_object
+from pipelines.types import Event, EventState
+from service.events.store import ClipState, EventRow
 
 Verdict = Literal["correct", "wrong", "unsure"]
 
 
-class EventRead(BaseModel):
-    """One action of one person, from onset to offset."""
+if TYPE_CHECKING:
+    _EventFields = BaseModel
+else:
+    # Made from the fields of Event, so that a field added there is shown without a change here.
+    _EventFields = create_model("_EventFields", **{name: (kind, ...) for name, kind in get_type_hints(Event).items()})
 
-    event_id: str
+
+class EventRead(_EventFields):
+    """One action of one person, from onset to offset: the event, and what the service knows of it."""
+
     stream_id: str | None
     job_id: str | None
-    track_id: int
-    action: str
-    state: EventState
     severity: str
     score: float = Field(description="The highest smoothed probability so far, 0..1.")
     start_time: dt.datetime
     end_time: dt.datetime = Field(description="The latest time seen so far, until the state is `ended`.")
     duration_s: float
     start_s: float = Field(description="Media seconds of the source.")
-    end_s: float
     zones: list[str]
     rules: list[str] = Field(description="The rules that this event met; sinks tell of events that met one.")
     box: list[float] | None = Field(description="left, top, right, bottom, 0..1 of the frame.")
@@ -40,14 +44,13 @@ class EventRead(BaseModel):
     @classmethod
     def of(cls, row: EventRow) -> "EventRead":
         """A row as clients see it."""
-        return cls(
-            event_id=row.event_id, stream_id=row.stream_id, job_id=row.job_id, track_id=row.track_id, action=row.action,
-            state=row.state, severity=row.severity, score=row.score, start_time=row.start_time, end_time=row.end_time,
-            duration_s=max(0.0, row.end_s - row.start_s), start_s=row.start_s, end_s=row.end_s, zones=list(row.zones),
-            rules=list(row.rules), box=None if row.box is None else list(row.box), model=row.model, tags=dict(row.tags),
-            clip_state=row.clip_state, clip=dict(row.clip), acknowledged_at=row.acknowledged_at, comment=row.comment,
-            seq=row.seq,
-        )  # fmt: skip
+        of_row = {
+            "stream_id": row.stream_id, "job_id": row.job_id, "severity": row.severity, "start_time": row.start_time,
+            "end_time": row.end_time, "duration_s": row.duration_s, "zones": row.zones, "rules": row.rules,
+            "model": row.model, "tags": row.tags, "clip_state": row.clip_state, "clip": row.clip,
+            "acknowledged_at": row.acknowledged_at, "comment": row.comment, "seq": row.seq,
+        }  # fmt: skip
+        return cls.model_validate({**event_object(row.event, STORED), **of_row})
 
 
 class EventPage(BaseModel):
@@ -58,7 +61,7 @@ class EventPage(BaseModel):
 
 
 class EventPatch(BaseModel):
-    """What a person may change about an event."""
+    """What a user may change about an event."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +70,7 @@ class EventPatch(BaseModel):
 
 
 class FeedbackCreate(BaseModel):
-    """What a person says of an event: the raw material of a better model."""
+    """A user's opinion of an event: the raw material of a better model."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -104,8 +107,11 @@ class TrackRead(BaseModel):
     reason: str | None = Field(description="left, lost or merged; null while the track lives.")
 
 
-class Segment(BaseModel):
+class TimelineSegment(BaseModel):
     """One stretch of one action."""
+
+    model_config = ConfigDict(title="Segment")
+    __qualname__ = "Segment"  # its name in the OpenAPI document, which clients' generators know
 
     event_id: str
     action: str
@@ -120,5 +126,5 @@ class TrackTimeline(BaseModel):
     """How long each action of a person lasted."""
 
     track: TrackRead
-    segments: list[Segment] = Field(description="In the order of their starts.")
+    segments: list[TimelineSegment] = Field(description="In the order of their starts.")
     totals_s: dict[str, float] = Field(description="Action → seconds.")

@@ -1,37 +1,48 @@
 """The rows of events, tracks and feedback."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from types import NoneType, UnionType
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from models.severity import Severity
+from pipelines.event_json import STORED, event_object, parse_event
+from pipelines.types import Event, EventState
 from service.database import UtcTime, metadata, now
 
-EventState = Literal["provisional", "confirmed", "ended", "retracted"]
 ClipState = Literal["none", "pending", "ready", "failed"]
 OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
+
+
+def _event_columns() -> Iterator["sa.Column[object]"]:
+    """A column for each field of `Event`: a field added there needs a migration, and no change here."""
+    usual = {int: sa.BigInteger, float: sa.Float}
+    special = {
+        "event_id": sa.Column("event_id", sa.String(128), primary_key=True),
+        "state": sa.Column("state", sa.String(16), nullable=False, index=True),
+    }
+    for name, kind in get_type_hints(Event).items():
+        (main, *others) = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+        is_text = main is str or get_origin(main) is Literal
+        column = sa.String(64) if is_text else usual.get(main, sa.JSON)()
+        yield special.get(name, sa.Column(name, column, nullable=NoneType in others))
+
 
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("event_id", sa.String(128), primary_key=True),
+    *_event_columns(),
     sa.Column("stream_id", sa.String(64), index=True),
     sa.Column("job_id", sa.String(64), index=True),
-    sa.Column("track_id", sa.BigInteger, nullable=False),
-    sa.Column("action", sa.String(64), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("severity", sa.String(16), nullable=False),
     sa.Column("start_time", UtcTime, nullable=False, index=True),
     sa.Column("end_time", UtcTime, nullable=False),
-    sa.Column("start_s", sa.Float, nullable=False),
-    sa.Column("end_s", sa.Float, nullable=False),
-    sa.Column("score", sa.Float, nullable=False),
     sa.Column("zones", sa.JSON, nullable=False),
     sa.Column("rules", sa.JSON, nullable=False),
-    sa.Column("box", sa.JSON),
     sa.Column("model", sa.String(128), nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("clip_state", sa.String(16), nullable=False),
@@ -63,29 +74,21 @@ feedback = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event as it is stored.
+    """One event as it is stored: the event, and what the service knows of it.
 
-    start_time, end_time: UTC.  start_s, end_s: media seconds of the source.
-    box: the person when the event last changed, normalised 0..1.
+    start_time, end_time: UTC.
     clip: what the evidence really covers, once it is ready.
     seq: the number of its newest message in the log.
     """
 
-    event_id: str
-    track_id: int
-    action: str
-    state: EventState
-    severity: str
+    event: Event
+    severity: Severity
     start_time: dt.datetime
     end_time: dt.datetime
-    start_s: float
-    end_s: float
-    score: float
     stream_id: str | None = None
     job_id: str | None = None
     zones: Sequence[str] = ()
     rules: Sequence[str] = ()
-    box: Sequence[float] | None = None
     model: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     clip_state: ClipState = "none"
@@ -93,6 +96,14 @@ class EventRow:
     acknowledged_at: dt.datetime | None = None
     comment: str = ""
     seq: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Media seconds from onset to offset, or to the latest time seen so far."""
+        return max(0.0, self.event.end_s - self.event.start_s)
+
+
+_OWN_COLUMNS = tuple(one.name for one in fields(EventRow) if one.name != "event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +126,28 @@ class Filter:
 
 def put(connection: sa.Connection, row: EventRow) -> None:
     """Store an event, new or changed."""
-    values = {one.name: getattr(row, one.name) for one in fields(row)}
-    values |= {name: list(values[name]) for name in ("zones", "rules")}
-    values |= {name: dict(values[name]) for name in ("tags", "clip")}
-    values["box"] = None if row.box is None else list(row.box)
-    changed = connection.execute(sa.update(events).where(events.c.event_id == row.event_id).values(values)).rowcount
-    if changed == 0:
+    values: dict[str, object] = {name: getattr(row, name) for name in _OWN_COLUMNS}
+    values |= {"zones": list(row.zones), "rules": list(row.rules), "tags": dict(row.tags), "clip": dict(row.clip)}
+    values |= event_object(row.event, STORED)
+    chosen = events.c.event_id == row.event.event_id
+    if connection.execute(sa.update(events).where(chosen).values(values)).rowcount == 0:
         connection.execute(sa.insert(events).values(values))
 
 
 def get(connection: sa.Connection, event_id: str) -> EventRow | None:
     """An event, or None."""
     row = connection.execute(sa.select(events).where(events.c.event_id == event_id)).mappings().one_or_none()
-    return None if row is None else EventRow(**row)
+    return None if row is None else _row(row)
+
+
+def _row(row: sa.RowMapping) -> EventRow:
+    return EventRow(parse_event(dict(row)), **{name: row[name] for name in _OWN_COLUMNS})
 
 
 def page(
     connection: sa.Connection, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int
 ) -> list[EventRow]:
-    """At most `limit` events, the newest start first, before a (start, id)."""
+    """At most `limit` events before a (start, id), the newest start first."""
     query = sa.select(events).order_by(events.c.start_time.desc(), events.c.event_id.desc()).where(*_conditions(wanted))
     if before is not None:
         start_time, event_id = before
@@ -145,9 +159,9 @@ def page(
     found: list[EventRow] = []
     # Zones and tags are JSON in both databases: they are compared here, page by page, so that one query serves both.
     for row in connection.execute(query.execution_options(yield_per=200)).mappings():
-        event = EventRow(**row)
-        if _is_wanted(event, wanted):
-            found.append(event)
+        found_row = _row(row)
+        if _is_wanted(found_row, wanted):
+            found.append(found_row)
             if len(found) == limit:
                 break
     return found
@@ -173,26 +187,26 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _is_wanted(event: EventRow, wanted: Filter) -> bool:
-    if wanted.zone is not None and wanted.zone not in event.zones:
+def _is_wanted(row: EventRow, wanted: Filter) -> bool:
+    if wanted.zone is not None and wanted.zone not in row.zones:
         return False
-    return wanted.tag is None or event.tags.get(wanted.tag[0]) == wanted.tag[1]
+    return wanted.tag is None or row.tags.get(wanted.tag[0]) == wanted.tag[1]
 
 
 def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
     """The events of a stream that have not ended."""
     query = sa.select(events).where(events.c.stream_id == stream_id, events.c.state.in_(OPEN))
-    return [EventRow(**row) for row in connection.execute(query).mappings()]
+    return [_row(row) for row in connection.execute(query).mappings()]
 
 
 def iter_promised(connection: sa.Connection, stream_id: str) -> list[EventRow]:
-    """The events of a stream whose evidence is announced and not there yet."""
+    """The events of a stream whose evidence is promised and not there yet."""
     query = sa.select(events).where(events.c.stream_id == stream_id, events.c.clip_state == "pending")
-    return [EventRow(**row) for row in connection.execute(query).mappings()]
+    return [_row(row) for row in connection.execute(query).mappings()]
 
 
 def streams_left_open(connection: sa.Connection) -> list[str]:
-    """Every stream, there or removed, with events, tracks or evidence that nobody ended."""
+    """Every stream, existing or removed, that has events, tracks or evidence left open."""
     is_left = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
     of_events = sa.select(events.c.stream_id).where(is_left, events.c.stream_id.is_not(None))
     of_tracks = sa.select(tracks.c.stream_id).where(tracks.c.end_time.is_(None))
@@ -200,7 +214,7 @@ def streams_left_open(connection: sa.Connection) -> list[str]:
 
 
 def start_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime) -> None:
-    """A person was found; harmless when that is known."""
+    """A person was found; does nothing if that is known."""
     if get_track(connection, stream_id, track_id) is None:
         connection.execute(sa.insert(tracks).values(stream_id=stream_id, track_id=track_id, start_time=at))
 
@@ -213,7 +227,7 @@ def end_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.d
 
 
 def end_tracks(connection: sa.Connection, stream_id: str, at: dt.datetime, reason: str) -> list[int]:
-    """Close the tracks that a lost worker left open; returns them."""
+    """Close the tracks that a lost worker left open, and return their numbers."""
     chosen = sa.and_(tracks.c.stream_id == stream_id, tracks.c.end_time.is_(None))
     found = list(connection.execute(sa.select(tracks.c.track_id).where(chosen)).scalars())
     connection.execute(sa.update(tracks).where(chosen).values(end_time=at, reason=reason))
@@ -227,7 +241,7 @@ def get_track(connection: sa.Connection, stream_id: str, track_id: int) -> sa.Ro
 
 
 def last_track_id(connection: sa.Connection, stream_id: str) -> int:
-    """The highest number given in a stream; 0 when there is none."""
+    """The highest track number of a stream; 0 if there is none."""
     query = sa.select(sa.func.max(tracks.c.track_id)).where(tracks.c.stream_id == stream_id)
     return int(connection.execute(query).scalar() or 0)
 
@@ -235,7 +249,7 @@ def last_track_id(connection: sa.Connection, stream_id: str) -> int:
 def add_feedback(
     connection: sa.Connection, feedback_id: str, event_id: str, verdict: str, action: str | None, comment: str
 ) -> None:
-    """Keep what a person says of an event."""
+    """Store a user's opinion of an event."""
     connection.execute(
         sa.insert(feedback).values(
             feedback_id=feedback_id,
@@ -249,19 +263,19 @@ def add_feedback(
 
 
 def iter_feedback(connection: sa.Connection, event_id: str) -> list[sa.RowMapping]:
-    """What people said of an event, the oldest first."""
+    """Users' opinions of an event, the oldest first."""
     query = sa.select(feedback).where(feedback.c.event_id == event_id).order_by(feedback.c.created_at)
     return list(connection.execute(query).mappings())
 
 
 def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[EventRow]:
-    """Remove ended events that are too old or too many, and their feedback; returns them for their evidence."""
+    """Remove ended events that are too old or too many, with their feedback; returns them."""
     ended = sa.not_(events.c.state.in_(OPEN))
     newest = sa.select(events.c.event_id).order_by(events.c.start_time.desc()).limit(keep_rows)
     chosen = sa.and_(ended, sa.or_(events.c.start_time < older_than, events.c.event_id.not_in(newest)))
-    gone = [EventRow(**row) for row in connection.execute(sa.select(events).where(chosen)).mappings()]
+    gone = [_row(row) for row in connection.execute(sa.select(events).where(chosen)).mappings()]
     for start in range(0, len(gone), 500):
-        ids = [row.event_id for row in gone[start : start + 500]]
+        ids = [row.event.event_id for row in gone[start : start + 500]]
         connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
         connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
     _forget_tracks(connection, older_than, keep_rows)

@@ -1,4 +1,4 @@
-"""Regions of the picture: in which of them a person stands."""
+"""Regions of the picture, and which of them a person stands in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 _STANDING_ASPECT = 1.1
-"""A box wider than this times its height is a lying person: its middle counts, not its lower edge."""
+"""A box wider than this times its height is taken for a lying person, whose middle counts instead of the lower edge."""
 
 
 @dataclass(frozen=True, slots=True)

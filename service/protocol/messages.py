@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, JsonValue, TypeAdapter, ValidationError
 
+from service.protocol.facts import StreamFact
 from service.protocol.preview import PreviewPicture, ShowPreview
 from service.protocol.track_history import AskTrack, TrackHistory
 
@@ -189,18 +190,12 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that must not be lost: a change of an action's event, a track's end, a stream's state; durable.
-
-    name: the live channel's type, such as `action.ended`.
-    """
+    """Something about a stream that must not be lost; durable."""
 
     delivery_id: int
     task_id: str
     generation: int
-    name: str
-    media_time_s: float | None
-    frame_index: int | None
-    data: Values
+    content: StreamFact
     type: Literal["fact"] = "fact"
 
 
@@ -270,5 +265,6 @@ def decode(data: bytes) -> FromWorker:
 
 
 def _first(error: ValidationError) -> str:
-    # Only the rule that was broken: the value may hold a credential.
-    return str(error.errors(include_input=False)[0]["msg"])
+    # Only the place and the rule that was broken: the value may hold a credential.
+    fault = error.errors(include_input=False)[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from models.severity import Severity
+
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Tags = Annotated[
@@ -62,14 +64,14 @@ class RuleSpec(_Part):
     min_duration_s: float = Field(default=0.0, ge=0, le=3600)
     min_score: float = Field(default=0.0, ge=0, le=1)
     cooldown_s: float = Field(default=0.0, ge=0, le=86400, description="Silence after a match, per track and action.")
-    severity: Literal["info", "warning", "alarm"] | None = Field(default=None, description="Replaces the action's own.")
+    severity: Severity | None = Field(default=None, description="Replaces the action's own.")
 
 
 class Recording(_Part):
     """Evidence around events."""
 
     enabled: bool = True
-    min_severity: Literal["info", "warning", "alarm"] = Field(
+    min_severity: Severity = Field(
         default="warning", description="Severity of the action itself from which evidence is kept."
     )
     pre_roll_s: float = Field(default=5.0, ge=0, le=30, description="Seconds before the event's start.")

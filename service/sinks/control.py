@@ -43,7 +43,7 @@ class FixedSink:
 
 
 class SinkControl:
-    """The slice's one door.
+    """What routes and the server use to manage sinks.
 
     fixed: sinks from the settings; they take every stored message.
     on_attempt: told the sink's kind and the outcome of every try, for metrics.
@@ -63,7 +63,7 @@ class SinkControl:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Go on where every sink stopped."""
+        """Resume every sink where it stopped."""
         for one in self._fixed:
             one.open()
             self._launch(one.name, one.sink, lambda _: True)
@@ -79,18 +79,20 @@ class SinkControl:
             outbox.stop()
         for outbox in leaving:
             if not outbox.join(_STOP_S):
-                logger.warning("sink %s did not end in %.0f s; it goes on where it stopped", outbox.name, _STOP_S)
+                logger.warning(
+                    "sink %s did not stop within %.0f s; it will resume where it left off", outbox.name, _STOP_S
+                )
         for one in self._fixed:
             one.close()
 
     def wake(self, message: Message) -> None:
-        """Something was stored; callable from any thread, never blocks."""
+        """Note that something was stored; may be called from any thread, never blocks."""
         if message.seq > 0:
             for outbox in list(self._outboxes.values()):
                 outbox.wake()
 
     def pending(self) -> dict[str, int]:
-        """Sink → messages that it has not passed yet."""
+        """Sink → number of messages that it has not processed yet."""
         return {name: outbox.pending for name, outbox in list(self._outboxes.items())}
 
     def all(self) -> list[WebhookRow]:
@@ -107,7 +109,7 @@ class SinkControl:
         return row
 
     def create(self, wanted: WebhookCreate, key: str | None = None) -> tuple[WebhookRow, bool]:
-        """Add a webhook and begin with what comes next; the flag says that an earlier request had made it.
+        """Add a webhook, starting with the next message; the flag says that an earlier request created it.
 
         Raises AtCapacity, IdempotencyConflict.
         """
@@ -131,7 +133,7 @@ class SinkControl:
         return row, False
 
     def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
-        """Change a webhook; it keeps its place in the log; raises NotFound."""
+        """Change a webhook, which keeps its position in the log; raises NotFound."""
         given = patch.model_dump(exclude_unset=True)
         if "enabled" in given:
             given["is_enabled"] = given.pop("enabled")
@@ -145,13 +147,13 @@ class SinkControl:
         return row
 
     def remove(self, webhook_id: str) -> None:
-        """Remove a webhook; harmless when there is none."""
+        """Remove a webhook, if it exists."""
         self._end(webhook_id)
         with self._database.write() as connection:
             store.remove_webhook(connection, webhook_id)
 
     def test(self, webhook_id: str) -> Receipt | DeliveryFailed:
-        """Send one test message now and say what became of it; raises NotFound."""
+        """Send one test message now and return the outcome; raises NotFound."""
         row = self.require(webhook_id)
         message = Message("webhook.test", {"webhook_id": webhook_id})
         ledger = DatabaseLedger(self._database, webhook_id)
@@ -165,7 +167,7 @@ class SinkControl:
         return result
 
     def deliveries(self, webhook_id: str, outcome: str | None, before_id: int | None, limit: int) -> list[DeliveryRow]:
-        """At most `limit` tries, the newest first; raises NotFound."""
+        """At most `limit` delivery attempts, the newest first; raises NotFound."""
         self.require(webhook_id)
         with self._database.read() as connection:
             return store.page_deliveries(connection, webhook_id, outcome, before_id, limit)

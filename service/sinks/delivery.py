@@ -1,4 +1,4 @@
-"""What a sink is, how a delivery fails, and how long to wait before the next try."""
+"""What a sink is, how a delivery fails, and how long to wait before the next attempt."""
 
 import random
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from service.envelope import Envelope
 
 
 class DeliveryFailed(Exception):
-    """A message that did not arrive.
+    """A message could not be delivered.
 
     is_final: whether trying again cannot help (the receiver refused this very message).
     status: the HTTP status, where there was one.
@@ -26,7 +26,7 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A message that arrived.
+    """A message was delivered.
 
     status: the HTTP status, where there was one.
     latency_ms: how long the receiver took.

@@ -28,7 +28,7 @@ _ACTIVE = frozenset({"action.started", "action.updated"})
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is: `mqtt://user:password@host:port` or `mqtts://`; the password is never shown."""
+    """The broker's address: `mqtt://user:password@host:port` or `mqtts://`; the password is never shown."""
 
     host: str
     port: int
@@ -41,7 +41,7 @@ class BrokerAddress:
         """Read a URL; raises ValueError naming what is wrong, without the URL itself."""
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError(f"a broker is named mqtt://host or mqtts://host, not {parts.scheme or 'nothing'}://")
+            raise ValueError(f"expected mqtt://host or mqtts://host, found the scheme {parts.scheme or 'none'!r}")
         is_tls = parts.scheme == "mqtts"
         return cls(
             parts.hostname, parts.port or (8883 if is_tls else 1883),
@@ -152,12 +152,12 @@ class MqttSink:
         self._client.reconnect_delay_set(1, 30)
 
     def open(self) -> None:
-        """Begin to connect; a broker that is down is tried again until `close`."""
+        """Start connecting; retries until `close` while the broker is down."""
         self._client.connect_async(self._address.host, self._address.port, keepalive=20)
         self._client.loop_start()
 
     def close(self) -> None:
-        """Say that we are gone and disconnect."""
+        """Publish that we are offline, and disconnect."""
         if self._connected.is_set():
             farewell = self._client.publish(self._topics.available, "offline", qos=_QOS, retain=True)
             _wait(farewell, 2.0)

@@ -1,4 +1,4 @@
-"""Carries the log's messages to one sink, in order, at least once, from where it stopped."""
+"""Delivers the log's messages to one sink: in order, at least once, resuming where it stopped."""
 
 import logging
 import random
@@ -19,7 +19,7 @@ _PAGE_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to hand a message over.
+    """One attempt to deliver a message.
 
     attempt: 1 for the first.
     outcome: `delivered`, `retrying`, or `dead` when it will not be tried again.
@@ -35,20 +35,20 @@ class Attempt:
 
 
 class Ledger(Protocol):
-    """Remembers how far a sink has come and what happened to it."""
+    """Remembers a sink's position in the log and its delivery attempts."""
 
     def cursor(self) -> int | None:
-        """The number of the last message that is done with; None when the sink is new."""
+        """The number of the last message that is done; None when the sink is new."""
 
     def advance(self, seq: int) -> None:
-        """Everything up to `seq` is done with."""
+        """Everything up to `seq` is done."""
 
     def record(self, attempt: Attempt) -> None:
-        """A try was made."""
+        """An attempt was made."""
 
 
 class Outbox:
-    """One thread per sink: a sink that is down keeps its place and disturbs nobody.
+    """One thread per sink: a sink that is down keeps its position and does not hold up the others.
 
     wants: which messages the sink takes; the others are passed over.
     """
@@ -70,7 +70,7 @@ class Outbox:
         self._thread = threading.Thread(target=self._run, name=f"outbox-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin where the sink stopped; a new sink begins with what comes next."""
+        """Start where the sink stopped; a new sink starts with the next message."""
         if self._ledger.cursor() is None:
             self._ledger.advance(self._log.head())
         self._thread.start()
@@ -80,19 +80,19 @@ class Outbox:
         self._filled.set()
 
     def stop(self) -> None:
-        """End after the delivery in hand; may be called twice."""
+        """Stop after the current delivery; may be called twice."""
         self._stopping.set()
         self._filled.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; False when it did not come in time."""
+        """Wait for the thread to end; False if it did not in time."""
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     @property
     def pending(self) -> int:
-        """Messages in the log that the sink has not passed yet, wanted or not."""
+        """Number of messages in the log that the sink has not processed yet, wanted or not."""
         return max(0, int(self._log.head()) - (self._ledger.cursor() or 0))
 
     def _run(self) -> None:
@@ -101,14 +101,14 @@ class Outbox:
             try:
                 is_idle = self._drain() == 0
             except Exception:  # the thread's edge: a full disk or a lost database must not end the sink
-                logger.exception("sink %s: tried again in %.0f s", self.name, self._backoff.limit_s)
+                logger.exception("sink %s failed; trying again in %.0f s", self.name, self._backoff.limit_s)
                 self._stopping.wait(self._backoff.limit_s)
                 continue
             if is_idle:
                 self._filled.wait(self._poll_s)
 
     def _drain(self) -> int:
-        """Pass one page of the log; returns how many messages that was."""
+        """Process one page of the log; returns the number of messages."""
         after = self._ledger.cursor() or 0
         head = self._log.head()
         if head <= after:
@@ -132,7 +132,7 @@ class Outbox:
         return len(page)
 
     def _hand_over(self, message: Message) -> bool:
-        """Try until it arrives or is given up; False when the outbox stops first."""
+        """Try until it is delivered or given up; False if the outbox stops first."""
         envelope = Envelope.of(message, message.seq)
         began_s = time.monotonic()
         attempt = 0

@@ -1,4 +1,4 @@
-"""Webhooks: make, look at, change, remove, test, and what became of their deliveries."""
+"""Routes of webhooks: create, list, get, update, delete, test, and the outcome of their deliveries."""
 
 from typing import Annotated, Literal
 
@@ -42,7 +42,7 @@ def list_webhooks(control: SinkControlDep) -> WebhookList:
 def create_webhook(
     wanted: WebhookCreate, response: Response, control: SinkControlDep, idempotency_key: IdempotencyKey = None
 ) -> WebhookCreated:
-    """Add a webhook; its signing secret is in this answer, and in that of a repetition with the same key, only."""
+    """Add a webhook; its signing secret is only in this answer, and in a repeat's with the same idempotency key."""
     row, is_replay = control.create(wanted, idempotency_key)
     response.headers["Location"] = f"/v1/webhooks/{row.webhook_id}"
     if is_replay:
@@ -58,13 +58,13 @@ def get_webhook(webhook_id: str, control: SinkControlDep) -> WebhookRead:
 
 @router.patch("/webhooks/{webhook_id}", dependencies=[Admin])
 def change_webhook(webhook_id: str, patch: WebhookPatch, control: SinkControlDep) -> WebhookRead:
-    """Change a webhook; it keeps its place in the log."""
+    """Change a webhook, which keeps its position in the log."""
     return _read(control.change(webhook_id, patch), control)
 
 
 @router.delete("/webhooks/{webhook_id}", dependencies=[Admin], status_code=status.HTTP_204_NO_CONTENT)
 def remove_webhook(webhook_id: str, control: SinkControlDep) -> None:
-    """Remove a webhook; harmless when there is none."""
+    """Remove a webhook, if it exists."""
     control.remove(webhook_id)
 
 
@@ -76,7 +76,7 @@ def list_deliveries(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
-    """What became of each try, the newest first; `?outcome=dead` lists the dead letters."""
+    """The outcome of each delivery attempt, the newest first; `?outcome=dead` lists the dead letters."""
     if cursor is not None and not cursor.isdigit():
         raise InvalidRequest("query.cursor: not one that a page gave")
     rows = control.deliveries(webhook_id, outcome, int(cursor) if cursor else None, limit)
@@ -86,7 +86,7 @@ def list_deliveries(
 
 @router.post("/webhooks/{webhook_id}/test", dependencies=[Admin])
 def test_webhook(webhook_id: str, control: SinkControlDep) -> TestResult:
-    """Send one signed test message now and say what the receiver answered."""
+    """Send one signed test message now and return what the receiver answered."""
     result = control.test(webhook_id)
     if isinstance(result, Receipt):
         return TestResult(delivered=True, status=result.status, latency_ms=result.latency_ms, detail="")

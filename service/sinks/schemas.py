@@ -50,7 +50,7 @@ class WebhookCreate(BaseModel):
 
 
 class WebhookPatch(BaseModel):
-    """What may change; what is left out stays."""
+    """What may be changed; fields that are left out stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,13 +88,13 @@ class WebhookRead(BaseModel):
 
 
 class WebhookCreated(WebhookRead):
-    """A new webhook, with the secret that receivers verify signatures with: shown only here."""
+    """A new webhook, with the secret for verifying signatures, which is shown only here."""
 
     secret: str
 
     @classmethod
     def with_secret(cls, row: WebhookRow) -> "WebhookCreated":
-        """A new row, shown once with its secret."""
+        """A new row, shown once, with its secret."""
         return cls(**WebhookRead.of(row, 0).model_dump(), secret=row.secret)
 
 
@@ -105,7 +105,7 @@ class WebhookList(BaseModel):
 
 
 class DeliveryRead(BaseModel):
-    """One try of one delivery."""
+    """One delivery attempt."""
 
     delivery_id: int
     seq: int
@@ -124,14 +124,14 @@ class DeliveryRead(BaseModel):
 
 
 class DeliveryPage(BaseModel):
-    """Tries, the newest first."""
+    """Delivery attempts, the newest first."""
 
     items: list[DeliveryRead]
     next_cursor: str | None
 
 
 class TestResult(BaseModel):
-    """What became of a test message."""
+    """The outcome of a test message."""
 
     delivered: bool
     status: int | None

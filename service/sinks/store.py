@@ -1,4 +1,4 @@
-"""The rows of sinks: how far each has come, the webhooks, and what became of every delivery."""
+"""The rows of sinks: positions in the log, webhooks, and delivery attempts."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ class WebhookRow:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One try of one delivery."""
+    """One delivery attempt."""
 
     delivery_id: int
     sink: str
@@ -83,7 +83,7 @@ class DeliveryRow:
 
 
 class DatabaseLedger:
-    """A sink's place in the log and its delivery log, kept in the database.
+    """A sink's position in the log and its delivery attempts, kept in the database.
 
     on_outcome: told the outcome of every try.
     """
@@ -94,21 +94,21 @@ class DatabaseLedger:
         self._on_outcome = on_outcome
 
     def cursor(self) -> int | None:
-        """The number of the last message that is done with; None when the sink is new."""
+        """The number of the last message that is done; None when the sink is new."""
         with self._database.read() as connection:
             query = sa.select(sink_cursors.c.seq).where(sink_cursors.c.name == self._name)
             found = connection.execute(query).scalar()
         return None if found is None else int(found)
 
     def advance(self, seq: int) -> None:
-        """Everything up to `seq` is done with."""
+        """Everything up to `seq` is done."""
         with self._database.write() as connection:
             chosen = sink_cursors.c.name == self._name
             if connection.execute(sa.update(sink_cursors).where(chosen).values(seq=seq)).rowcount == 0:
                 connection.execute(sa.insert(sink_cursors).values(name=self._name, seq=seq))
 
     def record(self, attempt: Attempt) -> None:
-        """Keep what became of a try; the oldest are forgotten."""
+        """Store the outcome of an attempt, and drop the oldest."""
         self._on_outcome(attempt.outcome)
         with self._database.write() as connection:
             connection.execute(
@@ -151,7 +151,7 @@ def all_webhooks(connection: sa.Connection) -> list[WebhookRow]:
 
 
 def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:
-    """Remove a webhook, its place, its deliveries and its idempotency key; harmless when there is none."""
+    """Remove a webhook, if it exists, with its position, its deliveries and its idempotency key."""
     idempotency.release(connection, webhook_id)
     connection.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id))
     connection.execute(sa.delete(sink_cursors).where(sink_cursors.c.name == webhook_id))
@@ -161,7 +161,7 @@ def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:
 def page_deliveries(
     connection: sa.Connection, sink: str, outcome: str | None, before_id: int | None, limit: int
 ) -> list[DeliveryRow]:
-    """At most `limit` tries of a sink, the newest first, older than `before_id`."""
+    """At most `limit` attempts of a sink older than `before_id`, the newest first."""
     query = (
         sa.select(deliveries).where(deliveries.c.sink == sink).order_by(deliveries.c.delivery_id.desc()).limit(limit)
     )

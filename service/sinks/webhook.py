@@ -1,4 +1,4 @@
-"""Posts messages to a URL, signed as Standard Webhooks says, so that ready-made libraries verify them.
+"""Posts messages to a URL, signed as Standard Webhooks specifies, so that existing libraries can verify them.
 
 Specification: Standard Webhooks 1.0 (standardwebhooks.com). Signed content: `{id}.{timestamp}.{body}`; headers
 `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64 of HMAC-SHA256>`.
@@ -19,7 +19,7 @@ from service.sinks.delivery import DeliveryFailed, Receipt
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's prefix, not a secret
 _FINAL = frozenset({400, 401, 403, 404, 405, 406, 410, 413, 414, 415, 422})
-"""A receiver that answers so will answer so again."""
+"""Trying again cannot change these answers."""
 _RETRY_AFTER_MAX_S = 60.0
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 from service.event_log import EventLog, Message, Transaction
 from service.periodic import Rounds
+from service.protocol.facts import StateChanged, StreamFact
 from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
 from service.protocol.preview import PreviewPicture
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 CRASHES_MAX = 2
 _FORGIVE_S = 600.0
-_STATE: TypeAdapter[StreamState] = TypeAdapter(StreamState)
 _FLOWING = ("running", "degraded")
 
 
@@ -46,7 +46,7 @@ class Placer(Protocol):
 class Witness(Protocol):
     """Who keeps what happens in streams: the events' slice, joined in app.py."""
 
-    def take(self, row: StreamRow, fact: Fact) -> None:
+    def take(self, row: StreamRow, fact: StreamFact) -> None:
         """Store and announce a fact of an action, a track or a clip; knows what it was told before."""
         ...
 
@@ -216,25 +216,24 @@ class StreamDispatcher:
     def _take(self, fact: Fact) -> None:
         placement = self._placements.current(fact.task_id, fact.generation)
         if placement is None:
-            logger.debug("stream %s: %s of an older placement is ignored", fact.task_id, fact.name)
+            logger.debug("stream %s: %s of an older placement is ignored", fact.task_id, fact.content.name)
             return
-        if fact.name == "stream.state_changed":
-            self._take_state(fact)
+        if isinstance(fact.content, StateChanged):
+            self._take_state(fact.task_id, fact.content)
             return
-        self._witness.take(placement.row, fact)
+        self._witness.take(placement.row, fact.content)
 
-    def _take_state(self, fact: Fact) -> None:
-        state, code = _STATE.validate_python(fact.data["state"]), fact.data.get("code")
-        fault = (str(code), str(fact.data.get("message") or code)) if code else None
+    def _take_state(self, stream_id: str, change: StateChanged) -> None:
+        fault = (change.code, change.message or change.code) if change.code else None
         with self._log.transaction() as transaction:
-            row = store.get(transaction.connection, fact.task_id)
+            row = store.get(transaction.connection, stream_id)
             if row is None or not row.is_enabled:
                 return
-            if state in _FLOWING:
+            if change.state in _FLOWING:
                 self._pauses.forget(row.stream_id)
-            if state in _FLOWING and fact.media_time_s is not None and fact.media_time_s > _FORGIVE_S:
-                store.forgive(transaction.connection, row.stream_id)
-            self._announce(transaction, row.stream_id, state, fault)
+                if change.media_time_s is not None and change.media_time_s > _FORGIVE_S:
+                    store.forgive(transaction.connection, row.stream_id)
+            self._announce(transaction, row.stream_id, change.state, fault)
 
     def _end(self, message: TaskEnded) -> None:
         placement = self._placements.get(message.task_id)

@@ -1,4 +1,4 @@
-"""Keeps why an event was announced: its clip, the skeletons and the window scores around it, and the thresholds."""
+"""Keeps the evidence of events: the clip, the skeletons and window scores around it, and the thresholds."""
 
 import json
 import logging
@@ -7,19 +7,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import JsonValue
 
+from models.atomic_file import replacing
 from models.runtime.action import ActionContract
+from models.severity import is_at_least
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
+from service.protocol.facts import ClipReport
 from service.protocol.stream_config import Recording
 from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)
 
-SEVERITIES = ("info", "warning", "alarm")
 _RING_BYTES = 32 << 20
 _GRACE_S = 5.0
 
@@ -48,7 +51,7 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """An event to be written down when either time has come.
+    """An event to be written to disk as soon as either time has come.
 
     end_s: media second up to which it is.  media_s: of the last picture that it needs.  wall_s: monotonic.
     """
@@ -59,8 +62,14 @@ class _Due:
     wall_s: float
 
 
+def has_evidence(contract: ActionContract, recording: Recording, action: str) -> bool:
+    """Whether a stream keeps evidence of an action. Decided here alone; every report of an event carries the answer."""
+    rule = contract.actions.get(action)
+    return recording.enabled and is_at_least(rule.severity if rule else "info", recording.min_severity)
+
+
 class EvidenceKeeper:
-    """Remembers the last seconds of one stream, and writes them down for each event that is severe enough."""
+    """Remembers the last seconds of one stream, and writes them to disk for each event whose report says so."""
 
     def __init__(
         self, plan: EvidencePlan, contract: ActionContract, reporter: Reporter,
@@ -84,13 +93,13 @@ class EvidenceKeeper:
         ) if has_clips else None  # fmt: skip
 
     def start(self) -> None:
-        """Begin to write clips."""
+        """Start writing clips."""
         if self._writer is not None:
             self._writer.start()
 
     @property
     def packets(self) -> PacketSink | None:
-        """Where the reader puts compressed pictures; None when no clip is wanted."""
+        """Where the reader puts compressed pictures; None when no clips are kept."""
         return self._ring
 
     def add(self, result: FrameResult, report: FrameReport) -> None:
@@ -102,19 +111,20 @@ class EvidenceKeeper:
 
     def follow(self, report: FrameReport) -> None:
         """Notice which events begin and end."""
-        for name, event in report.actions:
-            if not self._is_on or not self._is_wanted(event):
+        for action in report.actions:
+            if not action.has_evidence:
                 continue
-            if name == "action.started":
+            event = action.event
+            if action.name == "action.started":
                 self._open[event.event_id] = event
-            elif name == "action.ended":
+            elif action.name == "action.ended":
                 self._open.pop(event.event_id, None)
                 if event.event_id not in self._cut_short:
                     self._settle(event, event.end_s)
                 self._cut_short.discard(event.event_id)
 
     def tick(self, last_s: float | None) -> None:
-        """Settle events that go on for too long, and write down what is complete."""
+        """Cut events that go on for too long, and write what is complete."""
         if last_s is None or not self._is_on:
             return
         for event in [one for one in self._open.values() if last_s - one.start_s > self._plan.recording.max_s]:
@@ -132,7 +142,7 @@ class EvidenceKeeper:
         return [line for moment in self._moments for line in _lines(moment, track_id)]
 
     def close(self) -> None:
-        """Write down what is there; nothing waits for seconds that will not come."""
+        """Write what there is, without waiting for pictures that will not come."""
         for event in self._open.values():
             self._settle(event, max(event.end_s, event.start_s))
         self._open.clear()
@@ -142,11 +152,6 @@ class EvidenceKeeper:
         if self._writer is not None:
             self._writer.stop()
             self._writer.join()
-
-    def _is_wanted(self, event: Event) -> bool:
-        rule = self._contract.actions.get(event.action)
-        severity = rule.severity if rule else "info"
-        return SEVERITIES.index(severity) >= SEVERITIES.index(self._plan.recording.min_severity)
 
     def _remember(self, result: FrameResult, people: list[JsonValue]) -> None:
         scores = tuple(self._score(one) for one in result.scores)
@@ -165,18 +170,18 @@ class EvidenceKeeper:
         }
 
     def _settle(self, event: Event, end_s: float) -> None:
-        """Write it down once its last second was seen, or when it will not be: a camera may be gone."""
+        """Have it written once its last second has been seen, or after a grace period: the camera may be gone."""
         post_roll_s = self._plan.recording.post_roll_s
         self._due.append(_Due(event, end_s, end_s + post_roll_s, self._clock() + post_roll_s + _GRACE_S))
 
     def _on_clip(self, clip: Clip) -> None:
-        asked = [round(clip.start_s, 3), round(clip.end_s, 3)]
-        covered: JsonValue = None if clip.covered_s is None else [round(second, 3) for second in clip.covered_s]
-        facts: dict[str, JsonValue] = {"asked_s": list(asked), "covered_s": covered, "reason": clip.reason}
+        asked_s = (round(clip.start_s, 3), round(clip.end_s, 3))
+        covered_s = None if clip.covered_s is None else (round(clip.covered_s[0], 3), round(clip.covered_s[1], 3))
+        state: Literal["ready", "failed"] = "ready" if clip.state == "ready" else "failed"
         try:
-            self._reporter.clip(clip.clip_id, facts, is_ready=clip.state == "ready")
+            self._reporter.deliver(ClipReport(clip.clip_id, state, asked_s, covered_s, clip.reason))
         except TimeoutError as error:
-            logger.warning("clip of %s was not announced: %s", clip.clip_id, error)
+            logger.warning("the clip of %s could not be announced: %s", clip.clip_id, error)
 
     def _write(self, event: Event, end_s: float) -> None:
         recording, rule = self._plan.recording, self._contract.actions.get(event.action)
@@ -194,17 +199,18 @@ class EvidenceKeeper:
         folder = self._folder(event.event_id)
         lines = [line for moment in kept for line in _lines(moment)]
         try:
-            _write_whole(folder / "skeletons.jsonl", "".join(line + "\n" for line in lines))
-            _write_whole(folder / "evidence.json", json.dumps(reasons))
+            with replacing(folder / "skeletons.jsonl") as part:
+                part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            with replacing(folder / "evidence.json") as part:
+                part.write_text(json.dumps(reasons), encoding="utf-8")
         except OSError as error:
-            logger.warning("evidence of %s was not written: %s", event.event_id, error.strerror)
+            logger.warning("the evidence of %s could not be written: %s", event.event_id, error.strerror)
         self._request_clip(event, end_s, folder / "clip.mp4")
 
     def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
-        """After the rest is written: whoever hears of the clip finds everything."""
+        """Comes last, so that whoever is told of the clip finds everything else in place."""
         if self._ring is None or self._writer is None:
-            no_clip: dict[str, JsonValue] = {"asked_s": None, "covered_s": None, "reason": "no_pictures"}
-            self._reporter.clip(event.event_id, no_clip, is_ready=False)
+            self._reporter.deliver(ClipReport(event.event_id, "failed", reason="no_pictures"))
             return
         clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
         if clip.state == "failed":
@@ -215,7 +221,7 @@ class EvidenceKeeper:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            logger.warning("evidence of %s has no folder: %s", event_id, error.strerror)
+            logger.warning("the folder for the evidence of %s could not be created: %s", event_id, error.strerror)
         return folder
 
 
@@ -226,10 +232,3 @@ def _lines(moment: _Moment, track_id: int | None = None) -> list[str]:
         for person in moment.people
         if isinstance(person, dict) and track_id in (None, person["track_id"])
     ]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from models.atomic_file import remove_parts, replacing
 from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, SourceTruncated, SourceUnavailable
 from service.blobs import is_full, source_name
 from service.errors import StorageFull
@@ -87,13 +88,14 @@ def _require_success(response: httpx.Response, uri: str) -> None:
 
 def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, channel: Channel) -> Path:
     path = folder / source_name(urlsplit(uri).path)
-    # Not source.*: a file of that name is complete.
-    part = folder / "fetch.part"
     declared = response.headers.get("content-length", "")
     if declared.isdecimal():
         _require_small(int(declared), bounds, uri)
+    remove_parts(folder)
     try:
-        size_bytes = _write(response, uri, part, bounds, channel)
+        with replacing(path) as part:
+            if _write(response, uri, part, bounds, channel) == 0:
+                raise SourceTruncated(f"{redact_uri(uri)} is empty")
     except StorageFull as error:
         raise DiskFull(str(error)) from error
     except OSError as error:
@@ -102,9 +104,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
         raise
     except httpx.TransportError as error:
         raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
-    if size_bytes == 0:
-        raise SourceTruncated(f"{redact_uri(uri)} is empty")
-    return part.replace(path)
+    return path
 
 
 def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channel: Channel) -> int:

@@ -1,17 +1,19 @@
-"""What a stream's worker says: facts of actions and tracks, frames for the page, figures of how it goes."""
+"""What a stream's worker reports: events and tracks, frames for the page, and figures on how it is doing."""
 
 import datetime as dt
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
+from pipelines.event_json import STORED, event_object, parse_event
 from pipelines.results import persons
 from pipelines.types import Event, FrameResult
-from service.protocol.messages import Fact, FrameResults, Sample, StreamTask, Values
+from service.protocol.facts import ActionReport, StateChanged, StreamFact, TrackEnded, TrackStarted, WatchState
+from service.protocol.messages import Fact, FrameResults, Sample, StreamTask
 from service.worker.channel import Channel
 
 Change: TypeAlias = Literal["add", "set", "observe"]
@@ -22,7 +24,7 @@ _DECIDE = ("window", "smooth", "label", "events")
 
 @dataclass(slots=True)
 class LiveFigures:
-    """What happened since the stream began; the last minute or so for rates and latencies."""
+    """Counts since the stream began; rates and latencies cover roughly the last minute."""
 
     frames: int = 0
     tracks: set[int] = field(default_factory=set)
@@ -33,7 +35,7 @@ class LiveFigures:
     times_s: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
 
     def percentile(self, share: float) -> float | None:
-        """A latency, milliseconds; None before the first frame."""
+        """A latency in milliseconds; None before the first frame."""
         if not self.latencies_ms:
             return None
         ordered = sorted(self.latencies_ms)
@@ -47,29 +49,31 @@ class LiveFigures:
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What was told of one frame.
+    """What was reported of one frame.
 
-    actions: (type of the message, event) in the order in which they changed.
+    actions: the events that changed, in the order in which they did.
     people: everyone in the frame, as clients see them.
     """
 
-    actions: tuple[tuple[str, Event], ...]
+    actions: tuple[ActionReport, ...]
     people: list[JsonValue]
 
 
 class Reporter:
-    """One stream's words to the supervisor; numbers of tracks go on where an earlier worker stopped.
+    """Reports one stream to the supervisor; track numbers continue where an earlier worker stopped.
 
+    has_evidence: whether evidence is kept of an action, by its name.
     clock: monotonic seconds, the one that stamps frames.  wall: seconds since 1970.
     """
 
     def __init__(
-        self, task: StreamTask, channel: Channel, model: str, clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        self, task: StreamTask, channel: Channel, model: str, has_evidence: Callable[[str], bool],
+        clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._task = task
         self._channel = channel
         self._model = model
+        self._has_evidence = has_evidence
         self._clock = clock
         self._wall = wall
         self._first_track_id = int(str(task.config.get("first_track_id", 1)))
@@ -78,15 +82,15 @@ class Reporter:
         self._counted: dict[_Series, list[float]] = {}
         self.figures = LiveFigures()
 
-    def frame(self, result: FrameResult, began_s: float) -> "FrameReport":
-        """Tell of a frame and of everything that changed with it."""
+    def frame(self, result: FrameResult, began_s: float) -> FrameReport:
+        """Report a frame and everything that changed with it."""
         now_s = self._clock()
         arrived_s = result.frame.wall_s if result.frame.wall_s is not None else began_s
         self._epoch_s = self._wall() - (now_s - arrived_s) - result.frame.time_s
         latency = _latency(result, arrived_s, began_s, now_s)
         self._count(result, latency, now_s)
         self._tracks(result)
-        actions = tuple((self._action(event, result, latency), event) for event in result.events)
+        actions = tuple(self._action(event, result, latency) for event in result.events)
         people = self.persons(result)
         self._channel.offer(
             FrameResults(
@@ -100,20 +104,20 @@ class Reporter:
         return FrameReport(actions, people)
 
     def finish(self, events: tuple[Event, ...]) -> None:
-        """Tell what the end of the stream closed."""
+        """Report what the end of the stream closed."""
         for event in events:
             self._action(event, None, {})
         self._lose_tracks()
         self.flush()
 
-    def state(self, state: str, code: str | None, message: str | None) -> None:
-        """Tell that the source's state changed."""
-        data: Values = {"state": state, "code": code, "message": message}
-        self._fact("stream.state_changed", data, self.figures.last_frame_s)
+    def state(self, state: WatchState, code: str | None, message: str | None) -> None:
+        """Report that the source's state changed."""
+        self.deliver(StateChanged(state, code, message, self.figures.last_frame_s))
 
-    def clip(self, event_id: str, facts: Values, *, is_ready: bool) -> None:
-        """Tell that the evidence of an event is there, or never will be."""
-        self._fact("clip.ready" if is_ready else "clip.failed", {"event_id": event_id, **facts})
+    def deliver(self, fact: StreamFact) -> None:
+        """Report something that must not be lost; raises TimeoutError when nobody accepts it."""
+        task = self._task
+        self._channel.deliver(lambda delivery_id: Fact(delivery_id, task.task_id, task.generation, fact))
 
     def persons(self, result: FrameResult) -> list[JsonValue]:
         """Everyone in a frame, with the numbers that clients see."""
@@ -127,14 +131,14 @@ class Reporter:
         """The number that clients see."""
         return self._first_track_id + number - 1
 
-    def silence(self, events: tuple[Event, ...]) -> "FrameReport":
-        """Tell what ended because no pictures come any more; the stream goes on."""
-        actions = tuple((self._action(event, None, {}), event) for event in events)
+    def silence(self, events: tuple[Event, ...]) -> FrameReport:
+        """Report what ended because no more pictures arrive; the stream goes on."""
+        actions = tuple(self._action(event, None, {}) for event in events)
         self._lose_tracks()
         return FrameReport(actions, [])
 
     def measure(self, metric: str, change: Change, value: float, **labels: str) -> None:
-        """Count something; it is told with the next `flush`."""
+        """Record a measurement; the next `flush` sends it."""
         values = self._counted.setdefault((metric, change, tuple(labels.items())), [])
         if change == "observe":
             values.append(value)
@@ -142,65 +146,53 @@ class Reporter:
             values[:] = [value + sum(values) if change == "add" else value]
 
     def flush(self) -> None:
-        """Pass on what was counted: once a second, because many streams times many stages times frames is much."""
+        """Send what was recorded; once a second, because a message per frame, stage and stream would be too many."""
         counted, self._counted = self._counted, {}
         for (metric, change, labels), values in counted.items():
             self._channel.measure(Sample(metric, change, tuple(values), dict(labels)))
 
     def _tracks(self, result: FrameResult) -> None:
         seen = {self.track_id(int(number)) for number in result.poses.track_id}
-        at = _rfc3339(self._wall())
+        at = _utc(self._wall())
         for track_id in sorted(seen - self.figures.tracks):
-            self._fact("track.started", {"track_id": track_id, "time": at}, result.frame.time_s)
+            self.deliver(TrackStarted(track_id, at))
         self.figures.tracks |= seen
         for number, reason in result.poses.ended:
             track_id = self.track_id(number)
             if track_id in self.figures.tracks:
                 self.figures.tracks.discard(track_id)
-                data: Values = {"track_id": track_id, "reason": reason, "time": at}
-                self._fact("track.ended", data, result.frame.time_s)
+                self.deliver(TrackEnded(track_id, at, reason))
 
     def _lose_tracks(self) -> None:
         for track_id in sorted(self.figures.tracks):
-            self._fact("track.ended", {"track_id": track_id, "reason": "lost", "time": _rfc3339(self._wall())})
+            self.deliver(TrackEnded(track_id, _utc(self._wall()), "lost"))
         self.figures.tracks.clear()
 
-    def _action(self, event: Event, result: FrameResult | None, latency: dict[str, float]) -> str:
-        name = self._name(event)
-        size = self.figures.frame_size or (1, 1)
+    def _action(self, event: Event, result: FrameResult | None, latency: dict[str, float]) -> ActionReport:
         epoch_s = self._epoch_s or 0.0
-        box: JsonValue = None
-        if event.xyxy is not None:
-            box = [round(value / side, 5) for value, side in zip(event.xyxy, (*size, *size), strict=True)]
-        data: Values = {
-            "event_id": event.event_id, "track_id": self.track_id(event.track_id), "action": event.action,
-            "score": round(event.score, 4), "start_s": event.start_s, "end_s": event.end_s,
-            "start_time": _rfc3339(epoch_s + event.start_s), "end_time": _rfc3339(epoch_s + event.end_s),
-            "frame_size": list(size), "box": box, "model": self._model,
-            "latency_ms": {key: round(ms, 1) for key, ms in latency.items()},
-            "frame_index": None if result is None else result.frame.index,
-        }  # fmt: skip
-        self._fact(name, data, event.end_s)
+        report = ActionReport(
+            self._numbered(event), self._is_first(event), _utc(epoch_s + event.start_s), _utc(epoch_s + event.end_s),
+            self.figures.frame_size or (1, 1), self._has_evidence(event.action), self._model,
+            {key: round(ms, 1) for key, ms in latency.items()}, None if result is None else result.frame.index,
+        )  # fmt: skip
+        self.deliver(report)
         self.measure("actions_total", "add", 1.0, action=event.action, state=event.state)
-        if name == "action.started" and latency:
+        if report.name == "action.started" and latency:
             self.measure("event_latency_seconds", "observe", latency["total"] / 1000)
-        return name
+        return report
 
-    def _name(self, event: Event) -> str:
+    def _numbered(self, event: Event) -> Event:
+        """The event as it is stored, its track under the number that clients see."""
+        return replace(parse_event(event_object(event, STORED)), track_id=self.track_id(event.track_id))
+
+    def _is_first(self, event: Event) -> bool:
+        """Whether a confirmed event was not told as confirmed before; notes that it was, until it is over."""
+        is_first = event.event_id not in self._told
         if event.state == "confirmed":
-            is_first = event.event_id not in self._told
             self._told.add(event.event_id)
-            return "action.started" if is_first else "action.updated"
-        if event.state in ("ended", "retracted"):
+        elif event.state in ("ended", "retracted"):
             self._told.discard(event.event_id)
-        return f"action.{event.state}"
-
-    def _fact(self, name: str, data: Values, media_time_s: float | None = None) -> None:
-        task = self._task
-        index = self.figures.frames - 1 if self.figures.frames else None
-        self._channel.deliver(
-            lambda delivery_id: Fact(delivery_id, task.task_id, task.generation, name, media_time_s, index, data)
-        )
+        return is_first
 
     def _count(self, result: FrameResult, latency: dict[str, float], now_s: float) -> None:
         figures, stream = self.figures, self._task.task_id
@@ -217,7 +209,7 @@ class Reporter:
 
 
 def _latency(result: FrameResult, arrived_s: float, began_s: float, now_s: float) -> dict[str, float]:
-    """Where the time went, milliseconds; `decode` is before the frame's arrival is stamped and not known here."""
+    """Where the time went, in milliseconds; decoding happens before a frame is stamped, so it is not known here."""
     decide = sum(result.latency_ms.get(stage, 0.0) for stage in _DECIDE)
     whole = sum(result.latency_ms.values())
     return {
@@ -228,5 +220,7 @@ def _latency(result: FrameResult, arrived_s: float, began_s: float, now_s: float
     }
 
 
-def _rfc3339(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _utc(seconds: float) -> dt.datetime:
+    """A time in whole milliseconds, which is how all times are stored and told."""
+    exact = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return exact.replace(microsecond=exact.microsecond // 1000 * 1000)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from pipelines.stream.buffer import FrameBuffer
@@ -22,7 +23,7 @@ from service.protocol.stream_config import StreamConfig
 from service.protocol.track_history import TrackHistory, newest
 from service.worker.action_models import ActionModels
 from service.worker.channel import Channel, Ended
-from service.worker.evidence import EvidenceKeeper, EvidencePlan
+from service.worker.evidence import EvidenceKeeper, EvidencePlan, has_evidence
 from service.worker.preview import Preview
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
@@ -63,10 +64,11 @@ class _Session:
         self._policy = policy
         self._folder = Path(str(task.config["folder"]))
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
-        self._reporter = Reporter(task, channel, networks.action.contract.name)
+        contract = networks.action.contract
+        self._reporter = Reporter(task, channel, contract.name, partial(has_evidence, contract, config.recording))
         plan = EvidencePlan(Path(str(task.config["evidence_folder"])), config.recording, config.privacy.pictures)
         self._preview = Preview(task, channel) if config.privacy.pictures else None
-        self._evidence = EvidenceKeeper(plan, networks.action.contract, self._reporter)
+        self._evidence = EvidenceKeeper(plan, contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
         self._status = StatusTeller(task, channel, self._reporter, self._buffer)
         self._told_s = 0.0

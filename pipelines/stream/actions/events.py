@@ -47,7 +47,7 @@ class _Run:
 class _Person:
     first_s: float
     last_s: float
-    xyxy: Box
+    box: Box
     judged_s: float | None = None
     closed_s: float = 0.0
     runs: dict[str, _Run] = field(default_factory=dict)
@@ -87,10 +87,12 @@ class EventStage:
         return tuple(event for track_id in list(self._people) for event in self._close(track_id))
 
     def _see(self, poses: Poses) -> None:
+        width, height = poses.size_wh
         for track_id, xyxy in zip(poses.track_id, poses.xyxy, strict=True):
             left, top, right, bottom = (float(value) for value in xyxy)
             person = self._people.setdefault(int(track_id), _Person(poses.time_s, poses.time_s, (0, 0, 0, 0)))
-            person.last_s, person.xyxy = poses.time_s, (left, top, right, bottom)
+            person.last_s = poses.time_s
+            person.box = (left / width, top / height, right / width, bottom / height)
 
     def _gone(self, poses: Poses) -> list[int]:
         """Tracks that ended, and those that nobody ended but that were out of sight for too long."""
@@ -184,4 +186,4 @@ class EventStage:
     def _event(self, track_id: int, person: _Person, run: _Run, end_s: float) -> Event:
         name = f"{self._source_id}|{track_id}|{run.action}|{round(run.onset_s * 1000)}"
         event_id = hashlib.sha256(name.encode()).hexdigest()[:24]
-        return Event(event_id, track_id, run.action, run.state, run.start_s, end_s, run.score, person.xyxy)
+        return Event(event_id, track_id, run.action, run.state, run.start_s, end_s, run.score, person.box)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.results import Segment, Summary, TrackTimeline
+from pipelines.results import ActionSpan, PersonTimeline, Summary
 from pipelines.stream.render.palette import Colour, colour_of, ink_on
 
 ROWS_MAX = 100
@@ -78,7 +78,7 @@ class _Sheet:
             self._rectangle(x - 0.5, _TOP_PX - 4, x + 0.5, bottom + 5, _RULE)
             self._text(x, bottom + 18, clock_time(index * step, step), 13, _FAINT, "mm")
 
-    def _row(self, top: float, track: TrackTimeline) -> None:
+    def _row(self, top: float, track: PersonTimeline) -> None:
         middle = top + _ROW_PX / 2
         self._text(_LEFT_PX - 14, middle, f"person {track.track_id}", 14, _INK, "rm")
         self._bar(middle, track.start_s, track.end_s, _SIGHT)
@@ -94,7 +94,7 @@ class _Sheet:
         box = [value * _SCALE for value in (left, middle - _BAR_PX / 2, right, middle + _BAR_PX / 2)]
         self._pen.rounded_rectangle(box, radius=radius * _SCALE, fill=colour)
 
-    def _label(self, middle: float, one: Segment, colour: Colour) -> None:
+    def _label(self, middle: float, one: ActionSpan, colour: Colour) -> None:
         """The action's name inside its bar, where there is room."""
         name = one.action.replace("_", " ")
         left, right = self._time.x(one.start_s), self._time.x(one.end_s)
@@ -144,7 +144,7 @@ def clock_time(time_s: float, step_s: float = 1.0) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _longest(tracks: Sequence[TrackTimeline]) -> list[TrackTimeline]:
+def _longest(tracks: Sequence[PersonTimeline]) -> list[PersonTimeline]:
     """At most ROWS_MAX people, those seen longest, in order of appearance."""
     chosen = sorted(tracks, key=lambda track: track.start_s - track.end_s)[:ROWS_MAX]
     return sorted(chosen, key=lambda track: (track.start_s, track.track_id))

@@ -1,12 +1,12 @@
-"""An output file that appears when it is whole: written beside its place under another name, then renamed."""
+"""An output file that appears when it is whole, and the errors of one that cannot be written."""
 
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.atomic_file import AtomicFile
 from pipelines.errors import DiskFull, SinkError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -14,61 +14,44 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn what the system says of writing to `path` into DiskFull or SinkError; a closed pipe passes."""
+    """Turn system errors while writing to `path` into DiskFull or SinkError; a closed pipe is let through."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(f"{path}: no space left on the device, {_free(path)} bytes free") from error
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise DiskFull(f"{path}: the disk is full, {_free(path)} bytes are free") from error
+        raise SinkError(f"{path}: could not be written: {error.strerror or error}") from error
 
 
 class OutputFile:
-    """The place of one result.
+    """The place of one result, with errors that name it.
 
     path: where it goes. A device or a pipe is written directly; anything else is replaced when `commit` is called.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._part: Path | None = None
+        self._file = AtomicFile(path, is_synced=True)
 
     def open(self) -> Path:
         """Where to write to. Raises SinkError when the folder is missing or closed."""
         if self.path.is_dir():
-            raise SinkError(f"{self.path}: is a folder, expected a file name")
+            raise SinkError(f"{self.path}: expected a file name, found a folder")
         if self.path.exists() and not self.path.is_file():
             return self.path
         with told(self.path):
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.stem[:40]}.", suffix=".part", dir=self.path.parent)
-            os.close(handle)
-            self._part = Path(name)
-            self._part.chmod(0o666 & ~_umask())
-        return self._part
+            return self._file.open()
 
     def commit(self) -> None:
         """Make what was written appear, whole, in its place."""
-        if self._part is None:
-            return
-        with told(self.path), self._part.open("rb") as file:
-            os.fsync(file.fileno())
-            self._part.replace(self.path)
-        self._part = None
+        with told(self.path):
+            self._file.commit()
 
     def abort(self) -> None:
         """Remove what was written; may be called in any state."""
-        if self._part is not None:
-            self._part.unlink(missing_ok=True)
-            self._part = None
-
-
-def _umask() -> int:
-    """The process's file mode mask; the system has no call that only reads it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+        self._file.abort()
 
 
 def _free(path: Path) -> int:

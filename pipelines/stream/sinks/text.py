@@ -10,9 +10,9 @@ from typing import TextIO
 from pipelines.results import (
     Header,
     JsonObject,
+    PersonTimeline,
     Summary,
-    TrackTimeline,
-    event_object,
+    action_object,
     frame_object,
     header_object,
     summary_object,
@@ -66,7 +66,7 @@ class _TextSink:
             self._output.commit()
 
     def _discard(self, file: TextIO) -> None:
-        """Close without caring for what is still buffered: on a full disk flushing it fails again."""
+        """Close without flushing errors: on a full disk the flush fails again."""
         try:
             file.close()
         except OSError:
@@ -74,29 +74,27 @@ class _TextSink:
 
 
 class JsonlSink(_TextSink):
-    """One JSON object per line: the source, every frame, every change of an event, at last the summary."""
+    """One JSON object per line: the source, every frame, every change of an event, and finally the summary."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
-        self._size_wh = (1, 1)
         self._last = (0.0, 0)
 
     def open(self, header: Header) -> None:
         """Write the first line."""
         super().open(header)
-        self._size_wh = header.size_wh
         self._lines([header_object(header)])
 
     def write(self, result: FrameResult) -> None:
         """Write a frame, and what changed with it."""
         time_s, index = self._last = (result.frame.time_s, result.frame.index)
         self._lines([frame_object(result)])
-        self._lines(event_object(event, result.frame.size_wh, time_s, index) for event in result.events)
+        self._lines(action_object(event, time_s, index) for event in result.events)
         self._lines(track_object(track_id, reason, time_s, index) for track_id, reason in result.poses.ended)
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:
         """Write what the end closed and the summary."""
-        self._lines(event_object(event, self._size_wh, *self._last) for event in events)
+        self._lines(action_object(event, *self._last) for event in events)
         self._lines([{"type": "summary", **summary_object(summary)}])
         self._finish()
 
@@ -127,7 +125,7 @@ class CsvSink(_TextSink):
         self._finish()
 
 
-def csv_rows(track: TrackTimeline) -> list[tuple[object, ...]]:
+def csv_rows(track: PersonTimeline) -> list[tuple[object, ...]]:
     """The rows of one person, in the order of CSV_COLUMNS."""
     return [
         (

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.stream.sources.status import SourceStatus
+from pipelines.stream.sources.status import SourceStatus, StreamState
 
-Tell = Callable[[str, str | None, str | None], None]
+Tell = Callable[[StreamState, str | None, str | None], None]
 """Takes a state, and the code and the text of what is wrong."""
 
 _FAULTY = frozenset({"connecting", "reconnecting", "failed"})

@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 
 from pipelines.actions import load_actions
 from pipelines.errors import SinkError
-from pipelines.results import Header, RunStats, Segment, Summary, TrackTimeline
+from pipelines.results import ActionSpan, Header, PersonTimeline, RunStats, Summary
 from pipelines.stream.render.actogram import ROWS_MAX, clock_time, draw_actogram, tick_step_s
 from pipelines.stream.render.draw import Artist, label_of
 from pipelines.stream.render.palette import colour_of, ink_on
@@ -36,13 +36,13 @@ def result(index: int, time_s: float, *events: Event, size_wh: tuple[int, int] =
 
 
 def event(state: str = "confirmed") -> Event:
-    return Event("abc", 1, "walk", state, 1.0, 2.0, 0.81234, (64.0, 48.0, 320.0, 240.0))  # type: ignore[arg-type]
+    return Event("abc", 1, "walk", state, 1.0, 2.0, 0.81234, (0.1, 0.1, 0.5, 0.5))  # type: ignore[arg-type]
 
 
-def summary(*tracks: TrackTimeline) -> Summary:
-    walk = Segment("walk", 1.0, 3.5, 0.9, "ended")
-    fall = Segment("fall", 3.5, 4.0, 0.7, "ended")
-    people = tracks or (TrackTimeline(1, 0.5, 4.0, (walk, fall)), TrackTimeline(2, 1.0, 2.0))
+def summary(*tracks: PersonTimeline) -> Summary:
+    walk = ActionSpan("walk", 1.0, 3.5, 0.9, "ended")
+    fall = ActionSpan("fall", 3.5, 4.0, 0.7, "ended")
+    people = tracks or (PersonTimeline(1, 0.5, 4.0, (walk, fall)), PersonTimeline(2, 1.0, 2.0))
     return Summary(header(), 4.0, people, RunStats(120, 2.0, 60.0, {"pose": 8.1234}))
 
 
@@ -238,7 +238,7 @@ def test_actogram_of_nobody_is_a_picture() -> None:
 
 
 def test_actogram_is_bounded_however_many_people_there_are() -> None:
-    crowd = [TrackTimeline(index, index * 0.01, index * 0.02 + 1) for index in range(500)]
+    crowd = [PersonTimeline(index, index * 0.01, index * 0.02 + 1) for index in range(500)]
 
     picture = draw_actogram(summary(*crowd))
 

@@ -1,34 +1,37 @@
 """Events: stored before they are told, told once, closed when their worker dies."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import JsonValue
 
 from service.database import Database, migrate
 from service.errors import NotFound
 from service.event_log import EventLog, Message
-from service.events.control import ActionFact, EventControl, Origin
+from service.events.control import EventControl
+from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
 from service.events.schemas import EventPatch, FeedbackCreate
 from service.events.store import EventRow, Filter
 from service.events.zones import Zone
+from service.protocol.facts import ActionChange, ClipReport, TrackStarted
+from tests.service.facts import T0, report
 
-T0 = dt.datetime(2026, 3, 1, 12, 0, 0, tzinfo=dt.UTC)
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 DOOR = Origin(stream_id="door", tags={"floor": "1"}, zones=(Zone("left", "include", LEFT),))
 
 
 class Desk:
-    """An EventControl over a fresh database, with what was told."""
+    """Both doors of the slice over a fresh database, with what was told."""
 
     def __init__(self, folder: Path) -> None:
         self.told: list[Message] = []
         self.database = Database(f"sqlite:///{folder / 'events.sqlite3'}")
         migrate(self.database)
         self.log = EventLog(self.database, self.told.append)
-        self.control = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        self.ingest = EventIngest(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        self.control = EventControl(self.database)
 
     @property
     def kinds(self) -> list[str]:
@@ -40,20 +43,12 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def report(end_s: float = 2.0, event_id: str = "e1", action: str = "fall", track_id: int = 7) -> dict[str, JsonValue]:
-    return {
-        "event_id": event_id, "track_id": track_id, "action": action, "score": 0.9, "start_s": 1.0, "end_s": end_s,
-        "start_time": T0.isoformat(), "end_time": (T0 + dt.timedelta(seconds=end_s - 1)).isoformat(),
-        "frame_size": [640, 480], "box": [0.1, 0.2, 0.2, 0.8], "model": "m", "latency_ms": {"total": 120.0},
-    }  # fmt: skip
-
-
 def test_event_is_stored_and_told_with_its_zone_and_severity(desk: Desk) -> None:
-    row = desk.control.take(DOOR, "action.started", report())
+    row = desk.ingest.take(DOOR, report())
 
     assert row is not None
     stored = desk.control.require("e1")
-    assert (list(stored.zones), stored.severity, stored.state) == (["left"], "alarm", "confirmed")
+    assert (list(stored.zones), stored.severity, stored.event.state) == (["left"], "alarm", "confirmed")
     assert desk.told[0].data["zones"] == ["left"]
     assert desk.told[0].tags == {"floor": "1"}
     assert desk.told[0].seq == row.seq
@@ -70,25 +65,27 @@ def test_event_is_stored_and_told_with_its_zone_and_severity(desk: Desk) -> None
         ("action.retracted", "action.provisional"),
     ],
 )
-def test_event_is_told_once_when_the_worker_repeats_itself(desk: Desk, first: ActionFact, again: ActionFact) -> None:
-    desk.control.take(DOOR, "action.provisional", report())
-    desk.control.take(DOOR, first, report())
+def test_event_is_told_once_when_the_worker_repeats_itself(
+    desk: Desk, first: ActionChange, again: ActionChange
+) -> None:
+    desk.ingest.take(DOOR, report("action.provisional"))
+    desk.ingest.take(DOOR, report(first))
     told = list(desk.told)
 
-    repeated = desk.control.take(DOOR, again, report())
+    repeated = desk.ingest.take(DOOR, report(again))
 
     assert repeated is None
     assert desk.told == told
 
 
 def test_end_is_where_the_worker_dates_it_back_to(desk: Desk) -> None:
-    desk.control.take(DOOR, "action.started", report(2.0))
-    desk.control.take(DOOR, "action.updated", report(5.0))
+    desk.ingest.take(DOOR, report("action.started", end_s=2.0))
+    desk.ingest.take(DOOR, report("action.updated", end_s=5.0))
 
-    desk.control.take(DOOR, "action.ended", report(4.0))
+    desk.ingest.take(DOOR, report("action.ended", end_s=4.0))
 
     stored = desk.control.require("e1")
-    assert (stored.end_s, stored.end_time) == (4.0, T0 + dt.timedelta(seconds=3))
+    assert (stored.event.end_s, stored.end_time) == (4.0, T0 + dt.timedelta(seconds=3))
     assert desk.told[-1].data["duration_s"] == 3.0
 
 
@@ -103,27 +100,27 @@ def test_end_is_where_the_worker_dates_it_back_to(desk: Desk) -> None:
     ],
 )
 def test_start_is_told_before_all_that_follows_when_it_was_lost(
-    desk: Desk, heard: list[ActionFact], kinds: list[str]
+    desk: Desk, heard: list[ActionChange], kinds: list[str]
 ) -> None:
     for name in heard:
-        desk.control.take(DOOR, name, report())
+        desk.ingest.take(DOOR, report(name))
 
     assert desk.kinds == kinds
     assert [message.data["state"] for message in desk.told if message.type == "action.started"] in ([], ["confirmed"])
 
 
 def test_update_is_told_only_when_it_says_something_new(desk: Desk) -> None:
-    desk.control.take(DOOR, "action.started", report(2.0))
+    desk.ingest.take(DOOR, report("action.started", end_s=2.0))
 
-    results = [desk.control.take(DOOR, "action.updated", report(end_s)) for end_s in (3.0, 3.0, 2.5, 4.0)]
+    results = [desk.ingest.take(DOOR, report("action.updated", end_s=end_s)) for end_s in (3.0, 3.0, 2.5, 4.0)]
 
     assert [row is not None for row in results] == [True, False, False, True]
 
 
 def test_numbers_have_no_holes_when_reports_are_passed_over(desk: Desk) -> None:
     for _ in range(3):
-        desk.control.take(DOOR, "action.started", report())
-    desk.control.take(DOOR, "action.ended", report(3.0))
+        desk.ingest.take(DOOR, report())
+    desk.ingest.take(DOOR, report("action.ended", end_s=3.0))
 
     assert [message.seq for message in desk.told] == [1, 2]
 
@@ -131,7 +128,7 @@ def test_numbers_have_no_holes_when_reports_are_passed_over(desk: Desk) -> None:
 def test_nothing_is_told_of_people_in_an_exclude_zone(desk: Desk) -> None:
     screen = Origin(stream_id="door", zones=(Zone("screen", "exclude", LEFT),))
 
-    row = desk.control.take(screen, "action.started", report())
+    row = desk.ingest.take(screen, report())
 
     assert row is None
     assert desk.told == []
@@ -143,8 +140,8 @@ def test_rule_raises_the_severity_and_leaves_its_name(desk: Desk) -> None:
     rules = RuleBook([Rule("long walk", frozenset({"walk"}), min_duration_s=3.0, severity="alarm")])
     origin = Origin(stream_id="door", rules=rules)
 
-    early = desk.control.take(origin, "action.started", report(2.0, action="walk"))
-    late = desk.control.take(origin, "action.updated", report(5.0, action="walk"))
+    early = desk.ingest.take(origin, report("action.started", end_s=2.0, action="walk"))
+    late = desk.ingest.take(origin, report("action.updated", end_s=5.0, action="walk"))
 
     assert early is not None
     assert late is not None
@@ -153,27 +150,26 @@ def test_rule_raises_the_severity_and_leaves_its_name(desk: Desk) -> None:
 
 
 def test_open_events_end_when_their_worker_is_lost(desk: Desk) -> None:
-    desk.control.take(DOOR, "action.started", report())
-    desk.control.take(DOOR, "action.provisional", report(event_id="e2", action="walk"))
-    desk.control.take_track("door", "track.started", 7, T0, None)
+    desk.ingest.take(DOOR, report())
+    desk.ingest.take(DOOR, report("action.provisional", "e2", action="walk"))
+    desk.ingest.take_track("door", TrackStarted(7, T0))
 
-    closed = desk.control.close_stream("door")
+    closed = desk.ingest.close_stream("door")
 
     assert closed == 2
-    assert desk.kinds[-3:] == ["action.ended", "action.retracted", "track.ended"]
-    assert desk.control.require("e1").state == "ended"
-    assert desk.control.close_stream("door") == 0
+    assert desk.kinds[-4:] == ["action.ended", "action.retracted", "clip.failed", "track.ended"]
+    assert desk.control.require("e1").event.state == "ended"
+    assert desk.ingest.close_stream("door") == 0
 
 
 def test_events_are_listed_by_filter_and_page(desk: Desk) -> None:
     for number in range(5):
-        data = report(event_id=f"e{number}", action="fall" if number % 2 else "walk", track_id=number)
-        data["start_time"] = (T0 + dt.timedelta(minutes=number)).isoformat()
-        desk.control.take(DOOR, "action.started", data)
+        told = report(event_id=f"e{number}", action="fall" if number % 2 else "walk", track_id=number)
+        desk.ingest.take(DOOR, replace(told, start_time=T0 + dt.timedelta(minutes=number)))
 
     falls = desk.control.page(Filter(action="fall"), None, 10)
     first = desk.control.page(Filter(zone="left", tag=("floor", "1")), None, 3)
-    rest = desk.control.page(Filter(zone="left"), (first[-1].start_time, first[-1].event_id), 3)
+    rest = desk.control.page(Filter(zone="left"), (first[-1].start_time, first[-1].event.event_id), 3)
     none = desk.control.page(Filter(tag=("floor", "2")), None, 10)
 
     assert ids(falls) == ["e3", "e1"]
@@ -183,11 +179,11 @@ def test_events_are_listed_by_filter_and_page(desk: Desk) -> None:
 
 
 def ids(rows: list[EventRow]) -> list[str]:
-    return [row.event_id for row in rows]
+    return [row.event.event_id for row in rows]
 
 
 def test_person_may_acknowledge_comment_and_give_feedback(desk: Desk) -> None:
-    desk.control.take(DOOR, "action.started", report())
+    desk.ingest.take(DOOR, report())
 
     changed = desk.control.change("e1", EventPatch(acknowledged=True, comment="seen"))
     desk.control.add_feedback("e1", FeedbackCreate(verdict="wrong", action="sit_down", comment=""))
@@ -198,21 +194,21 @@ def test_person_may_acknowledge_comment_and_give_feedback(desk: Desk) -> None:
 
 
 def test_clip_is_told_once_it_is_ready(desk: Desk) -> None:
-    desk.control.take(Origin(stream_id="door", clips_from="warning"), "action.started", report())
+    desk.ingest.take(DOOR, report())
     assert desk.control.require("e1").clip_state == "pending"
 
-    desk.control.set_clip("e1", "ready", {"start_s": 0.5, "end_s": 4.0})
-    desk.control.set_clip("e1", "ready", {"start_s": 0.5, "end_s": 4.0})
+    desk.ingest.take_clip(ClipReport("e1", "ready", (0.4, 4.0), (0.5, 4.0)))
+    desk.ingest.take_clip(ClipReport("e1", "ready", (0.4, 4.0), (0.5, 4.0)))
 
-    assert desk.control.require("e1").clip == {"start_s": 0.5, "end_s": 4.0}
+    assert desk.control.require("e1").clip == {"asked_s": [0.4, 4.0], "covered_s": [0.5, 4.0], "reason": None}
     assert desk.kinds.count("clip.ready") == 1
 
 
 def test_timeline_says_how_long_each_action_lasted(desk: Desk) -> None:
-    desk.control.take_track("door", "track.started", 7, T0, None)
-    desk.control.take(DOOR, "action.ended", report(3.0, "e1", "walk"))
-    desk.control.take(DOOR, "action.ended", report(2.5, "e2", "walk"))
-    desk.control.take(DOOR, "action.retracted", report(9.0, "e3", "fall"))
+    desk.ingest.take_track("door", TrackStarted(7, T0))
+    desk.ingest.take(DOOR, report("action.ended", "e1", 3.0, "walk"))
+    desk.ingest.take(DOOR, report("action.ended", "e2", 2.5, "walk"))
+    desk.ingest.take(DOOR, report("action.retracted", "e3", 9.0, "fall"))
 
     timeline = desk.control.timeline("door", 7)
 
@@ -221,11 +217,11 @@ def test_timeline_says_how_long_each_action_lasted(desk: Desk) -> None:
 
 
 def test_old_events_are_forgotten_with_their_feedback(desk: Desk) -> None:
-    desk.control.take(DOOR, "action.ended", report())
-    desk.control.take(DOOR, "action.started", report(event_id="open"))
+    desk.ingest.take(DOOR, report("action.ended"))
+    desk.ingest.take(DOOR, report(event_id="open"))
     desk.control.add_feedback("e1", FeedbackCreate(verdict="correct", action=None, comment=""))
 
     gone = desk.control.forget(T0 + dt.timedelta(days=1), keep_rows=100)
 
     assert gone == ["e1"]
-    assert desk.control.require("open").state == "confirmed"
+    assert desk.control.require("open").event.state == "confirmed"

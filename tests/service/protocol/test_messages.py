@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.protocol.facts import ClipReport, StateChanged, TrackEnded, TrackStarted
 from service.protocol.messages import (
     Ack,
     Drain,
@@ -30,7 +31,9 @@ from service.protocol.messages import (
 )  # fmt: skip
 from service.protocol.preview import PreviewPicture, ShowPreview
 from service.protocol.track_history import AskTrack, TrackHistory
+from tests.service.facts import report
 
+FALL = report()
 COMMANDS: list[ToWorker] = [
     Place(JobTask("job_1", 2, "/home/source.mp4", "/home", {"model": None, "video": True})),
     Place(StreamTask("cam", 3, "rtsp://user:secret@host/1", {"fps": 15.0, "zones": [[0.0, 1.0]]})),
@@ -51,7 +54,11 @@ MESSAGES: list[FromWorker] = [
     StreamStatus("cam", 1, {"state": "running"}),
     TrackHistory("cam", "q1", ('{"track_id": 7}',)),
     PreviewPicture("cam", 1, b"\xff\xd8\x00\xfe\xff\xd9"),
-    Fact(4, "cam", 1, "action.started", 1.5, 45, {"event_id": "e1"}),
+    Fact(4, "cam", 1, FALL),
+    Fact(4, "cam", 1, TrackStarted(3, FALL.start_time)),
+    Fact(4, "cam", 1, TrackEnded(3, FALL.end_time, "lost")),
+    Fact(4, "cam", 1, ClipReport("e1", "ready", (0.5, 4.0), (0.6, 3.9))),
+    Fact(4, "cam", 1, StateChanged("degraded", "low_fps", "3 pictures a second", 12.5)),
     TaskEnded(5, "job_1", "failed", "unsupported_media", "clip ‘ü’ is no video"),
 ]
 
@@ -85,3 +92,22 @@ def test_camera_password_is_neither_shown_nor_in_errors() -> None:
 
     assert "secret" not in repr(Place(task))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong", "place"),
+    [
+        ('"score":0.9', '"score":"high"', "fact.content.action.event.score"),
+        ('"state":"confirmed"', '"state":"over"', "fact.content.action.event.state"),
+        ('"kind":"action"', '"kind":"gossip"', "fact.content"),
+        ('"start_time":"2026-03-01T12:00:00Z"', '"start_time":"2026-03-01T12:00:00"', "fact.content.action.start_time"),
+        ('"frame_size":[640,480]', '"frame_size":[640]', "fact.content.action.frame_size"),
+    ],
+    ids=["word for a number", "unknown state", "unknown kind", "time without zone", "half a size"],
+)
+def test_fact_that_is_none_is_refused_and_its_fault_is_placed(found: str, wrong: str, place: str) -> None:
+    whole = encode(Fact(4, "cam", 1, FALL)).decode()
+    assert found in whole
+
+    with pytest.raises(ProtocolMismatch, match=place):
+        decode(whole.replace(found, wrong).encode())

@@ -2,15 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from service.database import Database, migrate
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
+from service.events.ingest import EventIngest
+from service.protocol.facts import StateChanged, StreamFact, WatchState
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
@@ -24,15 +23,6 @@ from service.worker.channel import Channel, Ended
 CAMERA = "rtsp://viewer:hunter2@192.168.7.9/live?token=hunter2"
 JPEG = b"\xff\xd8 a picture \xff\xd9"
 _WAIT_S = 10.0
-
-
-def report(event_id: str = "e1", end_s: float = 2.0, track_id: int = 1, action: str = "fall") -> dict[str, JsonValue]:
-    """What a worker says of an action, two seconds into the stream."""
-    return {
-        "event_id": event_id, "track_id": track_id, "action": action, "score": 0.9, "start_s": 1.0, "end_s": end_s,
-        "start_time": "2026-03-01T12:00:00.000Z", "end_time": "2026-03-01T12:00:01.000Z", "frame_size": [640, 480],
-        "box": [0.1, 0.2, 0.2, 0.8], "model": "m", "latency_ms": {"total": 120.0}, "frame_index": 29,
-    }  # fmt: skip
 
 
 class Puppet:
@@ -55,14 +45,12 @@ class Puppet:
                 return Ended("released" if self.channel.stop_reason == "drain" else "cancelled", {})
         return self._ended
 
-    def say(self, name: str, data: Mapping[str, JsonValue], media_time_s: float | None = 2.0) -> None:
+    def say(self, fact: StreamFact) -> None:
         task = self.task
-        self.channel.deliver(
-            lambda number: Fact(number, task.task_id, task.generation, name, media_time_s, 1, {**data})
-        )
+        self.channel.deliver(lambda number: Fact(number, task.task_id, task.generation, fact))
 
-    def state(self, state: str, code: str | None = None, message: str | None = None) -> None:
-        self.say("stream.state_changed", {"state": state, "code": code, "message": message})
+    def state(self, state: WatchState, code: str | None = None, message: str | None = None) -> None:
+        self.say(StateChanged(state, code, message, 2.0))
 
     def frame(self, index: int) -> None:
         people: Values = {"persons": [], "frame_size": [640, 480], "layout": "coco17"}
@@ -144,9 +132,10 @@ class Desk:
         self.database = Database(f"sqlite:///{folder / 'streams.sqlite3'}")
         migrate(self.database)
         self.log = EventLog(self.database, self.told.append)
-        self.events = EventControl(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        ingest = EventIngest(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
+        self.events = EventControl(self.database)
         self.forgotten: list[str] = []
-        self.witness = StreamEvents(self.events, self.forgotten.append, self.forgotten.append)
+        self.witness = StreamEvents(ingest, self.events, self.forgotten.append, self.forgotten.append)
         self.shown: list[PreviewPicture] = []
         self.answered: list[TrackHistory] = []
         self.dispatcher = self.next_server()
@@ -171,9 +160,9 @@ class Desk:
     def task(self) -> StreamTask:
         return self.placer.tasks[-1]
 
-    def say(self, name: str, data: Mapping[str, JsonValue], task: StreamTask | None = None) -> None:
+    def say(self, fact: StreamFact, task: StreamTask | None = None) -> None:
         one = task or self.task()
-        self._hear(Fact(next(self._numbers), one.task_id, one.generation, name, 2.0, 1, {**data}))
+        self._hear(Fact(next(self._numbers), one.task_id, one.generation, fact))
 
     def end(self, ended: Ended) -> None:
         """The worker lets go of the newest task."""

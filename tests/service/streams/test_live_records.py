@@ -1,22 +1,25 @@
 """Events, their evidence and feedback, people and webhooks over HTTP."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from pydantic import JsonValue
 
 from service.blobs import safe_name
+from service.protocol.facts import ActionReport, ClipReport, TrackStarted
+from tests.service.facts import T0, report
 from tests.service.streams.conftest import Stage
-from tests.service.streams.puppets import Puppet, report
+from tests.service.streams.puppets import Puppet
 
 
 class Receiver:
@@ -71,17 +74,17 @@ def _events(stage: Stage, query: str) -> list[str]:
     return [item["event_id"] for item in items]
 
 
-def _tell(stage: Stage, puppet: Puppet, *events: Mapping[str, JsonValue]) -> None:
-    for event in events:
-        puppet.say("action.started", event)
-    last = str(events[-1]["event_id"])
+def _tell(stage: Stage, puppet: Puppet, *reports: ActionReport) -> None:
+    for one in reports:
+        puppet.say(one)
+    last = reports[-1].event.event_id
     stage.until(lambda: stage.service.http.get(f"/v1/events/{last}").status_code == 200)
 
 
 def test_events_are_found_by_what_they_are(stage: Stage, puppet: Puppet) -> None:
     name = puppet.task.task_id
-    early: dict[str, JsonValue] = {**report(f"{name}-a"), "start_time": "2026-03-01T11:00:00Z", "score": 0.6}
-    late: dict[str, JsonValue] = {**report(f"{name}-b", action="walk", track_id=2), "box": [0.7, 0.2, 0.9, 0.8]}
+    early = replace(report(event_id=f"{name}-a", track_id=1, score=0.6), start_time=T0 - dt.timedelta(hours=1))
+    late = report(event_id=f"{name}-b", action="walk", track_id=2, box=(0.7, 0.2, 0.9, 0.8))
     _tell(stage, puppet, early, late)
     mine = f"stream={name}&"
 
@@ -111,7 +114,7 @@ def test_bad_question_is_refused(stage: Stage, query: str) -> None:
 
 def test_pages_of_events_meet_without_hole_or_repetition(stage: Stage, puppet: Puppet) -> None:
     name = puppet.task.task_id
-    _tell(stage, puppet, *[report(f"{name}-{number}") for number in range(4)])
+    _tell(stage, puppet, *[report(event_id=f"{name}-{number}", track_id=1) for number in range(4)])
 
     found, cursor = [], ""
     while cursor is not None:
@@ -124,7 +127,7 @@ def test_pages_of_events_meet_without_hole_or_repetition(stage: Stage, puppet: P
 
 def test_event_is_acknowledged_commented_and_judged(stage: Stage, puppet: Puppet) -> None:
     event_id = f"{puppet.task.task_id}-e"
-    _tell(stage, puppet, report(event_id))
+    _tell(stage, puppet, report(event_id=event_id, track_id=1))
     path, http = f"/v1/events/{event_id}", stage.service.http
 
     changed = http.patch(path, json={"acknowledged": True, "comment": "a child"}).json()
@@ -143,15 +146,15 @@ def test_event_is_acknowledged_commented_and_judged(stage: Stage, puppet: Puppet
 
 def test_evidence_is_one_archive_and_the_clip_can_be_sought(stage: Stage, puppet: Puppet) -> None:
     event_id = f"{puppet.task.task_id}-e"
-    _tell(stage, puppet, report(event_id))
+    _tell(stage, puppet, report(event_id=event_id, track_id=1))
     early = [stage.service.http.get(f"/v1/events/{event_id}/{part}") for part in ("clip", "evidence")]
     folder = _evidence(stage, event_id)
     (folder / "clip.mp4").write_bytes(b"0123456789")
     (folder / "evidence.json").write_text('{"window_scores": []}')
     line = {"media_time_s": 1.5, "frame_index": 22, "track_id": 1, "keypoints": [[0.5, 0.5, 1]]}
     (folder / "skeletons.jsonl").write_text(json.dumps(line) + "\n")
-    puppet.say("track.started", {"track_id": 1, "time": "2026-03-01T12:00:00Z"})
-    puppet.say("clip.ready", {"event_id": event_id, "covered_s": [0.5, 4.0], "asked_s": [0.6, 4.0], "reason": None})
+    puppet.say(TrackStarted(1, T0))
+    puppet.say(ClipReport(event_id, "ready", (0.6, 4.0), (0.5, 4.0)))
     stage.until(lambda: stage.get(f"/v1/events/{event_id}")["clip_state"] == "ready")
 
     part = stage.service.http.get(f"/v1/events/{event_id}/clip", headers={"Range": "bytes=2-4"})
@@ -176,7 +179,7 @@ def test_webhook_is_told_signed_and_forgotten_with_its_secret_never_shown_again(
     path = f"/v1/webhooks/{made['webhook_id']}"
 
     tested = http.post(f"{path}/test").json()
-    _tell(stage, puppet, report(f"{puppet.task.task_id}-e"))
+    _tell(stage, puppet, report(event_id=f"{puppet.task.task_id}-e", track_id=1))
     stage.until(lambda: len(receiver.got) == 2)
     shown = http.get(path).text + http.get("/v1/webhooks").text + http.get(f"{path}/deliveries").text
     stage.until(lambda: len(stage.get(f"{path}/deliveries")["items"]) == 2)  # type: ignore[arg-type]
@@ -203,7 +206,12 @@ def test_message_that_the_receiver_refuses_is_a_dead_letter_and_the_next_one_goe
     made = stage.service.http.post("/v1/webhooks", json={"url": receiver.url, "messages": ["action.started"]}).json()
     path = f"/v1/webhooks/{made['webhook_id']}"
 
-    _tell(stage, puppet, report(f"{puppet.task.task_id}-1"), report(f"{puppet.task.task_id}-2"))
+    _tell(
+        stage,
+        puppet,
+        report(event_id=f"{puppet.task.task_id}-1", track_id=1),
+        report(event_id=f"{puppet.task.task_id}-2", track_id=1),
+    )
     stage.until(lambda: len(receiver.got) == 2)
     stage.until(lambda: len(stage.get(f"{path}/deliveries?outcome=delivered")["items"]) == 1)  # type: ignore[arg-type]
     dead = stage.get(f"{path}/deliveries?outcome=dead")["items"]

@@ -8,12 +8,14 @@ from pydantic import JsonValue
 
 from service.errors import NotFound
 from service.events.store import Filter
+from service.protocol.facts import ClipReport, StateChanged, TrackStarted
 from service.protocol.messages import Fact
 from service.protocol.preview import PreviewPicture
 from service.streams import store
 from service.streams.schemas import StreamPatch
 from service.worker.channel import Ended
-from tests.service.streams.puppets import Desk, report
+from tests.service.facts import T0, report
+from tests.service.streams.puppets import Desk
 
 
 @pytest.fixture
@@ -101,11 +103,11 @@ def test_change_that_concerns_no_pictures_leaves_the_stream_running(desk: Desk, 
 def test_zones_and_rules_hold_from_the_next_report_on(desk: Desk) -> None:
     desk.add()
     desk.tick()
-    desk.say("action.started", report("e1"))
+    desk.say(report(event_id="e1"))
 
     zone = {"name": "left", "polygon": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
     desk.control.change("dock", _patch(zones=[zone], rules=[{"name": "falls", "zones": ["left"]}]))
-    desk.say("action.started", report("e2"))
+    desk.say(report(event_id="e2"))
 
     assert [desk.told[-1].data[key] for key in ("event_id", "zones", "rules")] == ["e2", ["left"], ["falls"]]
 
@@ -113,10 +115,10 @@ def test_zones_and_rules_hold_from_the_next_report_on(desk: Desk) -> None:
 def test_cooldown_survives_a_change_of_name(desk: Desk) -> None:
     desk.add(rules=[{"name": "falls", "cooldown_s": 3600}])
     desk.tick()
-    desk.say("action.started", report("e1"))
+    desk.say(report(event_id="e1"))
 
     desk.control.change("dock", _patch(name="Dock 7", tags={"a": "b"}))
-    desk.say("action.started", report("e2", end_s=9.0))
+    desk.say(report(event_id="e2", end_s=9.0))
 
     assert desk.told[-1].data["rules"] == []
 
@@ -160,8 +162,8 @@ def test_older_placement_is_passed_over(desk: Desk) -> None:
     desk.tick()
     told = len(desk.told)
 
-    desk.say("action.started", report(), old)
-    desk.say("stream.state_changed", {"state": "failed", "code": "timeout", "message": ""}, old)
+    desk.say(report(), old)
+    desk.say(StateChanged("failed", "timeout", "", 2.0), old)
 
     assert len(desk.told) == told
 
@@ -214,8 +216,7 @@ def test_crashes_long_ago_are_forgiven(desk: Desk) -> None:
     desk.tick()
     task = desk.task()
 
-    data = {"state": "running", "code": None, "message": None}
-    desk.dispatcher.on_message(Fact(99, "dock", task.generation, "stream.state_changed", 700.0, 1, {**data}))
+    desk.dispatcher.on_message(Fact(99, "dock", task.generation, StateChanged("running", media_time_s=700.0)))
     desk.lose()
 
     assert _state(desk) == ("reconnecting", "worker_lost")
@@ -224,9 +225,9 @@ def test_crashes_long_ago_are_forgiven(desk: Desk) -> None:
 def test_lost_worker_leaves_no_event_track_or_promise_open(desk: Desk) -> None:
     desk.add()
     desk.tick()
-    desk.say("track.started", {"track_id": 1, "time": "2026-03-01T12:00:00Z"})
-    desk.say("action.provisional", report("maybe", action="sit"))
-    desk.say("action.started", report("sure"))
+    desk.say(TrackStarted(1, T0))
+    desk.say(report("action.provisional", "maybe", action="sit"))
+    desk.say(report(event_id="sure"))
 
     desk.lose()
 
@@ -239,15 +240,15 @@ def test_lost_worker_leaves_no_event_track_or_promise_open(desk: Desk) -> None:
 def test_removed_stream_has_its_events_closed_and_its_pictures_forgotten(desk: Desk) -> None:
     desk.add()
     desk.tick()
-    desk.say("action.started", report())
+    desk.say(report())
 
     desk.control.remove("dock")
     desk.control.remove("dock")
-    desk.say("action.updated", report(end_s=3.0))
+    desk.say(report("action.updated", end_s=3.0))
     desk.end(Ended("cancelled", {}))
 
-    assert desk.events.require("e1").state == "ended"
-    assert desk.events.require("e1").end_s == 3.0
+    assert desk.events.require("e1").event.state == "ended"
+    assert desk.events.require("e1").event.end_s == 3.0
     assert "dock" in desk.forgotten
     with pytest.raises(NotFound):
         desk.control.require("dock")
@@ -257,7 +258,7 @@ def test_removed_stream_has_its_events_closed_and_its_pictures_forgotten(desk: D
 def test_next_server_closes_open_events_exactly_once(desk: Desk, is_removed: bool) -> None:
     desk.add()
     desk.tick()
-    desk.say("action.started", report())
+    desk.say(report())
     if is_removed:
         desk.control.remove("dock")
 
@@ -274,7 +275,7 @@ def test_numbers_of_people_are_never_used_again(desk: Desk) -> None:
     desk.add()
     desk.tick()
     first = desk.task().config["first_track_id"]
-    desk.say("track.started", {"track_id": 17, "time": "2026-03-01T12:00:00Z"})
+    desk.say(TrackStarted(17, T0))
     desk.lose(is_suspect=False)
 
     desk.tick()
@@ -314,20 +315,12 @@ def test_stream_that_fails_at_once_is_tried_again_ever_less_often(desk: Desk) ->
     assert placed_s == [0, 1, 3, 7, 15, 31, 63, 123]
 
 
-def test_report_that_is_none_is_refused_and_named(desk: Desk) -> None:
-    desk.add()
-    desk.tick()
-
-    with pytest.raises(ValueError, match=r"action.started of dock: \('score',\)"):
-        desk.say("action.started", {**report(), "score": "high"})
-
-
 def test_evidence_of_an_event_that_nobody_was_told_of_is_removed(desk: Desk) -> None:
     desk.add(zones=[{"name": "toilet", "kind": "exclude", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}])
     desk.tick()
-    desk.say("action.started", report("hidden"))
+    desk.say(report(event_id="hidden"))
 
-    desk.say("clip.ready", {"event_id": "hidden", "covered_s": [0, 1]})
+    desk.say(ClipReport("hidden", "ready", covered_s=(0.0, 1.0)))
 
     assert desk.kinds() == []
     assert desk.forgotten == ["hidden"]
@@ -336,10 +329,10 @@ def test_evidence_of_an_event_that_nobody_was_told_of_is_removed(desk: Desk) -> 
 def test_clip_is_told_once_and_a_later_failure_does_not_take_it_back(desk: Desk) -> None:
     desk.add()
     desk.tick()
-    desk.say("action.started", report())
+    desk.say(report())
 
-    desk.say("clip.ready", {"event_id": "e1", "covered_s": [0, 1]})
-    desk.say("clip.failed", {"event_id": "e1", "reason": "not_covered"})
+    desk.say(ClipReport("e1", "ready", covered_s=(0.0, 1.0)))
+    desk.say(ClipReport("e1", "failed", reason="not_covered"))
 
     assert desk.kinds("clip") == ["clip.ready"]
     assert desk.events.require("e1").clip_state == "ready"
@@ -348,7 +341,7 @@ def test_clip_is_told_once_and_a_later_failure_does_not_take_it_back(desk: Desk)
 def test_camera_that_had_ended_its_connection_is_placed_again_by_the_next_server(desk: Desk) -> None:
     desk.add()
     desk.tick()
-    desk.say("stream.state_changed", {"state": "reconnecting", "code": "ended", "message": "gone"})
+    desk.say(StateChanged("reconnecting", "ended", "gone", 2.0))
     again = desk.next_server()
 
     again.start()

@@ -7,9 +7,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from service.streams.store import StreamState
 from service.worker.channel import Ended
+from tests.service.facts import report
 from tests.service.streams.conftest import Stage
-from tests.service.streams.puppets import CAMERA, report
+from tests.service.streams.puppets import CAMERA
 
 ZONE = {"name": "door", "polygon": [[0, 0], [0.5, 0], [0.5, 1]]}
 
@@ -108,7 +110,7 @@ def test_credentials_are_in_no_answer_log_line_or_metric(stage: Stage, caplog: p
 
 
 @pytest.mark.parametrize("state", ["connecting", "running", "degraded", "reconnecting", "failed", "disabled"])
-def test_removal_is_legal_and_idempotent_in_every_state(stage: Stage, state: str) -> None:
+def test_removal_is_legal_and_idempotent_in_every_state(stage: Stage, state: StreamState) -> None:
     if state == "disabled":
         stream_id = stage.add(enabled=False)
     else:
@@ -220,9 +222,9 @@ def test_socket_of_one_stream_tells_its_frames_and_facts_and_no_other_s(stage: S
     with connect(url) as socket:
         first = json.loads(socket.recv(10))
         other.frame(1)
-        other.say("action.started", report("other"))
+        other.say(report(event_id="other"))
         puppet.frame(7)
-        puppet.say("action.started", report("mine"))
+        puppet.say(report(event_id="mine"))
         told = [json.loads(socket.recv(10)) for _ in range(2)]
 
     assert first["type"] == "subscribed"

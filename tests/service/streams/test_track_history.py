@@ -4,9 +4,11 @@ import json
 import threading
 import time
 
+from service.protocol.facts import TrackStarted
 from service.protocol.messages import TaskCommand
 from service.protocol.track_history import AskTrack, TrackHistory
 from service.streams.track_history import TrackHistories
+from tests.service.facts import T0
 from tests.service.streams.conftest import Stage
 
 
@@ -87,7 +89,7 @@ def test_keypoints_of_a_person_come_from_the_worker(stage: Stage) -> None:
     stream_id, puppet = stage.watch()
     line = {"media_time_s": 1.5, "frame_index": 22, "track_id": 1, "keypoints": [[0.5, 0.5, 1]]}
     puppet.remembered[1] = [json.dumps(line)]
-    puppet.say("track.started", {"track_id": 1, "time": "2026-03-01T12:00:00Z"})
+    puppet.say(TrackStarted(1, T0))
     path = f"/v1/tracks/{stream_id}:1/keypoints"
     stage.until(lambda: stage.service.http.get(path).status_code == 200)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pydantic import JsonValue
 
 from pipelines.stream.sources.uri import SourcePolicy
+from service.protocol.facts import ActionReport, ClipReport, StreamFact
 from service.protocol.messages import BestEffort, Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
 from service.protocol.preview import PreviewPicture
@@ -52,8 +52,8 @@ class Ledger(Channel):
     def pictures(self) -> list[PreviewPicture]:
         return [message for message in self.offered if isinstance(message, PreviewPicture)]
 
-    def data(self, name: str) -> list[dict[str, JsonValue]]:
-        return [dict(fact.data) for fact in self.facts if fact.name == name]
+    def of(self, name: str) -> list[StreamFact]:
+        return [fact.content for fact in self.facts if fact.content.name == name]
 
 
 class Pushed:
@@ -84,7 +84,7 @@ class Pushed:
         with reachable(path) as name, socket.socket(socket.AF_UNIX) as client:
             client.connect(name)
             while not is_met():
-                assert time.monotonic() < until, [fact.name for fact in self.ledger.facts]
+                assert time.monotonic() < until, [fact.content.name for fact in self.ledger.facts]
                 client.sendall(struct.pack(">I", len(PICTURE)) + PICTURE)
                 time.sleep(1 / 15)
 
@@ -101,21 +101,23 @@ def pushed(tmp_path: Path) -> Iterator[Pushed]:
 
 
 def test_event_of_pushed_pictures_has_skeletons_and_says_that_it_has_no_clip(pushed: Pushed) -> None:
-    pushed.push_until(lambda: bool(pushed.ledger.data("action.started")))
+    pushed.push_until(lambda: bool(pushed.ledger.of("action.started")))
 
     pushed.stop()
 
-    (event,) = pushed.ledger.data("action.started")
-    (clip,) = pushed.ledger.data("clip.failed")
-    assert (event["action"], event["track_id"]) == ("fall", 7)
-    assert (clip["event_id"], clip["reason"], clip["covered_s"]) == (event["event_id"], "not_covered", None)
+    (report,) = pushed.ledger.of("action.started")
+    (clip,) = pushed.ledger.of("clip.failed")
+    assert isinstance(report, ActionReport)
+    assert isinstance(clip, ClipReport)
+    assert (report.event.action, report.event.track_id, report.has_evidence) == ("fall", 7, True)
+    assert (clip.event_id, clip.reason, clip.covered_s) == (report.event.event_id, "not_covered", None)
     (kept,) = pushed.evidence.iterdir()
     assert sorted(path.name for path in kept.iterdir()) == ["evidence.json", "skeletons.jsonl"]
     assert pushed.ended == [Ended("cancelled", {})]
 
 
 def test_worker_says_what_it_remembers_of_a_person(pushed: Pushed) -> None:
-    pushed.push_until(lambda: bool(pushed.ledger.data("track.started")))
+    pushed.push_until(lambda: bool(pushed.ledger.of("track.started")))
 
     for number in (7, 8):
         pushed.ledger.ask(AskTrack("yard", f"q{number}", number))
@@ -129,7 +131,7 @@ def test_worker_says_what_it_remembers_of_a_person(pushed: Pushed) -> None:
 
 
 def test_pictures_are_sent_while_somebody_looks(pushed: Pushed) -> None:
-    pushed.push_until(lambda: bool(pushed.ledger.data("track.started")))
+    pushed.push_until(lambda: bool(pushed.ledger.of("track.started")))
     unseen = pushed.ledger.pictures()
 
     pushed.ledger.show(5.0)
@@ -144,7 +146,7 @@ def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
     private = Pushed(tmp_path, has_pictures=False)
     private.ledger.show(60.0)
 
-    private.push_until(lambda: bool(private.ledger.data("action.started")))
+    private.push_until(lambda: bool(private.ledger.of("action.started")))
     private.stop()
 
     assert private.ledger.pictures() == []

@@ -1,4 +1,4 @@
-"""Appends messages to a file, one JSON object a line; a new file each time the old one reaches its size."""
+"""Appends messages to a file, one JSON object per line, and rotates the file when it reaches its size limit."""
 
 import time
 from pathlib import Path
@@ -7,10 +7,10 @@ from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
 
-class JsonlSink:
+class EventsFileSink:
     """Keeps `path` and one predecessor `path.1`.
 
-    bytes_max: size at which the file is turned over, bytes.
+    bytes_max: size at which the file is rotated, bytes.
     """
 
     def __init__(self, path: Path, bytes_max: int = 256 * 2**20) -> None:
@@ -18,7 +18,7 @@ class JsonlSink:
         self._bytes_max = bytes_max
 
     def deliver(self, envelope: Envelope) -> Receipt:
-        """Append one line and flush it; raises DeliveryFailed when the disk does not take it."""
+        """Append one line and flush it; raises DeliveryFailed if it cannot be written."""
         began_s = time.perf_counter()
         line = envelope.model_dump_json() + "\n"
         try:
