@@ -17,6 +17,7 @@ from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.live.hub import Hub
+from service.live.routes import StreamDirectory
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
@@ -67,7 +68,8 @@ class LiveServices:
     @property
     def parts(self) -> Sequence[object]:
         """What routes ask for."""
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks)
+        directory = StreamDirectory(self.streams.require)
+        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""

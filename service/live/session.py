@@ -8,9 +8,10 @@ from pydantic import JsonValue, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.envelope import Envelope, Subscribe
+from service.envelope import Envelope
 from service.event_log import EventLog, Message
 from service.live.hub import Client, Hub
+from service.live.subscription import Subscribe
 
 logger = logging.getLogger(__name__)
 

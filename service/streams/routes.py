@@ -9,13 +9,9 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
-from service.envelope import Subscribe
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
-from service.event_log import EventLog
-from service.live.hub import Hub
-from service.live.session import Session
 from service.protocol.stream_config import StreamConfig
-from service.security import ROLES, Authenticator, Operator, Role, Viewer
+from service.security import AuthenticatorDep, Operator, Viewer, admit
 from service.streams import push_relay
 from service.streams.control import StreamControl
 from service.streams.folders import StreamFolders
@@ -39,9 +35,6 @@ _PREVIEW_SILENCE_S = 20.0
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
 PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
-HubDep = Annotated[Hub, Depends(provided(Hub))]
-LogDep = Annotated[EventLog, Depends(provided(EventLog))]
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
@@ -119,32 +112,13 @@ def get_capacity(control: ControlDep) -> CapacityRead:
     return control.capacity()
 
 
-@sockets.websocket("/streams/{stream_id}/ws")
-async def watch_stream(
-    socket: WebSocket, stream_id: str, control: ControlDep, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep
-) -> None:
-    """The live channel, already subscribed to one stream, frames included."""
-    try:
-        _admit(socket, authenticator, "viewer")
-        await run_in_threadpool(control.require, stream_id)
-    except ServiceError as error:
-        await socket.send_denial_response(answer(problem_of(error), error.headers))
-        return
-    await socket.accept()
-    families = ["action", "track", "stream", "clip", "frame"]
-    first = Subscribe(
-        type="subscribe", streams=[stream_id], jobs=None, messages=families, since_seq=_since(socket), max_rate_hz=None
-    )
-    await Session(socket, hub, log).run(first)
-
-
 @sockets.websocket("/streams/{stream_id}/push")
 async def push_frames(
     socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep, authenticator: AuthenticatorDep
 ) -> None:
     """Frames from the client: binary messages, each one JPEG, or H.264 in MPEG-TS."""
     try:
-        _admit(socket, authenticator, "operator")
+        admit(socket, authenticator, "operator")
         row = await run_in_threadpool(control.require, stream_id)
         if not _is_push(row):
             raise InvalidRequest(f"stream {stream_id} has a source of its own; frames go to a stream of `push:`")
@@ -153,17 +127,6 @@ async def push_frames(
         return
     await socket.accept()
     await push_relay.relay(socket, folders.socket(stream_id))
-
-
-def _admit(socket: WebSocket, authenticator: Authenticator, role: Role) -> None:
-    principal = authenticator.require(socket.headers, socket.cookies)
-    if ROLES.index(principal.role) < ROLES.index(role):
-        raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
-
-
-def _since(socket: WebSocket) -> int | None:
-    text = socket.query_params.get("since_seq", "")
-    return int(text) if text.isdecimal() else None
 
 
 def _is_push(row: StreamRow) -> bool:
