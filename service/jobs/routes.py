@@ -1,7 +1,5 @@
 """The paths below /v1/jobs."""
 
-import base64
-import binascii
 import json
 from typing import Annotated, TypeVar
 
@@ -20,6 +18,7 @@ from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
+from service.paging import cut_page, decode_cursor
 from service.security import Operator, Viewer
 from service.settings import Settings
 
@@ -107,9 +106,8 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """The newest first."""
-    rows = control.page(state, None if cursor is None else _decode_cursor(cursor), limit + 1)
-    shown = rows[:limit]
-    more = _encode_cursor(shown[-1].job_id) if len(rows) > limit else None
+    rows = control.page(state, None if cursor is None else decode_cursor(cursor)[0], limit + 1)
+    shown, more = cut_page(rows, limit, lambda row: (row.job_id,))
     return JobPage(items=[JobRead.of(row) for row in shown], next_cursor=more)
 
 
@@ -219,14 +217,3 @@ def _parse(schema: type[T], values: object) -> T:
         # The input itself is left out: it may hold a credential.
         faults = [FieldFault(location=".".join(map(str, e["loc"])) or "body", message=e["msg"]) for e in error.errors()]
         raise InvalidRequest("; ".join(f"{fault.location}: {fault.message}" for fault in faults[:5])) from error
-
-
-def _encode_cursor(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("cursor is none that this service gave") from error

@@ -1,7 +1,5 @@
 """The paths below /v1/streams, and /v1/capacity."""
 
-import base64
-import binascii
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket
@@ -10,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
+from service.paging import cut_page, decode_cursor
 from service.protocol.stream_config import StreamConfig
 from service.security import AuthenticatorDep, Operator, Viewer, admit
 from service.streams import push_relay
@@ -43,9 +42,9 @@ def list_streams(
     control: ControlDep, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> StreamPage:
     """By id."""
-    rows = control.page("" if cursor is None else _decode(cursor), limit + 1)
-    more = _encode(rows[limit - 1].stream_id) if len(rows) > limit else None
-    return StreamPage(items=[control.read(row) for row in rows[:limit]], next_cursor=more)
+    rows = control.page("" if cursor is None else decode_cursor(cursor)[0], limit + 1)
+    shown, more = cut_page(rows, limit, lambda row: (row.stream_id,))
+    return StreamPage(items=[control.read(row) for row in shown], next_cursor=more)
 
 
 @router.post("/streams", status_code=201, dependencies=[Operator], summary="Add a stream")
@@ -140,14 +139,3 @@ def _require_pictures(control: StreamControl, stream_id: str) -> StreamRow:
     if not StreamConfig.model_validate(dict(row.config)).privacy.pictures:
         raise Forbidden(f"stream {stream_id} shows no pictures: privacy.pictures is false")
     return row
-
-
-def _encode(stream_id: str) -> str:
-    return base64.urlsafe_b64encode(stream_id.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("cursor is none that this service gave") from error
