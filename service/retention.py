@@ -14,8 +14,6 @@ from service.jobs import store
 
 logger = logging.getLogger(__name__)
 
-_KEYS_AGE = dt.timedelta(hours=24)
-
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -74,7 +72,8 @@ class Janitor:
                 store.remove(connection, job_id)
             self._blobs.remove(job_id)
         with self._database.write() as connection:
-            idempotency.forget(connection, now() - _KEYS_AGE)
+            for scope in ("jobs", "webhooks"):
+                idempotency.forget(connection, scope)
         self._log.forget(self._keep.log_rows)
         return len(gone)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service import idempotency
 from service.blobs import BlobFolder, source_name
 from service.database import Database
 from service.errors import AtCapacity, NotFound, NotReady
 from service.event_log import EventLog
+from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store
 from service.jobs.dispatch import JobDispatcher, Placer, announce
 from service.jobs.schemas import JobCreate, JobOptions
@@ -24,7 +24,6 @@ from service.sources import SourcePolicy, redact_uri
 
 logger = logging.getLogger(__name__)
 
-_SCOPE = "jobs"
 _ID = re.compile(r"job_[0-9a-f]{24}")
 
 
@@ -74,8 +73,8 @@ class JobControl:
         """
         try:
             self._check(options)
-            fingerprint = _fingerprint(upload.sha256, options, tags)
-            earlier = self._earlier(key, fingerprint)
+            post = _post(key, upload.sha256, options, tags)
+            earlier = self._earlier(post)
             if earlier is not None:
                 return earlier
             path = self._blobs.adopt(job_id, upload.path, source_name(upload.name))
@@ -84,7 +83,7 @@ class JobControl:
         row = JobRow(job_id, "upload", path.name, upload.name, upload.size_bytes, _options(options), tags)
         created = None
         try:
-            created = self._insert(row, key, fingerprint)
+            created = self._insert(row, post)
         finally:
             if created is None or created.row.job_id != job_id:
                 self._blobs.remove(job_id)
@@ -94,13 +93,13 @@ class JobControl:
         """Queue a video that is fetched; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
         self._check(body)
         self._policy.require_scheme(body.source.uri)
-        fingerprint = _fingerprint(body.source.uri, body, body.tags)
-        earlier = self._earlier(key, fingerprint)
+        post = _post(key, body.source.uri, body, body.tags)
+        earlier = self._earlier(post)
         if earlier is not None:
             return earlier
         shown = redact_uri(body.source.uri)
         row = JobRow(self.new_id(), "uri", body.source.uri, shown, None, _options(body), dict(body.tags))
-        return self._insert(row, key, fingerprint)
+        return self._insert(row, post)
 
     def require(self, job_id: str) -> JobRow:
         """A job; raises NotFound."""
@@ -162,21 +161,18 @@ class JobControl:
         if options.model is not None:
             self._require_model(options.model)
 
-    def _earlier(self, key: str | None, fingerprint: str) -> Created | None:
-        if key is None:
-            return None
+    def _earlier(self, post: RepeatablePost) -> Created | None:
         with self._database.read() as connection:
-            return _find_made(connection, key, fingerprint)
+            return _find_made(connection, post)
 
-    def _insert(self, row: JobRow, key: str | None, fingerprint: str) -> Created:
+    def _insert(self, row: JobRow, post: RepeatablePost) -> Created:
         with self._log.transaction() as transaction:
             # Again, now that nobody else writes: two requests with one key may have come together.
-            earlier = None if key is None else _find_made(transaction.connection, key, fingerprint)
+            earlier = _find_made(transaction.connection, post)
             if earlier is not None:
                 return earlier
             store.insert(transaction.connection, row)
-            if key is not None:
-                idempotency.remember(transaction.connection, _SCOPE, key, fingerprint, row.job_id)
+            post.remember(transaction.connection, row.job_id)
         self._dispatcher.wake()
         return Created(row, is_replay=False)
 
@@ -186,8 +182,8 @@ class JobControl:
         self._blobs.remove(job_id)
 
 
-def _find_made(connection: sa.Connection, key: str, fingerprint: str) -> Created | None:
-    job_id = idempotency.find_made(connection, _SCOPE, key, fingerprint)
+def _find_made(connection: sa.Connection, post: RepeatablePost) -> Created | None:
+    job_id = post.find_made(connection)
     row = None if job_id is None else store.get(connection, job_id)
     return None if row is None else Created(row, is_replay=True)
 
@@ -196,6 +192,6 @@ def _options(options: JobOptions) -> dict[str, str | bool | None]:
     return {"model": options.model, "video": options.video}
 
 
-def _fingerprint(content: str, options: JobOptions, tags: dict[str, str]) -> str:
-    tagged = (f"{k}={v}" for k, v in sorted(tags.items()))
-    return idempotency.fingerprint(content, str(options.model), str(options.video), *tagged)
+def _post(key: str | None, content: str, options: JobOptions, tags: dict[str, str]) -> RepeatablePost:
+    tagged = (f"{name}={value}" for name, value in sorted(tags.items()))
+    return RepeatablePost(store.SCOPE, key, fingerprint(content, str(options.model), str(options.video), *tagged))

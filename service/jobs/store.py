@@ -12,6 +12,8 @@ from service import idempotency
 from service.database import UtcTime, metadata, now
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+SCOPE = "jobs"
+"""Of their idempotency keys."""
 FINISHED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 
 jobs = sa.Table(
@@ -154,7 +156,7 @@ def set_progress(connection: sa.Connection, job_id: str, progress: Mapping[str, 
 
 def remove(connection: sa.Connection, job_id: str) -> None:
     """Remove a job and its idempotency keys; harmless when there is none."""
-    idempotency.release(connection, job_id)
+    idempotency.release(connection, SCOPE, job_id)
     connection.execute(sa.delete(jobs).where(jobs.c.job_id == job_id))
 
 

@@ -1,15 +1,18 @@
 """What can be done with streams: add, look at, change, remove; and whether another one fits."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from service.database import Database, now
-from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
+from service.errors import AtCapacity, InvalidRequest, NotFound
 from service.event_log import EventLog
+from service.idempotency import RepeatablePost, fingerprint
 from service.protocol.stream_config import StreamConfig
 from service.sources import SourcePolicy, redact_uri
 from service.streams import store
@@ -90,19 +93,20 @@ class StreamControl:
         """
         config = StreamConfig.model_validate(wanted.model_dump(exclude={"name", "enabled"}))
         self._check(config)
+        post = RepeatablePost(store.SCOPE, key, _body(wanted.name, config))
         with self._log.transaction() as transaction:
-            earlier = None if key is None else store.find_key(transaction.connection, key)
+            earlier = _find_made(transaction.connection, post)
             if earlier is not None:
-                return self._replay(earlier, wanted, config), True
+                return earlier, True
             existing = store.all_streams(transaction.connection)
             if wanted.enabled:
                 self._require_room(existing, config.analysis.fps)
             row = StreamRow(
                 _free_id(slug(wanted.name), {row.stream_id for row in existing}), wanted.name,
                 config.model_dump(mode="json"), wanted.enabled, "connecting" if wanted.enabled else "disabled",
-                idempotency_key=key,
             )  # fmt: skip
             store.put(transaction.connection, row)
+            post.remember(transaction.connection, row.stream_id)
             transaction.announce(state_message(row))
         self._dispatcher.wake()
         return row, False
@@ -210,11 +214,6 @@ class StreamControl:
             raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
         self._check_model(config.analysis.model, config.analysis.window_s)
 
-    def _replay(self, earlier: StreamRow, wanted: StreamCreate, config: StreamConfig) -> StreamRow:
-        if earlier.name != wanted.name or dict(earlier.config) != config.model_dump(mode="json"):
-            raise IdempotencyConflict("this Idempotency-Key made another stream")
-        return earlier
-
     def _require_room(self, existing: Sequence[StreamRow], fps: float) -> None:
         enabled = [row for row in existing if row.is_enabled]
         room = self._room()
@@ -229,6 +228,16 @@ class StreamControl:
                 f"{fps:g} frames per second asked for, {max(free, 0.0):.1f} of {room.fps_budget:.1f} are free: {fit}",
                 30,
             )
+
+
+def _body(name: str, config: StreamConfig) -> str:
+    # The migration that carried older keys over computes the same from what is stored.
+    return fingerprint(name, json.dumps(config.model_dump(mode="json"), sort_keys=True))
+
+
+def _find_made(connection: sa.Connection, post: RepeatablePost) -> StreamRow | None:
+    stream_id = post.find_made(connection)
+    return None if stream_id is None else store.get(connection, stream_id)
 
 
 def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bool:

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket
+from fastapi import APIRouter, Depends, Query, Response, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
+from service.idempotency import IdempotencyKey
 from service.paging import cut_page, decode_cursor
 from service.protocol.stream_config import StreamConfig
 from service.security import AuthenticatorDep, Operator, Viewer, admit
@@ -34,7 +35,6 @@ _PREVIEW_SILENCE_S = 20.0
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
 PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
 @router.get("/streams", dependencies=[Viewer], summary="List streams")

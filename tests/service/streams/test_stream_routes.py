@@ -148,6 +148,20 @@ def test_idempotency_key_makes_one_stream(stage: Stage) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
 
 
+def test_idempotency_key_answers_its_stream_after_a_change_and_makes_another_after_a_removal(stage: Stage) -> None:
+    body = {"name": "keyed twice", "source": {"uri": CAMERA}}
+    headers = {"Idempotency-Key": "k2"}
+    first = stage.service.http.post("/v1/streams", json=body, headers=headers)
+    stage.service.http.patch(first.headers["location"], json={"tags": {"site": "north"}})
+
+    changed = stage.service.http.post("/v1/streams", json=body, headers=headers)
+    stage.service.http.delete(first.headers["location"])
+    removed = stage.service.http.post("/v1/streams", json={**body, "name": "keyed anew"}, headers=headers)
+
+    assert (changed.status_code, changed.json()["tags"]) == (201, {"site": "north"})
+    assert (removed.status_code, removed.json()["stream_id"]) == (201, "keyed-anew")
+
+
 def test_stream_beyond_the_budget_is_told_the_rate_that_fits(stage: Stage) -> None:
     for _ in range(3):
         stage.add(analysis={"fps": 30})
