@@ -60,6 +60,7 @@ class WorkerWatchdog:
         self._listeners = listeners
         self._on_sample = on_sample
         self._clock = PauseClock(_LISTEN_S)
+        self._generator = random.Random()  # noqa: S311 - spreads restarts, guards nothing
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._is_draining = True
@@ -270,12 +271,9 @@ class WorkerWatchdog:
             logger.exception("loss of task %s not taken", task.task_id)
 
     def _back_off(self, failures: int) -> None:
-        first_s, longest_s = self._limits.backoff_s
-        wait_s = min(longest_s, first_s * 2 ** max(0, failures - 1))
         self._record.restarts += 1
         self._on_sample(self._name, Sample("worker_restarts_total", "add", (1.0,)))
-        # Many workers that lost the same disk must not come back in the same instant.
-        self._stopping.wait(wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads restarts, guards nothing
+        self._stopping.wait(self._limits.backoff.pause_s(failures, self._generator))
 
     def _tell_free_slot(self) -> None:
         for listener in self._listeners.values():
