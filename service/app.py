@@ -29,10 +29,11 @@ from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
+from service.jobs.retention import JobLimits, JobRetention
 from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, SecurityHeaders
-from service.retention import Janitor, Keep
+from service.retention import Janitor, Sweep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
@@ -70,32 +71,33 @@ class Parts:
     hub: Hub
     log: EventLog
     supervisor: Supervisor
-    dispatcher: JobDispatcher
-    control: JobControl
+    job_dispatcher: JobDispatcher
+    jobs: JobControl
+    job_retention: JobRetention
     janitor: Janitor
     authenticator: Authenticator
     metrics: Metrics
     library: Library
-    watching: LiveServices
+    live: LiveServices
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
         self.blobs.open()
         self.hub.open(loop)
-        self.janitor.sweep_orphans()
-        self.dispatcher.start()
-        self.watching.start()
+        self.job_retention.remove_orphans()
+        self.job_dispatcher.start()
+        self.live.start()
         self.supervisor.start()
         self.janitor.start()
 
     def stop(self) -> None:
         """Drain: place nothing new, release what runs, then close."""
         self.janitor.stop()
-        self.dispatcher.stop()
-        self.watching.stop()
+        self.job_dispatcher.stop()
+        self.live.stop()
         self.supervisor.stop()
-        self.watching.close()
+        self.live.close()
         self.hub.close()
         self.database.close()
 
@@ -110,22 +112,22 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     level = logging.getLogger().getEffectiveLevel()
     engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
-    dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
-    supervisor.listen("job", dispatcher)
+    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
+    supervisor.listen("job", job_dispatcher)
     library = load_library()
-    control = JobControl(
-        database, log, blobs, source_policy(settings), dispatcher, supervisor, library.require_action_model,
+    jobs = JobControl(
+        database, log, blobs, source_policy(settings), job_dispatcher, supervisor, library.require_action_model,
         settings.jobs_queued_max,
     )  # fmt: skip
-    keep = Keep(
-        dt.timedelta(days=settings.retention_jobs_days), settings.retention_jobs_max, settings.retention_blobs_bytes,
-        settings.retention_log_rows,
-    )  # fmt: skip
-    watching = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
-    janitor = Janitor(database, log, blobs, keep, watching.sweep)
+    job_retention = JobRetention(database, blobs, _job_limits(settings))
+    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
+    janitor = Janitor((
+        Sweep("jobs", job_retention.sweep), *live.sweeps(),
+        Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
+    ))  # fmt: skip
     parts = Parts(
-        settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
-        Authenticator(KeyStore(database)), metrics, library, watching,
+        settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
+        Authenticator(KeyStore(database)), metrics, library, live,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -137,7 +139,7 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = await run_in_threadpool(build_parts, settings, engine, limits)
-        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
+        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
         await run_in_threadpool(parts.start, asyncio.get_running_loop())
         try:
             yield
@@ -180,6 +182,11 @@ def _limits(settings: Settings) -> Limits:
         stall_s={"job": settings.job_stall_s, "stream": settings.stream_stall_s},
         memory_bytes=settings.worker_memory_bytes,
     )
+
+
+def _job_limits(settings: Settings) -> JobLimits:
+    age = dt.timedelta(days=settings.retention_jobs_days)
+    return JobLimits(age, settings.retention_jobs_max, settings.retention_blobs_bytes)
 
 
 def _is_open(app: FastAPI) -> bool:

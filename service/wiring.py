@@ -1,4 +1,4 @@
-"""Builds the live half of the service: streams, their events, the sinks, and what joins them."""
+"""Builds the live half of the service (streams, their events, the sinks) and joins its slices."""
 
 import datetime as dt
 import logging
@@ -11,20 +11,22 @@ import httpx
 from pydantic import JsonValue
 
 from service.catalog.library import Library
-from service.database import Database, now
+from service.database import Database
 from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.retention import EventRetention
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
+from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
-from service.streams.control import Room, StreamControl
+from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
@@ -87,13 +89,12 @@ class LiveServices:
         self.sinks.stop()
         self.client.close()
 
-    def sweep(self) -> None:
-        """Remove events and evidence that are too old or too much."""
+    def sweeps(self) -> Sequence[Sweep]:
+        """What the slices of this half forget."""
         settings = self.settings
-        oldest = now() - dt.timedelta(days=settings.retention_events_days)
-        for event_id in self.events.forget(oldest, settings.retention_events_max):
-            self.evidence.remove(event_id)
-        self.evidence.trim()
+        age = dt.timedelta(days=settings.retention_events_days)
+        events = EventRetention(self.events, self.evidence, age, settings.retention_events_max)
+        return (Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep))
 
 
 def build_live(base: Foundation) -> LiveServices:
@@ -104,15 +105,15 @@ def build_live(base: Foundation) -> LiveServices:
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
-    witness = StreamEvents(events, evidence.remove, partial(_forget_pictures, folders, previews))
+    stream_events = StreamEvents(events, evidence.remove, partial(_forget_pictures, folders, previews))
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, outputs, witness, partial(_task_options, evidence, folders)
+        base.log, base.supervisor, outputs, stream_events, partial(_task_options, evidence, folders)
     )
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
-        base.database, base.log, camera_policy(settings), dispatcher, witness, partial(_check_model, base.library),
-        partial(_room, settings, base.supervisor),
+        base.database, base.log, camera_policy(settings), dispatcher, stream_events,
+        partial(_check_model, base.library), partial(_worker_capacity, settings, base.supervisor),
     )  # fmt: skip
     client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
     sinks = SinkControl(
@@ -120,9 +121,9 @@ def build_live(base: Foundation) -> LiveServices:
         lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
-    watching = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
-    base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
-    return watching
+    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
+    base.metrics.refresh_with(partial(_refresh, live, base.metrics))
+    return live
 
 
 def camera_policy(settings: Settings) -> SourcePolicy:
@@ -151,13 +152,13 @@ def _check_model(library: Library, name: str | None, window_s: float | None) -> 
         raise InvalidRequest(f"analysis.window_s: found {window_s:g}, {model} looks at windows of {expected:g} s")
 
 
-def _room(settings: Settings, supervisor: Supervisor) -> Room:
+def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
-    return Room(
+    return WorkerCapacity(
         slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
-        job_slots=supervisor.slots("job"), jobs_free=supervisor.free_slots("job"), workers=len(health),
+        job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip
 
@@ -173,10 +174,10 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
     return tuple(found)
 
 
-def _refresh(watching: LiveServices, metrics: Metrics) -> None:
-    for sink, pending in watching.sinks.pending().items():
+def _refresh(live: LiveServices, metrics: Metrics) -> None:
+    for sink, pending in live.sinks.pending().items():
         metrics.set("outbox_pending", pending, sink=sink)
-    states = watching.streams.states()
+    states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():
         for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):

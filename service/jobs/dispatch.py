@@ -14,7 +14,7 @@ from service.event_log import EventLog, Message, Transaction
 from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
-from service.periodic import Rounds
+from service.periodic import Periodic
 from service.protocol.listener import LossReason
 from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
 
@@ -57,7 +57,7 @@ class JobDispatcher:
         self._publish = publish
         self._duration_max_s = duration_max_s
         self._clock = clock
-        self._rounds = Rounds("jobs", self._place_all)
+        self._rounds = Periodic("jobs", self._place_all)
         self._lock = threading.Lock()
         self._started_s: dict[str, float] = {}
         self._stored_s: dict[str, float] = {}

@@ -149,6 +149,11 @@ class SinkControl:
         with self._database.write() as connection:
             store.remove_webhook(connection, webhook_id)
 
+    def sweep(self) -> int:
+        """Forget the idempotency keys that nobody will repeat any more; returns how many."""
+        with self._database.write() as connection:
+            return idempotency.forget(connection, store.SCOPE)
+
     def test(self, webhook_id: str) -> Receipt | DeliveryFailed:
         """Send one test message now and say what became of it; raises NotFound."""
         row = self.require(webhook_id)
