@@ -1,6 +1,9 @@
 """Everything that the environment may say; nothing else reads it."""
 
+import difflib
+import logging
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,16 +11,28 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.errors import ConfigInvalid
+from service.service_links import find_service_links
+
+logger = logging.getLogger(__name__)
 
 Scheme = Literal["http", "https", "file"]
 LiveScheme = Literal["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam", "push"]
 Network = Literal["public", "private", "loopback"]
 
 
+_PREFIX = "ACTOGRAM_"
+
+
+class SettingsInvalid(ConfigInvalid):
+    """A variable that is no setting, or a value that a setting does not take."""
+
+    code = "settings_invalid"
+
+
 class Settings(BaseSettings):
     """Settings of the product, each from `ACTOGRAM_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTOGRAM_", frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     home: Path = Field(
         default_factory=lambda: Path.home() / ".actogram",
@@ -138,18 +153,40 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_NOT_OURS = {"ACTOGRAM_DATA", "ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"}
+_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
 """Read by the tests and by the container's entry point alone."""
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; raises ConfigInvalid, which names the variable and never its value."""
-    known = {f"ACTOGRAM_{name.upper()}" for name in Settings.model_fields} | _NOT_OURS
-    unknown = sorted(name for name in os.environ if name.startswith("ACTOGRAM_") and name not in known)
-    if unknown:
-        raise ConfigInvalid(f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}")
+    """The settings of this process; every command comes through here.
+
+    Raises SettingsInvalid, which names the variable and never its value.
+    """
+    _refuse_unknown(os.environ)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = (f"ACTOGRAM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigInvalid("; ".join(faults)) from error
+        faults = (f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise SettingsInvalid("; ".join(faults)) from error
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {_variable(name) for name in Settings.model_fields}
+    unknown = {name for name in environment if name.startswith(_PREFIX)} - known - _READ_ELSEWHERE
+    links = find_service_links({name: environment[name] for name in unknown}, _PREFIX.removesuffix("_"))
+    if links:
+        logger.info("ignoring %s: a Kubernetes or Docker service link, not a setting", ", ".join(sorted(links)))
+    if unknown - links:
+        raise SettingsInvalid("; ".join(f"{name}: {_advice(name, known)}" for name in sorted(unknown - links)))
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    # Without the prefix, which would make all of them alike.
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known], n=1)
+    if close:
+        return f"no such setting; did you mean {_variable(close[0])}?"
+    return f"no such setting; there are {', '.join(sorted(known))}"
+
+
+def _variable(setting: str) -> str:
+    return f"{_PREFIX}{setting.upper()}"

@@ -16,10 +16,10 @@ def command(model: str | None, as_json: bool) -> None:
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, find_action
-    from service.settings import Settings
+    from service.settings import load_settings
 
     with reported():
-        settings = Settings()
+        settings = load_settings()
         store = WeightStore(settings.cache, settings.weights, settings.offline)
         path = find_action(NetworkChoice(model=model), load_registry(), store)
         contract = load_contract(path.with_name("model.json"))

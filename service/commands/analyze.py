@@ -69,11 +69,15 @@ def command(
     every_frame: bool,
 ) -> None:
     """Analyze one file; the table goes to standard error where the results take standard output."""
+    from service.settings import load_settings
+
     outputs = _outputs(video, form, out, video_out, timeline)
     _end_cleanly_when_told()
-    with reported(), _open(video, fps) as source:
-        networks = load_default_networks(model, device)
-        summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
+    with reported():
+        settings = load_settings()
+        with _open(video, fps) as source:
+            networks = load_default_networks(settings, model, device)
+            summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
     _show(summary, networks.action.contract, to_stderr=outputs.out == Path("-"))
 
 
@@ -114,13 +118,11 @@ def _analyze(
         return analyze(source, networks, StreamConfig(), _sinks(outputs), run)
 
 
-def load_default_networks(model: str | None, device: str | None) -> "Networks":
+def load_default_networks(settings: "Settings", model: str | None, device: str | None) -> "Networks":
     """The networks that the settings and the options name, fetched with a progress bar where they are not here."""
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, load_networks
-    from service.settings import Settings
 
-    settings = Settings()
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     choice = NetworkChoice(model=model, device=device or settings.device, threads=_threads(settings))
     with _bar() as bar:

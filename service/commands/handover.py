@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from service.settings import Settings
+from service.commands.failures import reported
+from service.settings import Settings, load_settings
 
 Extend = Callable[[Settings, Sequence[str]], list[str]]
 
@@ -21,10 +22,11 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
     )  # fmt: skip
     @click.argument("args", nargs=-1, type=click.UNPROCESSED)
     def command(args: tuple[str, ...]) -> None:
+        with reported():
+            more = [] if "--help" in args else extend(load_settings(), args)
         if needs_torch and importlib.util.find_spec("torch") is None:
             click.echo(f"actogram: torch_missing: {name} needs torch: pip install 'actogram[train]'", err=True)
             raise SystemExit(1)
-        more = [] if "--help" in args else extend(Settings(), args)
         call = [sys.executable, "-m", "pipelines.training", name, *args, *more]
         raise SystemExit(subprocess.run(call, check=False).returncode)
 

@@ -1,12 +1,13 @@
 """`actogram models`: which networks there are, which are at hand, and how to get the others."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from service.commands import model_import
+from service.commands.failures import reported
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -32,7 +33,8 @@ def list_models() -> None:
 
     from models.weights.registry import load_registry
 
-    store = _store()
+    with reported():
+        store = _store()
     table = Table("name", "task", "licence", "size", "state", box=None, pad_edge=False)
     for spec in load_registry():
         size = sum(file.size_bytes for file in spec.files.values())
@@ -47,22 +49,28 @@ def pull(name: str | None, profile: str | None) -> None:
     """Fetch, check, convert; says what was taken for each task."""
     if name and profile:
         raise click.UsageError("give a NAME or --profile, not both")
-    _reported(lambda: _pull_model(name) if name else _pull_profile(profile or _DEFAULT_PROFILE))
+    with reported():
+        if name:
+            _pull_model(name)
+        else:
+            _pull_profile(profile or _DEFAULT_PROFILE)
 
 
 @command.command("card", help="What a network is, where it comes from, and what is known of it.")
 @click.argument("name")
 def card(name: str) -> None:
     """Print the card of one network."""
-    _reported(lambda: _print_card(name))
+    with reported():
+        _print_card(name)
 
 
 def _pull_model(name: str) -> None:
     from models.weights.registry import load_registry
 
+    store = _store()
     spec = load_registry().require(name)
     with _bars() as bars:
-        path = _store().require(spec, progress=_progress(bars))
+        path = store.require(spec, progress=_progress(bars))
     click.echo(f"{spec.name}: {path}")
 
 
@@ -81,13 +89,14 @@ def _pull_profile(name: str) -> None:
 def _print_card(name: str) -> None:
     from models.weights.registry import load_registry
 
+    store = _store()
     spec = load_registry().require(name)
-    for key, value in _facts(spec).items():
+    for key, value in _facts(spec, store.state(spec)).items():
         click.echo(f"{key + ':':10}{value}")
     click.echo(f"\n{spec.card.strip()}")
 
 
-def _facts(spec: "ModelSpec") -> Mapping[str, str]:
+def _facts(spec: "ModelSpec", state: str) -> Mapping[str, str]:
     facts = {
         "name": spec.name,
         "task": spec.task,
@@ -96,7 +105,7 @@ def _facts(spec: "ModelSpec") -> Mapping[str, str]:
         "input": "x".join(str(side) for side in spec.input.size_wh) if any(spec.input.size_wh) else "",
         "layout": spec.layout,
         "labels": ", ".join(spec.labels),
-        "state": _store().state(spec),
+        "state": state,
         "sha256": next((file.sha256 for file in spec.files.values() if file.sha256), ""),
     }
     return {key: value for key, value in facts.items() if value}
@@ -104,9 +113,9 @@ def _facts(spec: "ModelSpec") -> Mapping[str, str]:
 
 def _store() -> "WeightStore":
     from models.weights.store import WeightStore
-    from service.settings import Settings
+    from service.settings import load_settings
 
-    settings = Settings()
+    settings = load_settings()
     return WeightStore(settings.cache, settings.weights, settings.offline)
 
 
@@ -132,17 +141,6 @@ def _progress(bars: "Bars") -> "Progress":
 
 def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes else "-"
-
-
-def _reported(act: Callable[[], None]) -> None:
-    """Run; a failure is one line on stderr, status 2 for a name that does not exist and 1 for the rest."""
-    from models.errors import ModelError, ModelUnknown
-
-    try:
-        act()
-    except ModelError as error:
-        click.echo(f"actogram: {error.code}: {error}", err=True)
-        raise SystemExit(2 if isinstance(error, ModelUnknown) else 1) from error
 
 
 command.add_command(model_import.command)

@@ -6,9 +6,16 @@ import sys
 
 import click
 
+from service.commands.failures import reported
+
 
 def run_module(module: str, arguments: tuple[str, ...]) -> None:
     """`python -m module arguments`; ends with its status, or says that torch is not installed."""
+    from service.settings import load_settings
+
+    with reported():
+        if "--help" not in arguments:
+            load_settings()  # what it refuses is refused here too
     if importlib.util.find_spec("torch") is None:
         click.echo(f"actogram: torch_missing: {module} needs torch: pip install 'actogram[train]'", err=True)
         raise SystemExit(1)

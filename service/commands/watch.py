@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
+    from service.settings import Settings
 
 _REFRESH_S = 0.25
 _EVENTS_SHOWN = 12
@@ -47,17 +48,20 @@ def command(
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    from service.settings import load_settings
+
     with reported():
+        settings = load_settings()
         address = _address(uri)
         if address.startswith("file:") and not realtime:
             raise click.UsageError("a file as fast as it goes is what `actogram analyze` does")
         show = _Json() if as_json else _Table(address)
-        _run(address, (transport, fps, loop), (model, device), show, stopping)
+        _run(address, (transport, fps, loop), (settings, model, device), show, stopping)
 
 
 def _run(
-    address: str, how: tuple[str, float, bool], networks: tuple[str | None, str | None], show: "_Json | _Table",
-    stopping: threading.Event,
+    address: str, how: tuple[str, float, bool], networks: "tuple[Settings, str | None, str | None]",
+    show: "_Json | _Table", stopping: threading.Event,
 ) -> None:  # fmt: skip
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
