@@ -33,6 +33,7 @@ from service.jobs.retention import JobLimits, JobRetention
 from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, SecurityHeaders
+from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
 from service.retention import Janitor, Sweep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
@@ -196,13 +197,13 @@ def _is_open(app: FastAPI) -> bool:
 
 
 def _refresh(parts: Parts) -> None:
-    parts.metrics.set("ws_clients", parts.hub.num_clients)
+    parts.metrics.record(WS_CLIENTS.set(parts.hub.num_clients))
     for worker in parts.supervisor.health():
-        parts.metrics.set("worker_memory_bytes", worker.rss_bytes, worker=worker.name)
+        parts.metrics.record(WORKER_MEMORY.set(worker.rss_bytes, worker=worker.name))
     with parts.database.read() as connection:
         found = job_store.count(connection)
     for state in ("queued", "running", "succeeded", "failed", "cancelled"):
-        parts.metrics.set("jobs", found.get(state, 0), state=state)
+        parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
 
 
 def _describe_keys(app: FastAPI) -> None:

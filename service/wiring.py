@@ -19,6 +19,7 @@ from service.events.evidence import EvidenceFolder
 from service.events.retention import EventRetention
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
+from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
 from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
@@ -118,7 +119,7 @@ def build_live(base: Foundation) -> LiveServices:
     client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
     sinks = SinkControl(
         base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
-        lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
+        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
     live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
@@ -176,9 +177,9 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
 
 def _refresh(live: LiveServices, metrics: Metrics) -> None:
     for sink, pending in live.sinks.pending().items():
-        metrics.set("outbox_pending", pending, sink=sink)
+        metrics.record(OUTBOX_PENDING.set(pending, sink=sink))
     states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():
         for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):
-            metrics.set("stream_state", float(name == state), stream=stream_id, state=name)
+            metrics.record(STREAM_STATE.set(name == state, stream=stream_id, state=name))

@@ -26,6 +26,7 @@ from service.protocol.messages import (
     TaskMessage,
     Values,
 )
+from service.protocol.metrics import WORKER_RESTARTS
 from service.protocol.pause_clock import PauseClock
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.diagnosis import WorkerLost, autopsy, check_heartbeat, check_time
@@ -272,7 +273,7 @@ class WorkerWatchdog:
 
     def _back_off(self, failures: int) -> None:
         self._record.restarts += 1
-        self._on_sample(self._name, Sample("worker_restarts_total", "add", (1.0,)))
+        self._on_sample(self._name, WORKER_RESTARTS.add())
         self._stopping.wait(self._limits.backoff.pause_s(failures, self._generator))
 
     def _tell_free_slot(self) -> None:

@@ -13,7 +13,8 @@ from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import FileSource
 from service.blobs import BlobFolder
-from service.protocol.messages import JobProgress, JobTask, Sample, Values
+from service.protocol.messages import JobProgress, JobTask, Values
+from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
 from service.settings import Settings
 from service.sources import SourcePolicy
 from service.worker.action_models import ActionModels
@@ -68,10 +69,10 @@ class JobRunner:
 
     def _measure(self, channel: Channel, summary: Summary) -> None:
         stats = summary.stats
-        channel.measure(Sample("label_flips_total", "add", (float(stats.label_flips),)))
+        channel.measure(LABEL_FLIPS.add(stats.label_flips))
         for stage, mean_ms in stats.stage_ms.items():
-            channel.measure(Sample("frames_total", "add", (float(stats.analysed),), {"stream": _LIVE, "stage": stage}))
-            channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
+            channel.measure(FRAMES.add(stats.analysed, stream=_LIVE, stage=stage))
+            channel.measure(STAGE_TIME.observe(mean_ms / 1000, stage=stage))
 
 
 def _shown(text: str, task: JobTask) -> str:

@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from service.protocol.metrics import FRAMES
 from service.worker.channel import Ended
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, report
@@ -255,12 +256,9 @@ def test_socket_of_a_stream_that_is_not_there_is_refused(stage: Stage, tail: str
 
 
 def test_metrics_name_streams_while_they_are_there(stage: Stage) -> None:
-    from service.protocol.messages import Sample
-
     stream_id, puppet = stage.watch()
     puppet.state("running")
-    labels = {"stream": stream_id, "stage": "analysed"}
-    puppet.channel.measure(Sample("frames_total", "add", (3.0,), labels))
+    puppet.channel.measure(FRAMES.add(3, stream=stream_id, stage="analysed"))
     line = f'actogram_frames_total{{stage="analysed",stream="{stream_id}"}} 3.0'
     stage.until(lambda: line in stage.service.http.get("/metrics").text)
     running = stage.service.http.get("/metrics").text
