@@ -61,7 +61,7 @@ class JobControl:
             waiting = store.count(connection).get("queued", 0)
         if waiting >= self._queued_max:
             raise AtCapacity(f"{waiting} jobs wait, {self._queued_max} may", retry_after_s=60)
-        self._blobs.require_room()
+        self._blobs.require_disk_space()
         return f"job_{time.time_ns() // 1000:014x}{secrets.token_hex(5)}"
 
     def create_upload(

@@ -67,7 +67,7 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
         415: "`unsupported_content_type`: neither a form nor JSON",
         422: "`invalid_request`, `model_unknown`",
         429: "`at_capacity`: too many jobs wait; see Retry-After",
-        507: "`disk_full`: no room for uploads",
+        507: "`disk_full`: the disk is too full for uploads",
     }.items()
 }
 _NOT_READY: dict[int | str, dict[str, object]] = {

@@ -19,7 +19,7 @@ from service.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedBod
 
 _FIELD_BYTES_MAX = 64 * 1024
 _PARTS_MAX = 16
-_ROOM_CHECK_BYTES = 16 * 2**20
+_SPACE_CHECK_BYTES = 16 * 2**20
 
 
 class Opener(Protocol):
@@ -86,7 +86,7 @@ class UploadReader:
         Raises UnsupportedBody, InvalidRequest, TooLarge, UploadIncomplete, StorageFull.
         """
         parser = self._parser(content_type)
-        self._blobs.require_room()
+        self._blobs.require_disk_space()
         try:
             async for chunk in self._timed(chunks):
                 parser.write(chunk)
@@ -154,9 +154,9 @@ class UploadReader:
     def _write(self, data: bytes) -> None:
         assert self._file is not None
         self._unchecked_bytes += len(data)
-        if self._unchecked_bytes >= _ROOM_CHECK_BYTES:
+        if self._unchecked_bytes >= _SPACE_CHECK_BYTES:
             self._unchecked_bytes = 0
-            self._blobs.require_room()
+            self._blobs.require_disk_space()
         self._digest.update(data)
         self._file.write(data)
 

@@ -68,7 +68,7 @@ class Client:
         is_droppable = message.type in DROPPABLE
         if is_droppable and not self._is_due(message):
             return
-        if len(self._queue) >= self._capacity and not self._make_room(is_droppable):
+        if len(self._queue) >= self._capacity and not self._free_queue_space(is_droppable):
             return
         self._queue.append(message)
         self._filled.set()
@@ -97,7 +97,7 @@ class Client:
         self._last_told[key] = now_s
         return True
 
-    def _make_room(self, is_droppable: bool) -> bool:
+    def _free_queue_space(self, is_droppable: bool) -> bool:
         for index, waiting in enumerate(self._queue):
             if waiting.type in DROPPABLE:
                 del self._queue[index]
