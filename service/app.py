@@ -1,4 +1,4 @@
-"""Builds the service: opens what it needs in the lifespan, joins the slices, mounts routes and page."""
+"""Builds the application: joins the slices, mounts the routes and the page, and opens everything in the lifespan."""
 
 import asyncio
 import datetime as dt
@@ -57,8 +57,8 @@ _DESCRIPTION = """Point it at a camera or a video and it says who does what, whe
 
 Errors are `application/problem+json`; branch on `code`. Times are RFC 3339 in UTC, durations and media times are
 seconds (`_s`). Boxes and keypoints are normalised to 0..1 of the frame. The live channel is the WebSocket `/v1/ws`:
-send `{"type": "subscribe", "messages": ["job"]}`, read one JSON envelope per message, and resume after a lost
-connection with the highest `seq` you have seen as `since_seq`.
+send `{"type": "subscribe", "messages": ["job"]}` and read one JSON envelope per message. To resume after a lost
+connection, send the highest `seq` you have seen as `since_seq`.
 """
 
 
@@ -104,7 +104,7 @@ class Parts:
 
 
 def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> Parts:
-    """Create everything, start nothing. `engine` starts workers; left out: processes of this machine."""
+    """Create everything, start nothing. `engine` starts the workers; by default as processes of this machine."""
     database = Database(settings.database)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
@@ -158,7 +158,7 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
-        # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
+        # Compressing a moving picture would hold every frame back until later ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
     app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
@@ -207,7 +207,7 @@ def _refresh(parts: Parts) -> None:
 
 
 def _describe_keys(app: FastAPI) -> None:
-    """Put the API key into the OpenAPI document: a dependency that did it could not serve WebSockets too."""
+    """Put the API key into the OpenAPI document: FastAPI's own security dependencies do not work for WebSockets."""
     build = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -216,7 +216,7 @@ def _describe_keys(app: FastAPI) -> None:
         components = document.setdefault("components", {})
         assert isinstance(components, dict)
         components["securitySchemes"] = {"key": scheme}
-        # The second, empty one: none is needed while no key exists.
+        # The second, empty entry: no key is needed while none exists.
         document["security"] = [{"key": []}, {}]
         return document
 

@@ -28,7 +28,7 @@ class Envelope(BaseModel):
 
     @classmethod
     def of(cls, message: Message, seq: int) -> "Envelope":
-        """A message as it is sent."""
+        """A message in the form in which it is sent."""
         return cls(
             seq=seq, type=message.type, stream_id=message.stream_id, job_id=message.job_id, time=message.time,
             media_time_s=message.media_time_s, frame_index=message.frame_index, tags=dict(message.tags),

@@ -43,7 +43,7 @@ _WEBHOOK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """What both halves of the service stand on."""
+    """What both halves of the service are built on."""
 
     settings: Settings
     database: Database
@@ -70,7 +70,7 @@ class LiveServices:
 
     @property
     def parts(self) -> Sequence[object]:
-        """What routes ask for."""
+        """What the routes ask for."""
         directory = StreamDirectory(self.streams.require)
         return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
 
@@ -82,11 +82,11 @@ class LiveServices:
         self.dispatcher.start()
 
     def stop(self) -> None:
-        """Place nothing new; the workers still report what they close."""
+        """Place nothing new; the workers may still report what they close."""
         self.dispatcher.stop()
 
     def close(self) -> None:
-        """Hand over what is in hand, after the workers have ended."""
+        """Finish the deliveries in hand, after the workers have ended."""
         self.sinks.stop()
         self.client.close()
 
@@ -128,7 +128,7 @@ def build_live(base: Foundation) -> LiveServices:
 
 
 def camera_policy(settings: Settings) -> SourcePolicy:
-    """What clients may name as a camera, by the settings; addresses are checked again where they are opened."""
+    """Which cameras clients may name, by the settings; an address is checked again when it is opened."""
     return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
 
 
@@ -142,7 +142,7 @@ def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamR
 
 
 def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
-    """Raises ModelUnknown, and InvalidRequest for a window that the model does not look at."""
+    """Raises ModelUnknown, and InvalidRequest for a window that is not the model's."""
     if name is not None:
         library.require_action_model(name)
     model = name or library.default_action_model
@@ -150,7 +150,7 @@ def _check_model(library: Library, name: str | None, window_s: float | None) -> 
         return
     expected = library.manifests[model].get("window_s")
     if isinstance(expected, (int, float)) and window_s != expected:
-        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, {model} looks at windows of {expected:g} s")
+        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, expected {expected:g}, the window of {model}")
 
 
 def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:

@@ -1,4 +1,4 @@
-"""Hands a command over to the training package in a process of its own: the service never reaches torch."""
+"""Hands a command over to the training package, in a process of its own: the service never reaches torch."""
 
 import importlib.util
 import subprocess
@@ -34,14 +34,14 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
 
 
 def with_data(settings: Settings, args: Sequence[str]) -> list[str]:
-    """`--data` from ACTOGRAM_DATA where the user did not say it."""
+    """`--data` from ACTOGRAM_DATA, unless the user gave it."""
     if settings.data is None or any(arg.split("=")[0] == "--data" for arg in args):
         return []
     return ["--data", str(settings.data / "skeleton")]
 
 
 def with_weights(settings: Settings, args: Sequence[str]) -> list[str]:  # noqa: ARG001 - the same shape as with_data
-    """Where weights are kept and may be had."""
+    """Where weights are cached and found."""
     found = ["--cache", str(settings.cache)]
     found += ["--weights", str(settings.weights)] if settings.weights else []
     return found + (["--offline"] if settings.offline else [])

@@ -1,4 +1,4 @@
-"""`actogram models`: which networks there are, which are at hand, and how to get the others."""
+"""`actogram models`: which networks there are, which are installed, and how to get the others."""
 
 import sys
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _DEFAULT_PROFILE = "auto"
 
 
-@click.group(help="List, fetch, describe and import networks.")
+@click.group(help="List, download, describe and import networks.")
 def command() -> None:
     """The group; each subcommand imports what it needs when it runs."""
 
 
-@command.command("list", help="Every network, with its licence and whether it is at hand.")
+@command.command("list", help="List every network, with its licence and whether it is installed.")
 def list_models() -> None:
-    """Print a table: cached is at hand, available can be pulled, missing is neither."""
+    """Print a table; a network is cached (ready to use), available (can be pulled) or missing."""
     from rich.console import Console
     from rich.table import Table
 
@@ -42,13 +42,13 @@ def list_models() -> None:
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-@command.command("pull", help="Fetch one network, or what a profile needs, into the cache.")
+@command.command("pull", help="Download one network, or all that a profile needs, into the cache.")
 @click.argument("name", required=False)
-@click.option("--profile", help=f"Fetch a profile's networks; {_DEFAULT_PROFILE} when no NAME is given.")
+@click.option("--profile", help=f"Download a profile's networks [default: {_DEFAULT_PROFILE}, if no NAME is given].")
 def pull(name: str | None, profile: str | None) -> None:
-    """Fetch, check, convert; says what was taken for each task."""
+    """Download, check and convert; says which network was chosen for each task."""
     if name and profile:
-        raise click.UsageError("give a NAME or --profile, not both")
+        raise click.UsageError("give either NAME or --profile, not both")
     with reported():
         if name:
             _pull_model(name)
@@ -56,7 +56,7 @@ def pull(name: str | None, profile: str | None) -> None:
             _pull_profile(profile or _DEFAULT_PROFILE)
 
 
-@command.command("card", help="What a network is, where it comes from, and what is known of it.")
+@command.command("card", help="Show what a network is, where it comes from, and what is known about it.")
 @click.argument("name")
 def card(name: str) -> None:
     """Print the card of one network."""
@@ -83,7 +83,7 @@ def _pull_profile(name: str) -> None:
             spec, path = store.choose(specs, _progress(bars))
         click.echo(f"{task}: {spec.name} ({path})")
         if spec is not specs[0]:
-            click.echo(f"  {specs[0].name} is better; get it with: actogram models pull {specs[0].name}")
+            click.echo(f"  {specs[0].name} would be better; get it with: actogram models pull {specs[0].name}")
 
 
 def _print_card(name: str) -> None:
@@ -120,7 +120,7 @@ def _store() -> "WeightStore":
 
 
 def _bars() -> "Bars":
-    """A progress display on stderr; silent where that is not a terminal."""
+    """A progress display on standard error; silent when that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

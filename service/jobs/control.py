@@ -1,4 +1,4 @@
-"""What can be done with jobs: make, look at, list, remove."""
+"""What can be done with jobs: create, get, list, delete."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ _ID = re.compile(r"job_[0-9a-f]{24}")
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A job that was asked for; `is_replay` when an earlier request had made it."""
+    """The job that a request made; `is_replay` when an earlier request with the same key had made it."""
 
     row: JobRow
     is_replay: bool
@@ -38,7 +38,7 @@ class Created:
 class JobControl:
     """Jobs as the routes see them.
 
-    require_model: raises ModelUnknown for a name that is no action model.
+    require_model: raises ModelUnknown for a name that is not an action model.
     queued_max: jobs that may wait.
     """
 
@@ -56,18 +56,18 @@ class JobControl:
         self._queued_max = queued_max
 
     def new_id(self) -> str:
-        """An id for a new job, later ones sort after earlier ones; raises AtCapacity, StorageFull."""
+        """An id for a new job; ids sort by time. Raises AtCapacity, StorageFull."""
         with self._database.read() as connection:
             waiting = store.count(connection).get("queued", 0)
         if waiting >= self._queued_max:
-            raise AtCapacity(f"{waiting} jobs wait, {self._queued_max} may", retry_after_s=60)
+            raise AtCapacity(f"{waiting} jobs are waiting, at most {self._queued_max} may", retry_after_s=60)
         self._blobs.require_disk_space()
         return f"job_{time.time_ns() // 1000:014x}{secrets.token_hex(5)}"
 
     def create_upload(
         self, job_id: str, upload: Upload, options: JobOptions, tags: dict[str, str], key: str | None
     ) -> Created:
-        """Queue an uploaded video. Takes the file over, also when it raises.
+        """Queue an uploaded video. Takes ownership of the file, even when it raises.
 
         Raises IdempotencyConflict, ModelUnknown, StorageFull.
         """
@@ -90,7 +90,7 @@ class JobControl:
         return created
 
     def create_source(self, body: JobCreate, key: str | None) -> Created:
-        """Queue a video that is fetched; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
+        """Queue a video that the worker downloads; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
         self._check(body)
         self._policy.require_scheme(body.source.uri)
         post = _post(key, body.source.uri, body, body.tags)
@@ -115,7 +115,7 @@ class JobControl:
             return store.page(connection, state, before_id, limit)
 
     def remove(self, job_id: str) -> None:
-        """Cancel and remove; harmless when there is none. A running job goes once its worker has let go."""
+        """Cancel and remove a job; harmless when there is none. A running one goes once its worker has let go of it."""
         is_running = False
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, job_id)
@@ -132,11 +132,11 @@ class JobControl:
         self._drop(job_id)
 
     def require_file(self, row: JobRow, name: str) -> Path:
-        """A result of a job; raises NotReady with the reason, NotFound when it was not asked for."""
+        """A result file of a job; raises NotReady with the reason, NotFound when the job was not asked to make it."""
         if row.state == "failed":
             raise NotReady(f"job {row.job_id} failed: {row.error_message}", row.error_code or "failed")
         if row.state != "succeeded":
-            raise NotReady(f"job {row.job_id} is {row.state}; its results come when it has succeeded")
+            raise NotReady(f"job {row.job_id} is {row.state}; it has results once it has succeeded")
         path = self._blobs.job(row.job_id) / name
         if not path.is_file():
             raise NotFound(f"job {row.job_id} has no {name}; it is made only when the job asks for it")
@@ -151,10 +151,10 @@ class JobControl:
         else:
             fetched = sorted(self._blobs.job(row.job_id).glob("source.*"))
             if not fetched:
-                raise NotReady(f"the source of job {row.job_id} is not fetched yet")
+                raise NotReady(f"the source of job {row.job_id} is not downloaded yet")
             path = fetched[0]
         if not path.is_file():
-            raise NotFound(f"the source of job {row.job_id} is gone")
+            raise NotFound(f"the source of job {row.job_id} no longer exists")
         return path
 
     def _check(self, options: JobOptions) -> None:
@@ -167,7 +167,7 @@ class JobControl:
 
     def _insert(self, row: JobRow, post: RepeatablePost) -> Created:
         with self._log.transaction() as transaction:
-            # Again, now that nobody else writes: two requests with one key may have come together.
+            # Checked again now that nobody else writes: two requests with the same key may arrive at once.
             earlier = _find_made(transaction.connection, post)
             if earlier is not None:
                 return earlier

@@ -96,7 +96,7 @@ def count(connection: sa.Connection) -> dict[str, int]:
 
 
 def claim(connection: sa.Connection) -> JobRow | None:
-    """Take the oldest queued job: it runs now. None when none waits."""
+    """Mark the oldest queued job as running and return it; None when none is waiting."""
     oldest = sa.select(sa.func.min(jobs.c.job_id)).where(jobs.c.state == "queued").scalar_subquery()
     taken = (
         sa.update(jobs)
@@ -109,7 +109,7 @@ def claim(connection: sa.Connection) -> JobRow | None:
 
 
 def requeue(connection: sa.Connection, job_id: str, is_crash: bool) -> JobRow | None:
-    """A running job waits again; None when it does not run. `is_crash` counts against it."""
+    """Queue a running job again; None when it is not running. `is_crash` counts against it."""
     changed = (
         sa.update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == "running")
@@ -121,7 +121,7 @@ def requeue(connection: sa.Connection, job_id: str, is_crash: bool) -> JobRow | 
 
 
 def requeue_all(connection: sa.Connection) -> int:
-    """Every running job waits again: what a new server does with an old one's. Returns how many."""
+    """Queue every running job again, as a new server does with those of an earlier one; returns how many."""
     changed = sa.update(jobs).where(jobs.c.state == "running").values(state="queued", started_at=None)
     return connection.execute(changed).rowcount
 
@@ -130,7 +130,7 @@ def finish(
     connection: sa.Connection, job_id: str, state: JobState, error: tuple[str, str] | None = None,
     summary: Mapping[str, JsonValue] | None = None, progress: Mapping[str, JsonValue] | None = None,
 ) -> JobRow | None:  # fmt: skip
-    """End a queued or running job; None when there is none such."""
+    """End a queued or running job; None when there is no such job."""
     code, message = error or (None, None)
     values: dict[str, object] = {"state": state, "finished_at": now(), "error_code": code, "error_message": message}
     if summary is not None:
@@ -148,7 +148,7 @@ def finish(
 
 
 def set_progress(connection: sa.Connection, job_id: str, progress: Mapping[str, JsonValue]) -> None:
-    """Keep how far a running job is."""
+    """Store how far a running job has come."""
     connection.execute(
         sa.update(jobs).where(jobs.c.job_id == job_id, jobs.c.state == "running").values(progress=dict(progress))
     )

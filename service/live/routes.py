@@ -37,7 +37,7 @@ DirectoryDep = Annotated[StreamDirectory, Depends(provided(StreamDirectory))]
 
 @router.websocket("/ws")
 async def live(socket: WebSocket, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep) -> None:
-    """Tell what happens to whoever subscribes."""
+    """Tell a client what happens, once it has subscribed."""
     try:
         admit(socket, authenticator, "viewer")
     except ServiceError as error:

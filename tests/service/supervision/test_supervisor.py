@@ -81,7 +81,7 @@ def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(se
     error = first["error"]
     assert isinstance(error, dict)
     assert (first["state"], error["code"], first["attempts"]) == ("failed", "source_quarantined", 2)
-    assert "ended its worker 2 times" in error["detail"]
+    assert "brought its worker down 2 times" in error["detail"]
     assert (second["state"], second["attempts"]) == ("succeeded", 1)
     assert 'actogram_worker_restarts_total{worker="jobs"} 2.0' in service.http.get("/metrics").text
 
