@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
@@ -202,7 +203,7 @@ def _refresh(parts: Parts) -> None:
         parts.metrics.record(WORKER_MEMORY.set(worker.rss_bytes, worker=worker.name))
     with parts.database.read() as connection:
         found = job_store.count(connection)
-    for state in ("queued", "running", "succeeded", "failed", "cancelled"):
+    for state in get_args(job_store.JobState):
         parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import httpx
 from pydantic import JsonValue
@@ -31,7 +32,7 @@ from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
-from service.streams.store import StreamRow
+from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
 from service.telemetry import Metrics
@@ -181,5 +182,5 @@ def _refresh(live: LiveServices, metrics: Metrics) -> None:
     states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():
-        for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):
+        for name in get_args(StreamState):
             metrics.record(STREAM_STATE.set(name == state, stream=stream_id, state=name))
