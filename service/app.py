@@ -1,4 +1,4 @@
-"""Builds the service: opens what it needs in the lifespan, joins the slices, mounts routes and page."""
+"""Builds the application: joins the slices, mounts the routes and the page, and opens everything in the lifespan."""
 
 import asyncio
 import datetime as dt
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
@@ -29,10 +30,12 @@ from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
+from service.jobs.retention import JobLimits, JobRetention
 from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, SecurityHeaders
-from service.retention import Janitor, Keep
+from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.retention import Janitor, Sweep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
@@ -55,8 +58,8 @@ _DESCRIPTION = """Point it at a camera or a video and it says who does what, whe
 
 Errors are `application/problem+json`; branch on `code`. Times are RFC 3339 in UTC, durations and media times are
 seconds (`_s`). Boxes and keypoints are normalised to 0..1 of the frame. The live channel is the WebSocket `/v1/ws`:
-send `{"type": "subscribe", "messages": ["job"]}`, read one JSON envelope per message, and resume after a lost
-connection with the highest `seq` you have seen as `since_seq`.
+send `{"type": "subscribe", "messages": ["job"]}` and read one JSON envelope per message. To resume after a lost
+connection, send the highest `seq` you have seen as `since_seq`.
 """
 
 
@@ -70,38 +73,39 @@ class Parts:
     hub: Hub
     log: EventLog
     supervisor: Supervisor
-    dispatcher: JobDispatcher
-    control: JobControl
+    job_dispatcher: JobDispatcher
+    jobs: JobControl
+    job_retention: JobRetention
     janitor: Janitor
     authenticator: Authenticator
     metrics: Metrics
     library: Library
-    watching: LiveServices
+    live: LiveServices
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
         self.blobs.open()
         self.hub.open(loop)
-        self.janitor.sweep_orphans()
-        self.dispatcher.start()
-        self.watching.start()
+        self.job_retention.remove_orphans()
+        self.job_dispatcher.start()
+        self.live.start()
         self.supervisor.start()
         self.janitor.start()
 
     def stop(self) -> None:
         """Drain: place nothing new, release what runs, then close."""
         self.janitor.stop()
-        self.dispatcher.stop()
-        self.watching.stop()
+        self.job_dispatcher.stop()
+        self.live.stop()
         self.supervisor.stop()
-        self.watching.close()
+        self.live.close()
         self.hub.close()
         self.database.close()
 
 
 def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> Parts:
-    """Create everything, start nothing. `engine` starts workers; left out: processes of this machine."""
+    """Create everything, start nothing. `engine` starts the workers; by default as processes of this machine."""
     database = Database(settings.database)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
@@ -110,22 +114,22 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     level = logging.getLogger().getEffectiveLevel()
     engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
-    dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
-    supervisor.listen("job", dispatcher)
+    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
+    supervisor.listen("job", job_dispatcher)
     library = load_library()
-    control = JobControl(
-        database, log, blobs, source_policy(settings), dispatcher, supervisor, library.require_action_model,
+    jobs = JobControl(
+        database, log, blobs, source_policy(settings), job_dispatcher, supervisor, library.require_action_model,
         settings.jobs_queued_max,
     )  # fmt: skip
-    keep = Keep(
-        dt.timedelta(days=settings.retention_jobs_days), settings.retention_jobs_max, settings.retention_blobs_bytes,
-        settings.retention_log_rows,
-    )  # fmt: skip
-    watching = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
-    janitor = Janitor(database, log, blobs, keep, watching.sweep)
+    job_retention = JobRetention(database, blobs, _job_limits(settings))
+    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
+    janitor = Janitor((
+        Sweep("jobs", job_retention.sweep), *live.sweeps(),
+        Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
+    ))  # fmt: skip
     parts = Parts(
-        settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
-        Authenticator(KeyStore(database)), metrics, library, watching,
+        settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
+        Authenticator(KeyStore(database)), metrics, library, live,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -137,7 +141,7 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = await run_in_threadpool(build_parts, settings, engine, limits)
-        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
+        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
         await run_in_threadpool(parts.start, asyncio.get_running_loop())
         try:
             yield
@@ -155,7 +159,7 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
-        # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
+        # Compressing a moving picture would hold every frame back until later ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
     app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
@@ -182,6 +186,11 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
+def _job_limits(settings: Settings) -> JobLimits:
+    age = dt.timedelta(days=settings.retention_jobs_days)
+    return JobLimits(age, settings.retention_jobs_max, settings.retention_blobs_bytes)
+
+
 def _is_open(app: FastAPI) -> bool:
     authenticator = app.state.parts[Authenticator]
     assert isinstance(authenticator, Authenticator)
@@ -189,17 +198,17 @@ def _is_open(app: FastAPI) -> bool:
 
 
 def _refresh(parts: Parts) -> None:
-    parts.metrics.set("ws_clients", parts.hub.num_clients)
+    parts.metrics.record(WS_CLIENTS.set(parts.hub.num_clients))
     for worker in parts.supervisor.health():
-        parts.metrics.set("worker_memory_bytes", worker.rss_bytes, worker=worker.name)
+        parts.metrics.record(WORKER_MEMORY.set(worker.rss_bytes, worker=worker.name))
     with parts.database.read() as connection:
         found = job_store.count(connection)
-    for state in ("queued", "running", "succeeded", "failed", "cancelled"):
-        parts.metrics.set("jobs", found.get(state, 0), state=state)
+    for state in get_args(job_store.JobState):
+        parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
 
 
 def _describe_keys(app: FastAPI) -> None:
-    """Put the API key into the OpenAPI document: a dependency that did it could not serve WebSockets too."""
+    """Put the API key into the OpenAPI document: FastAPI's own security dependencies do not work for WebSockets."""
     build = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -208,7 +217,7 @@ def _describe_keys(app: FastAPI) -> None:
         components = document.setdefault("components", {})
         assert isinstance(components, dict)
         components["securitySchemes"] = {"key": scheme}
-        # The second, empty one: none is needed while no key exists.
+        # The second, empty entry: no key is needed while none exists.
         document["security"] = [{"key": []}, {}]
         return document
 

@@ -75,7 +75,7 @@ class BlobFolder:
         """Bytes in a job's folder."""
         return sum(path.stat().st_size for path in self.job(job_id).glob("*") if path.is_file())
 
-    def require_room(self, more_bytes: int = 0) -> None:
+    def require_disk_space(self, more_bytes: int = 0) -> None:
         """Raise StorageFull unless `more_bytes` fit beside the reserve."""
         free = self._free_bytes(self._root)
         if free < self._reserve_bytes + more_bytes:

@@ -8,16 +8,16 @@ import click
 # name → (module, one line of help). Each module exposes `command`, a click.Command.
 _COMMANDS = {
     "serve": ("service.commands.serve", "Serve the page and the API."),
-    "keys": ("service.commands.keys", "Make, list and revoke the API keys."),
+    "keys": ("service.commands.keys", "Create, list and revoke API keys."),
     "analyze": ("service.commands.analyze", "Say who does what, when, in a video."),
-    "watch": ("service.commands.watch", "Show the live labels of a camera in the terminal."),
-    "models": ("service.commands.models", "List, fetch, describe and import networks."),
-    "actions": ("service.commands.actions", "List the actions, their thresholds and how well each is known."),
-    "prepare": ("service.commands.prepare", "Make a skeleton set from a folder of videos."),
+    "watch": ("service.commands.watch", "Show live what a camera sees, in the terminal."),
+    "models": ("service.commands.models", "List, download, describe and import networks."),
+    "actions": ("service.commands.actions", "List the actions, their thresholds and how reliable each one is."),
+    "prepare": ("service.commands.prepare", "Turn a folder of videos into a skeleton data set."),
     "train": ("service.commands.train", "Train an action network."),
-    "evaluate": ("service.commands.evaluate", "Measure a network on a skeleton set."),
-    "export": ("service.commands.export", "Turn a trained network into ONNX, with a parity check."),
-    "bench": ("service.commands.bench", "Measure stages and networks on this machine, in pairs."),
+    "evaluate": ("service.commands.evaluate", "Measure a network on a skeleton data set."),
+    "export": ("service.commands.export", "Convert a trained network to ONNX and check that the two agree."),
+    "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
 }
 
 

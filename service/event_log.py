@@ -1,4 +1,4 @@
-"""The log: every message that a client must not miss, numbered without holes, stored before it is told."""
+"""The event log: every message that clients must not miss, numbered without gaps and stored before it is sent."""
 
 import datetime as dt
 import logging
@@ -38,7 +38,7 @@ _COUNTER = "event_log"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to tell: about a stream, a job or neither.
+    """One message, about a stream, a job or neither.
 
     seq: its number in the log; 0 before it is stored, and for messages that are never stored.
     media_time_s: seconds in the source, None where there is none.
@@ -56,15 +56,15 @@ class Message:
 
 
 class Transaction:
-    """Domain rows and log rows that are stored together or not at all."""
+    """Rows of a slice and messages of the log, stored together or not at all."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.announced: list[Message] = []
 
     def announce(self, message: Message) -> Message:
-        """Store a message under the next number; it is told after the commit."""
-        # A counter row, not a sequence: a transaction that is undone gives its number back.
+        """Store a message under the next number; it is published after the commit."""
+        # A row, not a database sequence: a transaction that is rolled back gives its number back.
         taken = (
             sa.update(counters)
             .where(counters.c.name == _COUNTER)
@@ -84,17 +84,17 @@ class Transaction:
 
 
 class EventLog:
-    """Appends in order, reads from a number on, forgets the oldest."""
+    """Appends messages in order, reads them from a number on, and forgets the oldest."""
 
     def __init__(self, database: Database, publish: Callable[[Message], None]) -> None:
         self._database = database
         self._publish = publish
-        # Held over commit and publication, so that messages are told in the order of their numbers.
+        # Held over commit and publication, so that messages are published in the order of their numbers.
         self._order = threading.Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Write rows and announce messages; what was announced is told once it is committed."""
+        """Write rows and announce messages, which are published once everything is committed."""
         with self._order:
             with self._database.write() as connection:
                 transaction = Transaction(connection)
@@ -108,7 +108,7 @@ class EventLog:
             return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == _COUNTER)).scalar_one())
 
     def oldest(self) -> int | None:
-        """The number of the oldest message that is still there; None when the log is empty."""
+        """The number of the oldest message that is still stored; None when the log is empty."""
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.min(event_log.c.seq))).scalar()
 
@@ -124,7 +124,7 @@ class EventLog:
             return [_message(row) for row in connection.execute(query).mappings()]
 
     def forget(self, keep_rows: int) -> int:
-        """Remove all but the newest `keep_rows`; returns how many went."""
+        """Remove all but the newest `keep_rows` messages; returns how many."""
         with self._database.write() as connection:
             head = connection.execute(sa.select(counters.c.value).where(counters.c.name == _COUNTER)).scalar_one()
             return connection.execute(sa.delete(event_log).where(event_log.c.seq <= head - keep_rows)).rowcount

@@ -1,7 +1,8 @@
-"""Repeated POSTs: what an `Idempotency-Key` made the first time, kept for a day (docs/api-guide.md)."""
+"""Repeated POSTs: what an `Idempotency-Key` made the first time, kept for a day at least (docs/api-guide.md)."""
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -9,6 +10,9 @@ from fastapi import Header
 
 from service.database import UtcTime, metadata, now
 from service.errors import IdempotencyConflict
+
+KEPT = dt.timedelta(hours=24)
+"""How long a client may repeat a POST."""
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
@@ -25,9 +29,51 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=255,
-        description="Repeat a POST with the same key: what the first one made is answered, for a day at least.",
+        description="Repeat a POST with the same key and you get what the first one made, for a day at least.",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatablePost:
+    """A POST that may come more than once.
+
+    scope: the kind of resource that it makes.
+    key: the client's `Idempotency-Key`; without one every POST makes something new.
+    body: fingerprint of what was asked for.
+    """
+
+    scope: str
+    key: str | None
+    body: str
+
+    def find_made(self, connection: sa.Connection) -> str | None:
+        """The id of what the first POST with this key made, or None; raises IdempotencyConflict for another body."""
+        if self.key is None:
+            return None
+        table = idempotency_keys
+        row = connection.execute(
+            sa.select(table.c.fingerprint, table.c.resource_id).where(
+                table.c.scope == self.scope, table.c.key == self.key
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.fingerprint != self.body:
+            raise IdempotencyConflict(
+                f"Idempotency-Key {self.key!r} was already used for {row.resource_id}, with a different body"
+            )
+        return str(row.resource_id)
+
+    def remember(self, connection: sa.Connection, resource_id: str) -> None:
+        """Keep what this POST made, in the transaction that makes it."""
+        if self.key is None:
+            return
+        connection.execute(
+            sa.insert(idempotency_keys).values(
+                scope=self.scope, key=self.key, fingerprint=self.body, resource_id=resource_id, created_at=now()
+            )
+        )
 
 
 def fingerprint(*parts: str) -> str:
@@ -35,36 +81,13 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def find_made(connection: sa.Connection, scope: str, key: str, body: str) -> str | None:
-    """The id of what a key made before, or None; raises IdempotencyConflict when its body was another.
-
-    body: its fingerprint.
-    """
+def release(connection: sa.Connection, scope: str, resource_id: str) -> None:
+    """Forget the keys of a resource that goes; harmless when there are none."""
     table = idempotency_keys
-    row = connection.execute(
-        sa.select(table.c.fingerprint, table.c.resource_id).where(table.c.scope == scope, table.c.key == key)
-    ).one_or_none()
-    if row is None:
-        return None
-    if row.fingerprint != body:
-        raise IdempotencyConflict(f"Idempotency-Key {key!r} was used for {row.resource_id} with another body")
-    return str(row.resource_id)
+    connection.execute(sa.delete(table).where(table.c.scope == scope, table.c.resource_id == resource_id))
 
 
-def remember(connection: sa.Connection, scope: str, key: str, body: str, resource_id: str) -> None:
-    """Keep what a key made, in the transaction that makes it."""
-    connection.execute(
-        sa.insert(idempotency_keys).values(
-            scope=scope, key=key, fingerprint=body, resource_id=resource_id, created_at=now()
-        )
-    )
-
-
-def release(connection: sa.Connection, resource_id: str) -> None:
-    """Forget the keys of a resource that goes; harmless when there is none."""
-    connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.resource_id == resource_id))
-
-
-def forget(connection: sa.Connection, older_than: dt.datetime) -> None:
-    """Forget the keys that nobody will repeat any more."""
-    connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.created_at < older_than))
+def forget(connection: sa.Connection, scope: str, age: dt.timedelta = KEPT) -> int:
+    """Forget the keys of a scope that nobody will repeat any more; returns how many."""
+    table = idempotency_keys
+    return connection.execute(sa.delete(table).where(table.c.scope == scope, table.c.created_at < now() - age)).rowcount

@@ -1,4 +1,4 @@
-"""A thread that looks again and again at what there is to do: when it is woken, and once a second."""
+"""A thread that does one thing again and again: when it is woken, and after a period at the latest."""
 
 import logging
 import threading
@@ -6,27 +6,28 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 1.0
+_PERIOD_S = 1.0
 _JOIN_S = 10.0
 
 
-class Rounds:
+class Periodic:
     """Calls one function in a thread of its own until it is stopped.
 
-    do: what is raised is logged, and the next round tries again: a database that is away for a moment ends nothing.
+    do: what it raises is logged, and the next round tries again: a database that is away for a moment ends nothing.
+    period_s: longest time between two rounds, seconds.
     """
 
-    def __init__(self, name: str, do: Callable[[], None], tick_s: float = _TICK_S) -> None:
+    def __init__(self, name: str, do: Callable[[], object], period_s: float = _PERIOD_S) -> None:
         self._name = name
         self._do = do
-        self._tick_s = tick_s
+        self._period_s = period_s
         self._wake = threading.Event()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
     def is_over(self) -> bool:
-        """Whether it was stopped; a long round asks before each step."""
+        """Whether it was stopped; a long round asks before each of its steps."""
         return self._is_over
 
     def start(self) -> None:
@@ -38,7 +39,7 @@ class Rounds:
         self._wake.set()
 
     def stop(self) -> None:
-        """End, after the step that is being done. May be called twice, and before it was started."""
+        """End after the step at hand. May be called twice, and before `start`."""
         self._is_over = True
         self._wake.set()
         if self._thread.ident is not None:
@@ -46,7 +47,7 @@ class Rounds:
 
     def _run(self) -> None:
         while not self._is_over:
-            self._wake.wait(self._tick_s)
+            self._wake.wait(self._period_s)
             self._wake.clear()
             try:
                 self._do()

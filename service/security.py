@@ -169,13 +169,22 @@ def authenticate(connection: HTTPConnection, authenticator: AuthenticatorDep) ->
     return authenticator.require(connection.headers, connection.cookies)
 
 
+def admit(connection: HTTPConnection, authenticator: Authenticator, role: Role) -> Principal:
+    """Who asks, if the role is high enough; raises Unauthorized, Forbidden."""
+    return _with_role(authenticate(connection, authenticator), role)
+
+
+def _with_role(principal: Principal, role: Role) -> Principal:
+    if ROLES.index(principal.role) < ROLES.index(role):
+        raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
+    return principal
+
+
 def require_role(role: Role) -> Callable[[Principal], Principal]:
     """Dependency: who asks, if the role is high enough; raises Forbidden."""
 
     def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
-        if ROLES.index(principal.role) < ROLES.index(role):
-            raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
-        return principal
+        return _with_role(principal, role)
 
     return check
 

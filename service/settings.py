@@ -1,6 +1,9 @@
-"""Everything that the environment may say; nothing else reads it."""
+"""The settings: every environment variable that the product reads, with its range and its reason."""
 
+import difflib
+import logging
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,98 +11,126 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.errors import ConfigInvalid
+from service.service_links import find_service_links
+
+logger = logging.getLogger(__name__)
 
 Scheme = Literal["http", "https", "file"]
 LiveScheme = Literal["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam", "push"]
 Network = Literal["public", "private", "loopback"]
 
 
+_PREFIX = "ACTOGRAM_"
+
+
+class SettingsInvalid(ConfigInvalid):
+    """A variable that is no setting, or a value that a setting does not take."""
+
+    code = "settings_invalid"
+
+
 class Settings(BaseSettings):
     """Settings of the product, each from `ACTOGRAM_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTOGRAM_", frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     home: Path = Field(
         default_factory=lambda: Path.home() / ".actogram",
         description="Folder of the database, the blobs and the cache.",
     )
     weights: Path | None = Field(
-        default=None, description="A folder with weight files that are taken before anything is fetched."
+        default=None, description="A folder with weight files, looked at before anything is downloaded."
     )
     data: Path | None = Field(
-        default=None, description="A folder whose `skeleton` folder holds the sets to train on and to measure with."
+        default=None, description="A folder whose subfolder `skeleton` holds the data sets for training and evaluation."
     )
     offline: bool = Field(
-        default=False, description="Fetch nothing: weights come from the cache, the folder or the repository."
+        default=False,
+        description="Download nothing: weights come from the cache, ACTOGRAM_WEIGHTS or the package.",
     )
-    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0; cuda: a GPU per worker.")
-    threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
+    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
+    threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     database_url: str | None = Field(
-        default=None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
+        default=None, repr=False, description="SQLAlchemy URL; by default a SQLite file in the home folder."
     )
     workers: int = Field(
-        default=1, ge=0, le=64, description="Workers for streams, one more does jobs; each a process with its networks."
+        default=1,
+        ge=0,
+        le=64,
+        description="Worker processes for streams, each with its own networks; one more takes jobs.",
     )
     worker_memory_bytes: int = Field(
         default=6 * 2**30,
         ge=2**28,
-        description="Resident memory above which a worker is ended and its work placed again.",
+        description="Resident memory above which a worker is replaced and its work placed again.",
     )
     job_stall_s: float = Field(
         default=120.0, ge=1, le=3600, description="Seconds without progress after which a job's worker counts as stuck."
     )
     job_duration_max_s: float = Field(
-        default=24 * 3600.0, ge=1, description="Wall seconds after which a running job is failed; every wait ends."
+        default=24 * 3600.0,
+        ge=1,
+        description="Seconds after which a running job fails, so that no wait is endless.",
     )
     jobs_queued_max: int = Field(
-        default=1000, ge=1, description="Jobs that may wait; one more is answered at_capacity."
+        default=1000, ge=1, description="Jobs that may wait; further ones are refused with at_capacity."
     )
-    upload_bytes_max: int = Field(default=8 * 2**30, ge=1, description="Largest video that is taken.")
-    upload_idle_s: float = Field(default=60.0, gt=0, le=3600, description="Seconds that an upload may stand still.")
+    upload_bytes_max: int = Field(default=8 * 2**30, ge=1, description="Largest upload that is accepted.")
+    upload_idle_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds without a byte before an upload fails."
+    )
     disk_reserve_bytes: int = Field(
-        default=512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
+        default=512 * 2**20, ge=0, description="Free bytes that uploads and downloads must leave on the blob disk."
     )
     source_schemes: Annotated[frozenset[Scheme], NoDecode] = Field(
-        default=frozenset(), description="What a client may name as a job's source, comma separated: http, https, file."
+        default=frozenset(),
+        description="Schemes that a job's source may have, comma separated: http, https, file.",
     )
     source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default=(), description="Folders below which file: sources may lie, comma separated."
+        default=(), description="Folders that file: sources may come from, comma separated."
     )
     source_networks: Annotated[frozenset[Network], NoDecode] = Field(
         default=frozenset({"public"}),
-        description="Where http(s) sources may lie, comma separated: public, private (a local network's addresses), "
-        "loopback. Link-local addresses, where clouds keep their secrets, never.",
+        description="Where http(s) sources may be, comma separated: public, private (addresses of a local network), "
+        "loopback. Never link-local addresses, where clouds keep their secrets.",
     )
     stream_schemes: Annotated[frozenset[LiveScheme], NoDecode] = Field(
         default=frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "push"}),
-        description="What a client may name as a stream's source, comma separated; `file` needs source_folders.",
+        description="Schemes that a stream's source may have, comma separated; `file` needs source_folders.",
     )
     stream_networks: Annotated[frozenset[Network], NoDecode] = Field(
         default=frozenset({"public", "private"}),
-        description="Where cameras may lie, comma separated: public, private, loopback.",
+        description="Where cameras may be, comma separated: public, private, loopback.",
     )
-    streams_per_worker: int = Field(default=16, ge=1, le=1000, description="Streams that one worker takes.")
+    streams_per_worker: int = Field(default=16, ge=1, le=1000, description="Streams that one worker takes at most.")
     stream_fps_budget: float | None = Field(
-        default=None, gt=0, description="Frames per second that all workers may be asked for; none measures it."
+        default=None,
+        gt=0,
+        description="Frames per second that all workers together analyse; measured when left out.",
     )
     stream_stall_s: float = Field(
-        default=60.0, ge=1, le=3600, description="Seconds without a sign of a stream after which its worker is stuck."
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="Seconds without progress after which a stream's worker is stuck.",
     )
     mqtt_url: str | None = Field(
-        default=None, repr=False, description="mqtt://user:password@host:port or mqtts://; none publishes nothing."
+        default=None,
+        repr=False,
+        description="mqtt://user:password@host:port or mqtts://; nothing is published without it.",
     )
-    mqtt_prefix: str = Field(default="actogram", min_length=1, max_length=64, description="First level of the topics.")
+    mqtt_prefix: str = Field(default="actogram", min_length=1, max_length=64, description="First level of all topics.")
     mqtt_discovery: str = Field(
         default="homeassistant",
         max_length=64,
-        description="Home Assistant's discovery prefix; empty: none.",
+        description="Home Assistant's discovery prefix; empty switches discovery off.",
     )
-    mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol: 3 for 3.1.1, or 5.")
-    events_file: Path | None = Field(default=None, description="A file to which every stored message is appended.")
-    webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist.")
+    mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol version: 3 for MQTT 3.1.1, or 5.")
+    events_file: Path | None = Field(default=None, description="A file that every stored message is appended to.")
+    webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist at a time.")
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
-    retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept.")
+    retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept; oldest go first.")
     retention_evidence_bytes: int = Field(
         default=50 * 2**30, ge=1, description="Bytes of clips and skeletons that are kept; the oldest go first."
     )
@@ -111,9 +142,9 @@ class Settings(BaseSettings):
         default=100 * 2**30, ge=1, description="Bytes of blobs that are kept; the oldest finished jobs go first."
     )
     retention_log_rows: int = Field(
-        default=200_000, ge=100, description="Rows of the event log that a client can resume from."
+        default=200_000, ge=100, description="Messages that are kept for clients that resume."
     )
-    metrics_public: bool = Field(default=False, description="Whether /metrics answers without a key once keys exist.")
+    metrics_public: bool = Field(default=False, description="Whether /metrics needs no key even when keys exist.")
 
     @field_validator(
         "source_schemes", "source_folders", "source_networks", "stream_schemes", "stream_networks", mode="before"
@@ -138,18 +169,40 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_NOT_OURS = {"ACTOGRAM_DATA", "ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"}
+_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
 """Read by the tests and by the container's entry point alone."""
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process; raises ConfigInvalid, which names the variable and never its value."""
-    known = {f"ACTOGRAM_{name.upper()}" for name in Settings.model_fields} | _NOT_OURS
-    unknown = sorted(name for name in os.environ if name.startswith("ACTOGRAM_") and name not in known)
-    if unknown:
-        raise ConfigInvalid(f"{', '.join(unknown)}: no such setting; known are {', '.join(sorted(known))}")
+    """The settings of this process; every command comes through here.
+
+    Raises SettingsInvalid, which names the variable and never its value.
+    """
+    _refuse_unknown(os.environ)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = (f"ACTOGRAM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigInvalid("; ".join(faults)) from error
+        faults = (f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise SettingsInvalid("; ".join(faults)) from error
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {_variable(name) for name in Settings.model_fields}
+    unknown = {name for name in environment if name.startswith(_PREFIX)} - known - _READ_ELSEWHERE
+    links = find_service_links({name: environment[name] for name in unknown}, _PREFIX.removesuffix("_"))
+    if links:
+        logger.info("ignoring %s: a Kubernetes or Docker service link, not a setting", ", ".join(sorted(links)))
+    if unknown - links:
+        raise SettingsInvalid("; ".join(f"{name}: {_advice(name, known)}" for name in sorted(unknown - links)))
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    # Without the prefix, which would make all of them alike.
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known], n=1)
+    if close:
+        return f"no such setting; did you mean {_variable(close[0])}?"
+    return f"no such setting; there are {', '.join(sorted(known))}"
+
+
+def _variable(setting: str) -> str:
+    return f"{_PREFIX}{setting.upper()}"

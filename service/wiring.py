@@ -1,4 +1,4 @@
-"""Builds the live half of the service: streams, their events, the sinks, and what joins them."""
+"""Builds the live half of the service (streams, their events, the sinks) and joins its slices."""
 
 import datetime as dt
 import logging
@@ -6,29 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import httpx
 from pydantic import JsonValue
 
 from service.catalog.library import Library
-from service.database import Database, now
+from service.database import Database
 from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.events.ingest import EventIngest
+from service.events.retention import EventRetention
 from service.live.hub import Hub
+from service.live.routes import StreamDirectory
+from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
+from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
-from service.streams.control import Room, StreamControl
+from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
-from service.streams.store import StreamRow
+from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
 from service.telemetry import Metrics
@@ -40,7 +45,7 @@ _WEBHOOK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """What both halves of the service stand on."""
+    """What both halves of the service are built on."""
 
     settings: Settings
     database: Database
@@ -67,8 +72,9 @@ class LiveServices:
 
     @property
     def parts(self) -> Sequence[object]:
-        """What routes ask for."""
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks)
+        """What the routes ask for."""
+        directory = StreamDirectory(self.streams.require)
+        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
@@ -78,21 +84,20 @@ class LiveServices:
         self.dispatcher.start()
 
     def stop(self) -> None:
-        """Place nothing new; the workers still report what they close."""
+        """Place nothing new; the workers may still report what they close."""
         self.dispatcher.stop()
 
     def close(self) -> None:
-        """Hand over what is in hand, after the workers have ended."""
+        """Finish the deliveries in hand, after the workers have ended."""
         self.sinks.stop()
         self.client.close()
 
-    def sweep(self) -> None:
-        """Remove events and evidence that are too old or too much."""
+    def sweeps(self) -> Sequence[Sweep]:
+        """What the slices of this half forget."""
         settings = self.settings
-        oldest = now() - dt.timedelta(days=settings.retention_events_days)
-        for event_id in self.events.forget(oldest, settings.retention_events_max):
-            self.evidence.remove(event_id)
-        self.evidence.trim()
+        age = dt.timedelta(days=settings.retention_events_days)
+        events = EventRetention(self.events, self.evidence, age, settings.retention_events_max)
+        return (Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep))
 
 
 def build_live(base: Foundation) -> LiveServices:
@@ -104,29 +109,29 @@ def build_live(base: Foundation) -> LiveServices:
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
-    witness = StreamEvents(ingest, events, evidence.remove, partial(_forget_pictures, folders, previews))
+    stream_events = StreamEvents(ingest, events, evidence.remove, partial(_forget_pictures, folders, previews))
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, outputs, witness, partial(_task_options, evidence, folders)
+        base.log, base.supervisor, outputs, stream_events, partial(_task_options, evidence, folders)
     )
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
-        base.database, base.log, camera_policy(settings), dispatcher, witness, partial(_check_model, base.library),
-        partial(_room, settings, base.supervisor),
+        base.database, base.log, camera_policy(settings), dispatcher, stream_events,
+        partial(_check_model, base.library), partial(_worker_capacity, settings, base.supervisor),
     )  # fmt: skip
     client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
     sinks = SinkControl(
         base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
-        lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
+        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
-    watching = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
-    base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
-    return watching
+    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
+    base.metrics.refresh_with(partial(_refresh, live, base.metrics))
+    return live
 
 
 def camera_policy(settings: Settings) -> SourcePolicy:
-    """What clients may name as a camera, by the settings; addresses are checked again where they are opened."""
+    """Which cameras clients may name, by the settings; an address is checked again when it is opened."""
     return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
 
 
@@ -140,7 +145,7 @@ def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamR
 
 
 def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
-    """Raises ModelUnknown, and InvalidRequest for a window that the model does not look at."""
+    """Raises ModelUnknown, and InvalidRequest for a window that is not the model's."""
     if name is not None:
         library.require_action_model(name)
     model = name or library.default_action_model
@@ -148,16 +153,16 @@ def _check_model(library: Library, name: str | None, window_s: float | None) -> 
         return
     expected = library.manifests[model].get("window_s")
     if isinstance(expected, (int, float)) and window_s != expected:
-        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, {model} looks at windows of {expected:g} s")
+        raise InvalidRequest(f"analysis.window_s: found {window_s:g}, expected {expected:g}, the window of {model}")
 
 
-def _room(settings: Settings, supervisor: Supervisor) -> Room:
+def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
-    return Room(
+    return WorkerCapacity(
         slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
-        job_slots=supervisor.slots("job"), jobs_free=supervisor.free_slots("job"), workers=len(health),
+        job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip
 
@@ -173,11 +178,11 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
     return tuple(found)
 
 
-def _refresh(watching: LiveServices, metrics: Metrics) -> None:
-    for sink, pending in watching.sinks.pending().items():
-        metrics.set("outbox_pending", pending, sink=sink)
-    states = watching.streams.states()
+def _refresh(live: LiveServices, metrics: Metrics) -> None:
+    for sink, pending in live.sinks.pending().items():
+        metrics.record(OUTBOX_PENDING.set(pending, sink=sink))
+    states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():
-        for name in ("disabled", "connecting", "running", "degraded", "reconnecting", "failed"):
-            metrics.set("stream_state", float(name == state), stream=stream_id, state=name)
+        for name in get_args(StreamState):
+            metrics.record(STREAM_STATE.set(name == state, stream=stream_id, state=name))

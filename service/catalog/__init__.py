@@ -1,1 +1,1 @@
-"""What the product knows: joint layouts, networks, actions, and how much fits."""
+"""The catalog: joint layouts, networks and actions."""

@@ -1,4 +1,4 @@
-"""Networks, actions and layouts, read once from the registry and the model folders."""
+"""Networks, actions and joint layouts, read once from the registry and the model folders."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,22 +22,22 @@ class ActionRead(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     action: str
-    model: str = Field(description="The action model that gives it.")
-    quality: Quality = Field(description="`solid` or `experimental`, by what was measured on sets left out whole.")
+    model: str = Field(description="The action model that recognises it.")
+    quality: Quality = Field(description="`solid` or `experimental`, as measured on data sets that training never saw.")
     severity: Severity
     threshold: float = Field(description="Smoothed probability at which an event begins.")
     offset_threshold: float = Field(description="Probability below which it ends.")
-    min_duration_s: float = Field(description="Seconds that it must last to be confirmed.")
-    merge_gap_s: float = Field(description="Gaps up to this many seconds do not end it.")
+    min_duration_s: float = Field(description="Seconds that it must last before it is confirmed.")
+    merge_gap_s: float = Field(description="Gaps of up to this many seconds do not end it.")
 
 
 class LayoutRead(BaseModel):
-    """A joint layout: what keypoints mean, and which to connect."""
+    """A joint layout: what the keypoints mean, and which ones to connect."""
 
     layout: str
-    joints: list[str] = Field(description="Names, in the order of keypoints.")
+    joints: list[str] = Field(description="Names, in the order of the keypoints.")
     edges: list[tuple[int, int]] = Field(description="Bones, as pairs of joint indexes.")
-    mirror_pairs: list[tuple[int, int]] = Field(description="Left and right joints that a mirror swaps.")
+    mirror_pairs: list[tuple[int, int]] = Field(description="Pairs of left and right joints, which mirroring swaps.")
 
     @classmethod
     def of(cls, layout: Layout) -> "LayoutRead":
@@ -56,15 +56,15 @@ class ModelSummary(BaseModel):
     layout: str | None
     labels: list[str]
     licence: str
-    is_active: bool = Field(description="Whether it is used when a job names none.")
+    is_active: bool = Field(description="Whether it is used when a job does not name one.")
 
 
 class ModelRead(ModelSummary):
-    """A network with all that is known of it."""
+    """A network with everything known about it."""
 
-    card: str = Field(description="Markdown: data, terms, protocol, accuracy, limits.")
-    contract: dict[str, JsonValue] = Field(description="What it takes: sizes, rates, names of inputs.")
-    metrics: JsonValue = Field(description="What was measured, and on what; null when nothing was.")
+    card: str = Field(description="Markdown: data, licence terms, protocol, accuracy, limits.")
+    contract: dict[str, JsonValue] = Field(description="What it expects: sizes, rates, names of inputs.")
+    metrics: JsonValue = Field(description="What was measured, and on which data; null when nothing was.")
     files: list[dict[str, JsonValue]] = Field(description="Name, sha256 and size of each weight file.")
 
 
@@ -80,7 +80,7 @@ class Library:
 
     @property
     def default_action_model(self) -> str | None:
-        """The action model of jobs that name none; None when there is none at all."""
+        """The action model of jobs that do not name one; None when there is none at all."""
         return next(iter(self.manifests), None)
 
     def require_action_model(self, name: str) -> ModelSpec:
@@ -111,7 +111,7 @@ class Library:
         )  # fmt: skip
 
     def actions(self, name: str | None = None) -> Sequence[ActionRead]:
-        """The label set of an action model, the default one's when none is named; raises ModelUnknown."""
+        """The labels of an action model, of the default one when none is named; raises ModelUnknown."""
         model = name or self.default_action_model
         if model is None:
             return []

@@ -1,4 +1,4 @@
-"""The paths that only read: layouts, models, actions."""
+"""The read-only paths: layouts, models, actions."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -37,7 +37,7 @@ class Actions(BaseModel):
 
 @router.get("/layouts", tags=["catalog"], summary="Joint layouts")
 def list_layouts(library: LibraryDep) -> Layouts:
-    """Names and bones of the joints behind `keypoints`."""
+    """Names and connections of the joints in `keypoints`."""
     return Layouts(items=library.layouts())
 
 
@@ -49,7 +49,7 @@ def list_models(library: LibraryDep) -> Models:
 
 @router.get("/models/{model_id}", tags=["catalog"], summary="One network", responses={404: {"model": Problem}})
 def get_model(model_id: str, library: LibraryDep) -> ModelRead:
-    """Card, contract, labels, what was measured, licence."""
+    """Card, contract, labels, measurements and licence."""
     try:
         return library.describe(model_id)
     except ModelUnknown as error:
@@ -59,7 +59,7 @@ def get_model(model_id: str, library: LibraryDep) -> ModelRead:
 @router.get("/actions", tags=["catalog"], summary="Actions")
 def list_actions(
     library: LibraryDep,
-    model: Annotated[str | None, Query(max_length=128, description="Action model; left out: the default one.")] = None,
+    model: Annotated[str | None, Query(max_length=128, description="Action model; the default when left out.")] = None,
 ) -> Actions:
-    """The labels, how well each is known, and when each becomes an event."""
+    """The labels, how reliably each is recognised, and when each becomes an event."""
     return Actions(items=library.actions(model))

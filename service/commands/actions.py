@@ -1,4 +1,4 @@
-"""`actogram actions`: what an action model knows, how well, and when it calls it an event."""
+"""`actogram actions`: which actions a model recognises, how reliably, and when each becomes an event."""
 
 import json
 
@@ -7,19 +7,21 @@ import click
 from service.commands.failures import reported
 
 
-@click.command(help="List the actions of a model, their thresholds and how well each is known.")
-@click.option("--model", help="Action model: a name (`actogram models list`) or a folder; else the default one.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.command(help="List the actions of a model, their thresholds and how reliable each one is.")
+@click.option(
+    "--model", help="Action model, a name (see `actogram models list`) or a folder [default: the built-in one]."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(model: str | None, as_json: bool) -> None:
     """Print them."""
     from models.runtime.action import load_contract
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, find_action
-    from service.settings import Settings
+    from service.settings import load_settings
 
     with reported():
-        settings = Settings()
+        settings = load_settings()
         store = WeightStore(settings.cache, settings.weights, settings.offline)
         path = find_action(NetworkChoice(model=model), load_registry(), store)
         contract = load_contract(path.with_name("model.json"))
@@ -36,7 +38,7 @@ def _print_table(model: str, actions: dict[str, dict[str, object]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("action", "known", "severity", "begins at", "stops below", "sure after", "pauses up to")
+    columns = ("action", "quality", "severity", "begins at", "ends below", "confirmed after", "bridges gaps of")
     table = Table(*columns, box=None, pad_edge=False)
     for name, rule in actions.items():
         shares = (f"{rule['threshold']:.2f}", f"{rule['offset_threshold']:.2f}")

@@ -29,7 +29,7 @@ _PATH = click.Path(path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class _Outputs:
-    """Where results go; `out` is None for none, `-` for standard output."""
+    """Where results go; `out` is None for nowhere, `-` for standard output."""
 
     form: str
     out: Path | None
@@ -37,25 +37,32 @@ class _Outputs:
     timeline: Path | None
 
 
-@click.command(help="Say who does what, when, in VIDEO: a table, and any of the files that the options name.")
+@click.command(help="Say who does what, when, in VIDEO: print a table, and write the files that the options name.")
 @click.argument("video", type=_PATH)
-@click.option("--format", "form", type=click.Choice(_FORMATS), help="Of --out; else its ending says, else jsonl.")
-@click.option("--out", type=_PATH, help="File for the results, - for standard output.")
-@click.option("--video", "video_out", type=_PATH, help="File for the video with everyone drawn, mp4.")
-@click.option("--timeline", type=_PATH, help="File for the picture of who did what when, png.")
-@click.option("--model", help="Action model: a name (`actogram models list`) or a folder; else the default one.")
-@click.option("--device", help="cpu or cuda:0; else ACTOGRAM_DEVICE.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    help="Of --out [default: by its extension, else jsonl].",
+)
+@click.option("--out", type=_PATH, help="Write the results to this file; - is standard output.")
+@click.option("--video", "video_out", type=_PATH, help="Write the annotated video to this file (mp4).")
+@click.option("--timeline", type=_PATH, help="Write a picture of who did what, when, to this file (png).")
+@click.option(
+    "--model", help="Action model, a name (see `actogram models list`) or a folder [default: the built-in one]."
+)
+@click.option("--device", help="cpu or cuda:0 [default: ACTOGRAM_DEVICE or cpu].")
 @click.option(
     "--fps",
     type=click.FloatRange(5, 240),
     default=30.0,
     show_default=True,
-    help="Frames read per second of video at most.",
+    help="Frames to read per second of video, at most.",
 )
 @click.option(
     "--every-frame",
     is_flag=True,
-    help="Send each of them through the networks; else 14 a second, and joints in those between are interpolated.",
+    help="Run the networks on every frame read, not on 14 a second with the joints interpolated in between.",
 )
 def command(
     video: Path,
@@ -68,30 +75,34 @@ def command(
     fps: float,
     every_frame: bool,
 ) -> None:
-    """Analyze one file; the table goes to standard error where the results take standard output."""
+    """Analyse one file; the table goes to standard error when the results go to standard output."""
+    from service.settings import load_settings
+
     outputs = _outputs(video, form, out, video_out, timeline)
     _end_cleanly_when_told()
-    with reported(), _open(video, fps) as source:
-        networks = load_default_networks(model, device)
-        summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
+    with reported():
+        settings = load_settings()
+        with _open(video, fps) as source:
+            networks = load_default_networks(settings, model, device)
+            summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
     _show(summary, networks.action.contract, to_stderr=outputs.out == Path("-"))
 
 
 def _outputs(
     video: Path, form: str | None, out: Path | None, video_out: Path | None, timeline: Path | None
 ) -> _Outputs:
-    """Complete what the options leave open; raises UsageError where two files are one."""
+    """Complete what the options leave open; raises UsageError when two of the files are the same."""
     if form is not None and out is None:
         out = Path("-")
     files = [path.resolve() for path in (video, out, video_out, timeline) if path is not None and path != Path("-")]
     if len(set(files)) < len(files):
-        raise click.UsageError("the video and the files to write must differ from each other")
+        raise click.UsageError("the video and the output files must all be different files")
     ending = out.suffix.lstrip(".").lower() if out is not None else ""
     return _Outputs(form or (ending if ending in _FORMATS else "jsonl"), out, video_out, timeline)
 
 
 def _open(video: Path, fps: float) -> "FileSource":
-    """The file, before the networks, so that a bad one is told at once."""
+    """The file, opened before the networks load, so that a bad one is reported at once."""
     from pipelines.stream.sources import FileSource
 
     return FileSource(video, rate_hz=fps)
@@ -114,13 +125,11 @@ def _analyze(
         return analyze(source, networks, PipelineConfig(), _sinks(outputs), run)
 
 
-def load_default_networks(model: str | None, device: str | None) -> "Networks":
-    """The networks that the settings and the options name, fetched with a progress bar where they are not here."""
+def load_default_networks(settings: "Settings", model: str | None, device: str | None) -> "Networks":
+    """The networks that the settings and options name, downloaded with a progress bar when they are missing."""
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, load_networks
-    from service.settings import Settings
 
-    settings = Settings()
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     choice = NetworkChoice(model=model, device=device or settings.device, threads=_threads(settings))
     with _bar() as bar:
@@ -135,7 +144,7 @@ def load_default_networks(model: str | None, device: str | None) -> "Networks":
 
 
 def _threads(settings: "Settings") -> int:
-    """The setting where it is set; else two where there are two cores: one video alone leaves the second one idle."""
+    """The setting if it is set; else two if there are two cores, one of which a single video would leave idle."""
     if "threads" in settings.model_fields_set:
         return settings.threads
     return min(2, len(os.sched_getaffinity(0)))
@@ -157,7 +166,7 @@ def _sinks(outputs: _Outputs) -> "list[Sink]":
 
 @contextmanager
 def _bar() -> "Iterator[Progress]":
-    """A progress display on stderr; silent where that is not a terminal."""
+    """A progress display on standard error; silent when that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -171,7 +180,7 @@ def _bar() -> "Iterator[Progress]":
 
 
 def _end_cleanly_when_told() -> None:
-    """SIGTERM ends like Ctrl-C: through the sinks, which leave nothing behind."""
+    """Make SIGTERM end like Ctrl-C: through the sinks, which leave nothing half-written."""
 
     def end(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - signal's signature
         raise SystemExit(128 + number)
@@ -180,7 +189,7 @@ def _end_cleanly_when_told() -> None:
 
 
 def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> None:
-    """The table of people and actions, and one line on what it took."""
+    """The table of people and actions, and one line about the time and memory used."""
     from rich.console import Console
     from rich.table import Table
 
@@ -202,7 +211,7 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         style="dim",
     )
     if stats.is_truncated:
-        click.echo("actogram: note: the file ends before what it declares; what is there was analysed", err=True)
+        click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
 
 
 def _rows(track: "PersonTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:

@@ -2,4 +2,4 @@
 
 from service.commands.handover import handed_over, with_data
 
-command = handed_over("evaluate", "Measure a network on a skeleton set.", with_data)
+command = handed_over("evaluate", "Measure a network on a skeleton data set.", with_data)

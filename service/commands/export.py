@@ -2,4 +2,4 @@
 
 from service.commands.handover import handed_over, with_data
 
-command = handed_over("export", "Turn a trained network into ONNX, with a parity check.", with_data)
+command = handed_over("export", "Convert a trained network to ONNX and check that the two agree.", with_data)

@@ -1,4 +1,4 @@
-"""Hands a command over to the training package in a process of its own: the service never reaches torch."""
+"""Hands a command over to the training package, in a process of its own: the service never reaches torch."""
 
 import importlib.util
 import subprocess
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from service.settings import Settings
+from service.commands.failures import reported
+from service.settings import Settings, load_settings
 
 Extend = Callable[[Settings, Sequence[str]], list[str]]
 
@@ -21,10 +22,11 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
     )  # fmt: skip
     @click.argument("args", nargs=-1, type=click.UNPROCESSED)
     def command(args: tuple[str, ...]) -> None:
+        with reported():
+            more = [] if "--help" in args else extend(load_settings(), args)
         if needs_torch and importlib.util.find_spec("torch") is None:
             click.echo(f"actogram: torch_missing: {name} needs torch: pip install 'actogram[train]'", err=True)
             raise SystemExit(1)
-        more = [] if "--help" in args else extend(Settings(), args)
         call = [sys.executable, "-m", "pipelines.training", name, *args, *more]
         raise SystemExit(subprocess.run(call, check=False).returncode)
 
@@ -32,14 +34,14 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
 
 
 def with_data(settings: Settings, args: Sequence[str]) -> list[str]:
-    """`--data` from ACTOGRAM_DATA where the user did not say it."""
+    """`--data` from ACTOGRAM_DATA, unless the user gave it."""
     if settings.data is None or any(arg.split("=")[0] == "--data" for arg in args):
         return []
     return ["--data", str(settings.data / "skeleton")]
 
 
 def with_weights(settings: Settings, args: Sequence[str]) -> list[str]:  # noqa: ARG001 - the same shape as with_data
-    """Where weights are kept and may be had."""
+    """Where weights are cached and found."""
     found = ["--cache", str(settings.cache)]
     found += ["--weights", str(settings.weights)] if settings.weights else []
     return found + (["--offline"] if settings.offline else [])

@@ -1,4 +1,4 @@
-"""`actogram keys`: make, list and revoke the API keys."""
+"""`actogram keys`: create, list and revoke API keys."""
 
 import sys
 from collections.abc import Iterator
@@ -11,40 +11,40 @@ if TYPE_CHECKING:
     from service.security import KeyStore
 
 
-@click.group(help=__doc__)
+@click.group(help="Create, list and revoke API keys.")
 def command() -> None:
-    """Keys live in the database below ACTOGRAM_HOME; only their hashes are kept."""
+    """Keys are in the database in ACTOGRAM_HOME; only their hashes are stored."""
 
 
 @command.command("create")
-@click.option("--name", default="key", show_default=True, help="Who or what uses it.")
+@click.option("--name", default="key", show_default=True, help="Who or what will use the key.")
 @click.option("--role", default="operator", show_default=True, type=click.Choice(["viewer", "operator", "admin"]))
 def create(name: str, role: str) -> None:
-    """Make a key and print it, this once."""
+    """Create a key and print it; it is shown only once."""
     from service.security import ROLES
 
     with _keys() as keys:
         text = keys.create(name[:128], ROLES[ROLES.index(role)])
     click.echo(text)
-    click.echo(f"Shown once, kept only as a hash. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
+    click.echo(f"Shown once; only its hash is stored. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
 
 
 @command.command("ensure")
-@click.option("--name", default="first", show_default=True, help="Who or what uses it.")
+@click.option("--name", default="first", show_default=True, help="Who or what will use the key.")
 @click.option("--role", default="admin", show_default=True, type=click.Choice(["viewer", "operator", "admin"]))
 def ensure(name: str, role: str) -> None:
-    """Make a key and print it if there is none at all; for a first start."""
+    """Create a key and print it, but only if there is none yet; for a first start."""
     from service.security import ROLES
 
     with _keys() as keys:
         if keys.is_empty():
             text = keys.create(name[:128], ROLES[ROLES.index(role)])
-            click.echo(f"API key ({role}), shown once and kept only as a hash: {text}")
+            click.echo(f"API key ({role}), shown once; only its hash is stored: {text}")
 
 
 @command.command("list")
 def list_keys() -> None:
-    """Id, role, age and name of every key."""
+    """List the id, role, creation time and name of every key."""
     with _keys() as keys:
         for row in keys.page():
             click.echo(f"{row.key_id}  {row.role:<8}  {row.created_at:%Y-%m-%d %H:%M}Z  {row.name}")
@@ -53,7 +53,7 @@ def list_keys() -> None:
 @command.command("revoke")
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """Remove a key; a running server forgets it within a minute."""
+    """Revoke a key; a running server stops accepting it within a minute."""
     with _keys() as keys:
         keys.revoke(key_id)
 

@@ -1,4 +1,4 @@
-"""`actogram models import`: hands a published checkpoint to a process that may load torch."""
+"""`actogram models import`: passes a published checkpoint to a process that may load torch."""
 
 import click
 

@@ -1,12 +1,13 @@
-"""`actogram models`: which networks there are, which are at hand, and how to get the others."""
+"""`actogram models`: which networks there are, which are installed, and how to get the others."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from service.commands import model_import
+from service.commands.failures import reported
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -19,20 +20,21 @@ if TYPE_CHECKING:
 _DEFAULT_PROFILE = "auto"
 
 
-@click.group(help="List, fetch, describe and import networks.")
+@click.group(help="List, download, describe and import networks.")
 def command() -> None:
     """The group; each subcommand imports what it needs when it runs."""
 
 
-@command.command("list", help="Every network, with its licence and whether it is at hand.")
+@command.command("list", help="List every network, with its licence and whether it is installed.")
 def list_models() -> None:
-    """Print a table: cached is at hand, available can be pulled, missing is neither."""
+    """Print a table; a network is cached (ready to use), available (can be pulled) or missing."""
     from rich.console import Console
     from rich.table import Table
 
     from models.weights.registry import load_registry
 
-    store = _store()
+    with reported():
+        store = _store()
     table = Table("name", "task", "licence", "size", "state", box=None, pad_edge=False)
     for spec in load_registry():
         size = sum(file.size_bytes for file in spec.files.values())
@@ -40,29 +42,35 @@ def list_models() -> None:
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-@command.command("pull", help="Fetch one network, or what a profile needs, into the cache.")
+@command.command("pull", help="Download one network, or all that a profile needs, into the cache.")
 @click.argument("name", required=False)
-@click.option("--profile", help=f"Fetch a profile's networks; {_DEFAULT_PROFILE} when no NAME is given.")
+@click.option("--profile", help=f"Download a profile's networks [default: {_DEFAULT_PROFILE}, if no NAME is given].")
 def pull(name: str | None, profile: str | None) -> None:
-    """Fetch, check, convert; says what was taken for each task."""
+    """Download, check and convert; says which network was chosen for each task."""
     if name and profile:
-        raise click.UsageError("give a NAME or --profile, not both")
-    _reported(lambda: _pull_model(name) if name else _pull_profile(profile or _DEFAULT_PROFILE))
+        raise click.UsageError("give either NAME or --profile, not both")
+    with reported():
+        if name:
+            _pull_model(name)
+        else:
+            _pull_profile(profile or _DEFAULT_PROFILE)
 
 
-@command.command("card", help="What a network is, where it comes from, and what is known of it.")
+@command.command("card", help="Show what a network is, where it comes from, and what is known about it.")
 @click.argument("name")
 def card(name: str) -> None:
     """Print the card of one network."""
-    _reported(lambda: _print_card(name))
+    with reported():
+        _print_card(name)
 
 
 def _pull_model(name: str) -> None:
     from models.weights.registry import load_registry
 
+    store = _store()
     spec = load_registry().require(name)
     with _bars() as bars:
-        path = _store().require(spec, progress=_progress(bars))
+        path = store.require(spec, progress=_progress(bars))
     click.echo(f"{spec.name}: {path}")
 
 
@@ -75,19 +83,20 @@ def _pull_profile(name: str) -> None:
             spec, path = store.choose(specs, _progress(bars))
         click.echo(f"{task}: {spec.name} ({path})")
         if spec is not specs[0]:
-            click.echo(f"  {specs[0].name} is better; get it with: actogram models pull {specs[0].name}")
+            click.echo(f"  {specs[0].name} would be better; get it with: actogram models pull {specs[0].name}")
 
 
 def _print_card(name: str) -> None:
     from models.weights.registry import load_registry
 
+    store = _store()
     spec = load_registry().require(name)
-    for key, value in _facts(spec).items():
+    for key, value in _facts(spec, store.state(spec)).items():
         click.echo(f"{key + ':':10}{value}")
     click.echo(f"\n{spec.card.strip()}")
 
 
-def _facts(spec: "ModelSpec") -> Mapping[str, str]:
+def _facts(spec: "ModelSpec", state: str) -> Mapping[str, str]:
     facts = {
         "name": spec.name,
         "task": spec.task,
@@ -96,7 +105,7 @@ def _facts(spec: "ModelSpec") -> Mapping[str, str]:
         "input": "x".join(str(side) for side in spec.input.size_wh) if any(spec.input.size_wh) else "",
         "layout": spec.layout,
         "labels": ", ".join(spec.labels),
-        "state": _store().state(spec),
+        "state": state,
         "sha256": next((file.sha256 for file in spec.files.values() if file.sha256), ""),
     }
     return {key: value for key, value in facts.items() if value}
@@ -104,14 +113,14 @@ def _facts(spec: "ModelSpec") -> Mapping[str, str]:
 
 def _store() -> "WeightStore":
     from models.weights.store import WeightStore
-    from service.settings import Settings
+    from service.settings import load_settings
 
-    settings = Settings()
+    settings = load_settings()
     return WeightStore(settings.cache, settings.weights, settings.offline)
 
 
 def _bars() -> "Bars":
-    """A progress display on stderr; silent where that is not a terminal."""
+    """A progress display on standard error; silent when that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -132,17 +141,6 @@ def _progress(bars: "Bars") -> "Progress":
 
 def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes else "-"
-
-
-def _reported(act: Callable[[], None]) -> None:
-    """Run; a failure is one line on stderr, status 2 for a name that does not exist and 1 for the rest."""
-    from models.errors import ModelError, ModelUnknown
-
-    try:
-        act()
-    except ModelError as error:
-        click.echo(f"actogram: {error.code}: {error}", err=True)
-        raise SystemExit(2 if isinstance(error, ModelUnknown) else 1) from error
 
 
 command.add_command(model_import.command)

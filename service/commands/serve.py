@@ -1,4 +1,4 @@
-"""`actogram serve`: the page and the API, until it is told to end."""
+"""`actogram serve`: the page and the API, until the process is told to end."""
 
 import logging
 import os
@@ -22,22 +22,28 @@ _GRACE_S = 4
 """Seconds for open requests; the workers' drain comes after it, and both fit into 20."""
 
 
-@click.command(help=__doc__)
+@click.command(help="Serve the page and the API until Ctrl-C or SIGTERM.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--workers", type=click.IntRange(0, 64), help="Workers for streams [default: ACTOGRAM_WORKERS or 1].")
-@click.option("--create-key", is_flag=True, help="Make an admin key and print it, if there is no key yet.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option("--workers", type=click.IntRange(0, 64), help="Stream worker processes [default: ACTOGRAM_WORKERS or 1].")
+@click.option("--create-key", is_flag=True, help="Create an admin key and print it, if there is no key yet.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
 )
 def command(host: str, port: int, workers: int | None, create_key: bool, log_level: str) -> None:
-    """Serve until SIGTERM or Ctrl-C: the first drains within 20 s, a second ends at once."""
+    """Serve until a signal: the first one drains within 20 s, a second one ends at once."""
     from pipelines.errors import ConfigInvalid
     from service.errors import ServiceError
     from service.settings import load_settings
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Their lines say nothing here, and a URL may hold a token.
+    # Their lines are of no use here, and a URL may contain a token.
     for chatty in ("httpx", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
@@ -52,7 +58,7 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
 
 
 def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
-    """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
+    """Migrate, create the first key if asked, and refuse to serve other machines while there is no key."""
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
     from service.middleware import is_loopback
@@ -68,17 +74,17 @@ def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
             return
         if not is_loopback(host):
             raise UnsafeBinding(
-                f"--host {host} is reachable from outside and there is no API key: make one with "
+                f"--host {host} can be reached from other machines and there is no API key: create one with "
                 "`actogram keys create`, or start with --create-key"
             )
-        logger.warning("no API key exists: everyone on this machine may do everything; see `actogram keys`")
+        logger.warning("there is no API key: everyone on this machine may do everything; see `actogram keys`")
     finally:
         database.close()
 
 
 def _print_key(keys: "KeyStore") -> None:
     text = keys.create("first", "admin")
-    click.echo(f"Admin API key, shown once and kept only as a hash: {text}")
+    click.echo(f"Admin API key, shown once; only its hash is stored: {text}")
 
 
 def run_server(app: "FastAPI", host: str, port: int, log_level: str) -> int:
@@ -99,7 +105,7 @@ def _build_server(config: "uvicorn.Config") -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        """Says where it is, and ends at once when it is told twice."""
+        """Says where it listens, and ends at once at the second signal."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -110,7 +116,7 @@ def _build_server(config: "uvicorn.Config") -> "uvicorn.Server":
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
             if self.should_exit:
-                # Workers see their pipes close and end too; what ran is queued again at the next start.
+                # Workers end too when their pipes close; what ran is queued again at the next start.
                 os._exit(128 + sig)
             self.should_exit = True
 

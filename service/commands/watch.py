@@ -1,4 +1,4 @@
-"""`actogram watch`: the live labels of a camera in the terminal."""
+"""`actogram watch`: what a camera sees, live in the terminal."""
 
 import signal
 import sys
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
     from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
+    from service.settings import Settings
 
 _REFRESH_S = 0.25
 _EVENTS_SHOWN = 12
 _SEEN_S = 1.0
 
 
-@click.command(help="Watch URI (rtsp://, http://, webcam:0, or a file) and show who does what, live; Ctrl-C ends it.")
+@click.command(help="Watch URI (rtsp://, http://, webcam:0, or a file) and show live who does what; Ctrl-C ends it.")
 @click.argument("uri")
-@click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="RTSP only.")
-@click.option("--fps", type=click.FloatRange(1, 60), default=15.0, show_default=True, help="Frames analysed a second.")
-@click.option("--realtime/--no-realtime", default=True, show_default=True, help="A file at its own pace.")
-@click.option("--loop", is_flag=True, help="A file begins again at its end.")
-@click.option("--model", help="Action model: a name or a folder; else the default one.")
-@click.option("--device", help="cpu or cuda:0; else ACTOGRAM_DEVICE.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per change of an event, on standard output.")
+@click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="For RTSP.")
+@click.option(
+    "--fps", type=click.FloatRange(1, 60), default=15.0, show_default=True, help="Frames analysed per second."
+)
+@click.option("--realtime/--no-realtime", default=True, show_default=True, help="Play a file at its own pace.")
+@click.option("--loop", is_flag=True, help="Play a file again from the start when it ends.")
+@click.option("--model", help="Action model, a name or a folder [default: the built-in one].")
+@click.option("--device", help="cpu or cuda:0 [default: ACTOGRAM_DEVICE or cpu].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for every change of an event.")
 def command(
     uri: str,
     transport: str,
@@ -43,21 +46,24 @@ def command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Watch one source with the stages that the service uses."""
+    """Watch one source with the same stages as the service."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    from service.settings import load_settings
+
     with reported():
+        settings = load_settings()
         address = _address(uri)
         if address.startswith("file:") and not realtime:
-            raise click.UsageError("a file as fast as it goes is what `actogram analyze` does")
+            raise click.UsageError("to process a file as fast as possible, use `actogram analyze`")
         show = _Json() if as_json else _Table(address)
-        _run(address, (transport, fps, loop), (model, device), show, stopping)
+        _run(address, (transport, fps, loop), (settings, model, device), show, stopping)
 
 
 def _run(
-    address: str, how: tuple[str, float, bool], networks: tuple[str | None, str | None], show: "_Json | _Table",
-    stopping: threading.Event,
+    address: str, how: tuple[str, float, bool], networks: "tuple[Settings, str | None, str | None]",
+    show: "_Json | _Table", stopping: threading.Event,
 ) -> None:  # fmt: skip
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
@@ -100,7 +106,7 @@ def _open_reader(
     from pipelines.stream.sources.uri import SourcePolicy
 
     transport, fps, loop = how
-    # Whoever starts this command may open what they may open anyway.
+    # Whoever starts this command could open all of these without it.
     policy = SourcePolicy(
         frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam"}), allow_local=True,
         file_roots=(Path("/"),),
@@ -110,7 +116,7 @@ def _open_reader(
 
 
 def _address(uri: str) -> str:
-    """A path becomes a file: address."""
+    """The file: address of a path; any other address unchanged."""
     path = Path(uri)
     return path.resolve().as_uri() if path.is_file() else uri
 

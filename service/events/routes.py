@@ -1,7 +1,5 @@
 """GET and PATCH of events, their evidence, feedback, and the tracks they belong to."""
 
-import base64
-import binascii
 import datetime as dt
 from typing import Annotated
 
@@ -23,7 +21,8 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import EventRow, Filter
+from service.events.store import Filter
+from service.paging import cut_page, decode_cursor, invalid_cursor
 from service.security import Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -66,9 +65,9 @@ def list_events(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> EventPage:
     """Events, the newest first."""
-    rows = control.page(wanted, None if cursor is None else _decode(cursor), limit + 1)
-    more = _encode(rows[limit - 1]) if len(rows) > limit else None
-    return EventPage(items=[EventRead.of(row) for row in rows[:limit]], next_cursor=more)
+    rows = control.page(wanted, None if cursor is None else _place(cursor), limit + 1)
+    shown, more = cut_page(rows, limit, lambda row: (row.start_time.isoformat(), row.event.event_id))
+    return EventPage(items=[EventRead.of(row) for row in shown], next_cursor=more)
 
 
 @router.get("/events/{event_id}", dependencies=[Viewer])
@@ -154,16 +153,12 @@ def _utc(time: dt.datetime | None) -> dt.datetime | None:
     return time.replace(tzinfo=dt.UTC) if time is not None and time.tzinfo is None else time
 
 
-def _encode(row: EventRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.start_time.isoformat()}|{row.event.event_id}".encode()).decode()
-
-
-def _decode(cursor: str) -> tuple[dt.datetime, str]:
+def _place(cursor: str) -> tuple[dt.datetime, str]:
+    time, event_id = decode_cursor(cursor, 2)
     try:
-        time, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        found = dt.datetime.fromisoformat(time)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest("query.cursor: not one that a page gave") from error
-    if found.tzinfo is None:
-        raise InvalidRequest("query.cursor: not one that a page gave")
-    return found, event_id
+        start_time = dt.datetime.fromisoformat(time)
+    except ValueError as error:
+        raise invalid_cursor() from error
+    if start_time.tzinfo is None:
+        raise invalid_cursor()
+    return start_time, event_id

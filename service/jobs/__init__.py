@@ -1,1 +1,1 @@
-"""Uploads and their results."""
+"""Jobs: videos that are analysed once, and their results."""

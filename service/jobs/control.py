@@ -1,4 +1,4 @@
-"""What can be done with jobs: make, look at, list, remove."""
+"""What can be done with jobs: create, get, list, delete."""
 
 import logging
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service import idempotency
 from service.blobs import BlobFolder, source_name
 from service.database import Database
 from service.errors import AtCapacity, NotFound, NotReady
 from service.event_log import EventLog
+from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store
 from service.jobs.dispatch import JobDispatcher, Placer, announce
 from service.jobs.schemas import JobCreate, JobOptions
@@ -24,13 +24,12 @@ from service.sources import SourcePolicy, redact_uri
 
 logger = logging.getLogger(__name__)
 
-_SCOPE = "jobs"
 _ID = re.compile(r"job_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A job that was asked for; `is_replay` when an earlier request had made it."""
+    """The job that a request made; `is_replay` when an earlier request with the same key had made it."""
 
     row: JobRow
     is_replay: bool
@@ -39,7 +38,7 @@ class Created:
 class JobControl:
     """Jobs as the routes see them.
 
-    require_model: raises ModelUnknown for a name that is no action model.
+    require_model: raises ModelUnknown for a name that is not an action model.
     queued_max: jobs that may wait.
     """
 
@@ -57,25 +56,25 @@ class JobControl:
         self._queued_max = queued_max
 
     def new_id(self) -> str:
-        """An id for a new job, later ones sort after earlier ones; raises AtCapacity, StorageFull."""
+        """An id for a new job; ids sort by time. Raises AtCapacity, StorageFull."""
         with self._database.read() as connection:
             waiting = store.count(connection).get("queued", 0)
         if waiting >= self._queued_max:
-            raise AtCapacity(f"{waiting} jobs wait, {self._queued_max} may", retry_after_s=60)
-        self._blobs.require_room()
+            raise AtCapacity(f"{waiting} jobs are waiting, at most {self._queued_max} may", retry_after_s=60)
+        self._blobs.require_disk_space()
         return f"job_{time.time_ns() // 1000:014x}{secrets.token_hex(5)}"
 
     def create_upload(
         self, job_id: str, upload: Upload, options: JobOptions, tags: dict[str, str], key: str | None
     ) -> Created:
-        """Queue an uploaded video. Takes the file over, also when it raises.
+        """Queue an uploaded video. Takes ownership of the file, even when it raises.
 
         Raises IdempotencyConflict, ModelUnknown, StorageFull.
         """
         try:
             self._check(options)
-            fingerprint = _fingerprint(upload.sha256, options, tags)
-            earlier = self._earlier(key, fingerprint)
+            post = _post(key, upload.sha256, options, tags)
+            earlier = self._earlier(post)
             if earlier is not None:
                 return earlier
             path = self._blobs.adopt(job_id, upload.path, source_name(upload.name))
@@ -84,23 +83,23 @@ class JobControl:
         row = JobRow(job_id, "upload", path.name, upload.name, upload.size_bytes, _options(options), tags)
         created = None
         try:
-            created = self._insert(row, key, fingerprint)
+            created = self._insert(row, post)
         finally:
             if created is None or created.row.job_id != job_id:
                 self._blobs.remove(job_id)
         return created
 
     def create_source(self, body: JobCreate, key: str | None) -> Created:
-        """Queue a video that is fetched; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
+        """Queue a video that the worker downloads; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
         self._check(body)
         self._policy.require_scheme(body.source.uri)
-        fingerprint = _fingerprint(body.source.uri, body, body.tags)
-        earlier = self._earlier(key, fingerprint)
+        post = _post(key, body.source.uri, body, body.tags)
+        earlier = self._earlier(post)
         if earlier is not None:
             return earlier
         shown = redact_uri(body.source.uri)
         row = JobRow(self.new_id(), "uri", body.source.uri, shown, None, _options(body), dict(body.tags))
-        return self._insert(row, key, fingerprint)
+        return self._insert(row, post)
 
     def require(self, job_id: str) -> JobRow:
         """A job; raises NotFound."""
@@ -116,7 +115,7 @@ class JobControl:
             return store.page(connection, state, before_id, limit)
 
     def remove(self, job_id: str) -> None:
-        """Cancel and remove; harmless when there is none. A running job goes once its worker has let go."""
+        """Cancel and remove a job; harmless when there is none. A running one goes once its worker has let go of it."""
         is_running = False
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, job_id)
@@ -133,11 +132,11 @@ class JobControl:
         self._drop(job_id)
 
     def require_file(self, row: JobRow, name: str) -> Path:
-        """A result of a job; raises NotReady with the reason, NotFound when it was not asked for."""
+        """A result file of a job; raises NotReady with the reason, NotFound when the job was not asked to make it."""
         if row.state == "failed":
             raise NotReady(f"job {row.job_id} failed: {row.error_message}", row.error_code or "failed")
         if row.state != "succeeded":
-            raise NotReady(f"job {row.job_id} is {row.state}; its results come when it has succeeded")
+            raise NotReady(f"job {row.job_id} is {row.state}; it has results once it has succeeded")
         path = self._blobs.job(row.job_id) / name
         if not path.is_file():
             raise NotFound(f"job {row.job_id} has no {name}; it is made only when the job asks for it")
@@ -152,31 +151,28 @@ class JobControl:
         else:
             fetched = sorted(self._blobs.job(row.job_id).glob("source.*"))
             if not fetched:
-                raise NotReady(f"the source of job {row.job_id} is not fetched yet")
+                raise NotReady(f"the source of job {row.job_id} is not downloaded yet")
             path = fetched[0]
         if not path.is_file():
-            raise NotFound(f"the source of job {row.job_id} is gone")
+            raise NotFound(f"the source of job {row.job_id} no longer exists")
         return path
 
     def _check(self, options: JobOptions) -> None:
         if options.model is not None:
             self._require_model(options.model)
 
-    def _earlier(self, key: str | None, fingerprint: str) -> Created | None:
-        if key is None:
-            return None
+    def _earlier(self, post: RepeatablePost) -> Created | None:
         with self._database.read() as connection:
-            return _find_made(connection, key, fingerprint)
+            return _find_made(connection, post)
 
-    def _insert(self, row: JobRow, key: str | None, fingerprint: str) -> Created:
+    def _insert(self, row: JobRow, post: RepeatablePost) -> Created:
         with self._log.transaction() as transaction:
-            # Again, now that nobody else writes: two requests with one key may have come together.
-            earlier = None if key is None else _find_made(transaction.connection, key, fingerprint)
+            # Checked again now that nobody else writes: two requests with the same key may arrive at once.
+            earlier = _find_made(transaction.connection, post)
             if earlier is not None:
                 return earlier
             store.insert(transaction.connection, row)
-            if key is not None:
-                idempotency.remember(transaction.connection, _SCOPE, key, fingerprint, row.job_id)
+            post.remember(transaction.connection, row.job_id)
         self._dispatcher.wake()
         return Created(row, is_replay=False)
 
@@ -186,8 +182,8 @@ class JobControl:
         self._blobs.remove(job_id)
 
 
-def _find_made(connection: sa.Connection, key: str, fingerprint: str) -> Created | None:
-    job_id = idempotency.find_made(connection, _SCOPE, key, fingerprint)
+def _find_made(connection: sa.Connection, post: RepeatablePost) -> Created | None:
+    job_id = post.find_made(connection)
     row = None if job_id is None else store.get(connection, job_id)
     return None if row is None else Created(row, is_replay=True)
 
@@ -196,6 +192,6 @@ def _options(options: JobOptions) -> dict[str, str | bool | None]:
     return {"model": options.model, "video": options.video}
 
 
-def _fingerprint(content: str, options: JobOptions, tags: dict[str, str]) -> str:
-    tagged = (f"{k}={v}" for k, v in sorted(tags.items()))
-    return idempotency.fingerprint(content, str(options.model), str(options.video), *tagged)
+def _post(key: str | None, content: str, options: JobOptions, tags: dict[str, str]) -> RepeatablePost:
+    tagged = (f"{name}={value}" for name, value in sorted(tags.items()))
+    return RepeatablePost(store.SCOPE, key, fingerprint(content, str(options.model), str(options.video), *tagged))

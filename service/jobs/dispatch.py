@@ -1,4 +1,4 @@
-"""Moves jobs from the queue to the workers and stores what the workers say of them."""
+"""Moves jobs from the queue to the workers and stores what the workers report."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from service.event_log import EventLog, Message, Transaction
 from service.jobs import store
 from service.jobs.schemas import JobRead
 from service.jobs.store import JobRow
-from service.periodic import Rounds
+from service.periodic import Periodic
 from service.protocol.listener import LossReason
 from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
 
@@ -28,7 +28,7 @@ class Placer(Protocol):
     """Where jobs run."""
 
     def place(self, task: JobTask) -> bool:
-        """Give a job to a worker; False when none has a slot."""
+        """Give a job to a worker; False when none has a free slot."""
         ...
 
     def withdraw(self, task_id: str) -> bool:
@@ -41,10 +41,10 @@ class Placer(Protocol):
 
 
 class JobDispatcher:
-    """Listens to the workers about jobs; one thread claims and places.
+    """Takes what the workers report of jobs; one thread claims jobs and places them.
 
-    publish: tells a message that is not stored (progress).
-    duration_max_s: wall seconds that a job may run.
+    publish: sends a message that is not stored (progress).
+    duration_max_s: seconds of wall time that a job may run.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class JobDispatcher:
         self._publish = publish
         self._duration_max_s = duration_max_s
         self._clock = clock
-        self._rounds = Rounds("jobs", self._place_all)
+        self._rounds = Periodic("jobs", self._place_all)
         self._lock = threading.Lock()
         self._started_s: dict[str, float] = {}
         self._stored_s: dict[str, float] = {}
 
     def start(self) -> None:
-        """Queue again what an earlier server left running, and begin."""
+        """Queue again the jobs that an earlier server left running, and begin."""
         with self._log.transaction() as transaction:
             left = store.requeue_all(transaction.connection)
         if left:
-            logger.info("%d job(s) of the last run are queued again", left)
+            logger.info("%d job(s) that the last run left unfinished are queued again", left)
         self._rounds.start()
 
     def stop(self) -> None:
-        """Place nothing any more; what runs goes on. May be called twice."""
+        """Place no more jobs; those that run go on. May be called twice."""
         self._rounds.stop()
 
     def wake(self) -> None:
@@ -83,23 +83,23 @@ class JobDispatcher:
         self._rounds.wake()
 
     def on_message(self, message: TaskMessage) -> None:
-        """Store what a worker says of a job."""
+        """Store what a worker reports of a job."""
         match message:
             case JobProgress():
                 self._progress(message)
             case TaskEnded():
                 self._end(message)
             case _:
-                logger.error("job %s said %s, which only streams say", message.task_id, message.type)
+                logger.error("job %s: ignoring %s, a message that only streams send", message.task_id, message.type)
 
     def on_lost(self, task: object, reason: LossReason, is_suspect: bool) -> None:
-        """Queue a job again whose worker is gone, or quarantine it when that happened twice."""
+        """Queue a job again when its worker is gone, or quarantine it when that happened twice."""
         assert isinstance(task, JobTask)
         self._forget(task.task_id)
         with self._log.transaction() as transaction:
             row = store.requeue(transaction.connection, task.task_id, is_suspect)
             if row is not None and row.crashes >= CRASHES_MAX:
-                text = f"{row.source_name} ended its worker {row.crashes} times (last: {reason}); not tried again"
+                text = f"{row.source_name} brought its worker down {row.crashes} times (last: {reason}); given up"
                 logger.error("job %s is quarantined: %s", row.job_id, text)
                 self._finish(transaction, row.job_id, "failed", ("source_quarantined", text))
         self._clean(task.task_id)

@@ -1,4 +1,4 @@
-"""The three forms of results, each a file that the worker wrote, and how a client asks for one."""
+"""The three formats of results, each a file that the worker wrote, and how a client chooses one."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ ResultFormat = Literal["jsonl", "json", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A file of a job's folder and its media type."""
+    """A file in a job's folder, and its media type."""
 
     name: str
     media_type: str
@@ -28,7 +28,7 @@ _TYPES: dict[str, ResultFormat] = {
 
 
 def negotiate(accept: str) -> ResultFormat:
-    """The form that an Accept header likes best; JSON Lines when it names none of ours."""
+    """The format that an Accept header prefers; JSON Lines when it names none of ours."""
     best: tuple[float, ResultFormat] = (0.0, "jsonl")
     for part in accept.split(","):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))

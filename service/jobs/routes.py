@@ -1,7 +1,5 @@
 """The paths below /v1/jobs."""
 
-import base64
-import binascii
 import json
 from typing import Annotated, TypeVar
 
@@ -20,6 +18,7 @@ from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
+from service.paging import cut_page, decode_cursor
 from service.security import Operator, Viewer
 from service.settings import Settings
 
@@ -48,8 +47,8 @@ _UPLOAD_BODY = {
                     "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The video."},
-                        "model": {"type": "string", "description": "Action model; left out: the default one."},
-                        "video": {"type": "boolean", "description": "Whether an annotated mp4 is made too."},
+                        "model": {"type": "string", "description": "Action model; the default one when left out."},
+                        "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
                         "tags": {"type": "string", "description": "A JSON object of strings."},
                     },
                 }
@@ -61,18 +60,18 @@ _UPLOAD_BODY = {
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
-        400: "`upload_incomplete`: the upload stopped half way",
-        403: "`source_forbidden`: a URI that the settings refuse",
-        409: "`idempotency_conflict`: the key was used for another body",
-        413: "`too_large`: over the size limit",
+        400: "`upload_incomplete`: the upload stopped before its end",
+        403: "`source_forbidden`: a URI that the settings do not allow",
+        409: "`idempotency_conflict`: the key was already used with a different body",
+        413: "`too_large`: larger than the limit",
         415: "`unsupported_content_type`: neither a form nor JSON",
         422: "`invalid_request`, `model_unknown`",
-        429: "`at_capacity`: too many jobs wait; see Retry-After",
-        507: "`disk_full`: no room for uploads",
+        429: "`at_capacity`: too many jobs are waiting; see Retry-After",
+        507: "`disk_full`: the disk is too full for uploads",
     }.items()
 }
 _NOT_READY: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem, "description": "`not_found`: no such job, or this was not asked for"},
+    404: {"model": Problem, "description": "`not_found`: no such job, or it was not asked to make this"},
     409: {"model": Problem, "description": "`not_ready`, or the code with which the job failed"},
 }
 
@@ -85,7 +84,7 @@ async def create_job(
     request: Request, response: Response, control: ControlDep, blobs: BlobsDep, settings: SettingsDep,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRead:  # fmt: skip
-    """Upload a video (multipart form, part `file`), or name one to fetch (JSON)."""
+    """Upload a video (multipart form, part `file`), or name one for the server to download (JSON)."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
         body = _parse(JobCreate, await _json(request))
@@ -107,21 +106,20 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """The newest first."""
-    rows = control.page(state, None if cursor is None else _decode_cursor(cursor), limit + 1)
-    shown = rows[:limit]
-    more = _encode_cursor(shown[-1].job_id) if len(rows) > limit else None
+    rows = control.page(state, None if cursor is None else decode_cursor(cursor)[0], limit + 1)
+    shown, more = cut_page(rows, limit, lambda row: (row.job_id,))
     return JobPage(items=[JobRead.of(row) for row in shown], next_cursor=more)
 
 
 @router.get("/{job_id}", responses={404: _NOT_READY[404]}, summary="Look at a job")
 def get_job(job_id: str, control: ControlDep) -> JobRead:
-    """State, progress, and what can be fetched."""
+    """State, progress, and links to what can be fetched."""
     return JobRead.of(control.require(job_id))
 
 
 @router.delete("/{job_id}", status_code=204, dependencies=[Operator], summary="Cancel and remove a job")
 def delete_job(job_id: str, control: ControlDep) -> None:
-    """Legal in every state, and for a job that is gone already. Its video and results are removed."""
+    """Allowed in every state, and for a job that no longer exists. Its video and results are removed."""
     control.remove(job_id)
 
 
@@ -129,12 +127,12 @@ def delete_job(job_id: str, control: ControlDep) -> None:
 def get_results(
     job_id: str,
     control: ControlDep,
-    format_: Annotated[ResultFormat | None, Query(alias="format", description="Goes before `Accept`.")] = None,
+    format_: Annotated[ResultFormat | None, Query(alias="format", description="Overrides `Accept`.")] = None,
     accept: Annotated[str, Header()] = "*/*",
 ) -> Response:
     """JSON Lines: the source, every frame, every change of an event, the summary. JSON: the summary. CSV: the actions.
 
-    `?format=` or `Accept` choose; docs/results.md describes all three.
+    `?format=` or `Accept` chooses; docs/results.md describes all three.
     """
     row = control.require(job_id)
     wanted = format_ or negotiate(accept)
@@ -147,23 +145,23 @@ def get_results(
 
 @router.get("/{job_id}/timeline", response_class=Response, responses=_NOT_READY, summary="Fetch the timeline")
 def get_timeline(job_id: str, control: ControlDep) -> Response:
-    """Per track, which actions from when to when."""
+    """Which actions each track did, from when to when."""
     path = control.require_file(control.require(job_id), "timeline.json")
     return FileResponse(path, media_type="application/json")
 
 
 @router.get("/{job_id}/video", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the annotated video")
 def get_video(job_id: str, control: ControlDep) -> FileResponse:
-    """An mp4 with boxes, skeletons and labels, when the job asked for it; takes `Range`."""
+    """An mp4 with boxes, skeletons and labels, if the job asked for it; supports `Range`."""
     path = control.require_file(control.require(job_id), "video.mp4")
     return FileResponse(path, media_type="video/mp4", filename=f"{job_id}.mp4", content_disposition_type="inline")
 
 
 @router.get("/{job_id}/source", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the video itself")
 def get_source(job_id: str, control: ControlDep) -> FileResponse:
-    """The video as it was uploaded; takes `Range`, so that a player can seek."""
+    """The video as it was uploaded; supports `Range`, so that a player can seek."""
     path = control.require_source(control.require(job_id))
-    # Never the type that the uploader claims: a browser must not run what somebody uploaded.
+    # Never the type that the uploader claimed: a browser must not run what somebody uploaded.
     media_type = _VIDEO_TYPES.get(path.suffix.lower(), "video/mp4")
     return FileResponse(path, media_type=media_type, content_disposition_type="inline")
 
@@ -176,7 +174,7 @@ async def _receive(
     with reader:
         upload = await reader.read(content_type, request.stream())
         if upload.size_bytes == 0:
-            raise UnsupportedMedia(f"{upload.name} holds no byte; expected a video")
+            raise UnsupportedMedia(f"{upload.name} is empty; expected a video")
         form = _form(upload.fields)
         options = JobOptions(model=form.model, video=form.video)
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
@@ -188,13 +186,13 @@ def _form(fields: dict[str, str]) -> UploadForm:
         try:
             values["tags"] = json.loads(fields["tags"])
         except ValueError as error:
-            raise InvalidRequest(f"field tags is not JSON: {error}") from error
+            raise InvalidRequest(f"field tags: not valid JSON: {error}") from error
     return _parse(UploadForm, values)
 
 
 def _refuse_oversize(request: Request, settings: Settings) -> None:
     declared = request.headers.get("content-length", "")
-    # The form around the file takes some bytes of its own.
+    # The form around the file adds some bytes.
     if declared.isdecimal() and int(declared) > settings.upload_bytes_max + 2**20:
         raise TooLarge(f"the body is {declared} bytes, the limit is {settings.upload_bytes_max}")
 
@@ -204,11 +202,11 @@ async def _json(request: Request) -> object:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _JSON_BYTES_MAX:
-            raise TooLarge(f"the JSON body is over {_JSON_BYTES_MAX} bytes")
+            raise TooLarge(f"the JSON body is larger than {_JSON_BYTES_MAX} bytes")
     try:
         parsed: object = json.loads(body)
     except ValueError as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from error
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     return parsed
 
 
@@ -216,17 +214,6 @@ def _parse(schema: type[T], values: object) -> T:
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        # The input itself is left out: it may hold a credential.
+        # The input itself is left out: it may contain a credential.
         faults = [FieldFault(location=".".join(map(str, e["loc"])) or "body", message=e["msg"]) for e in error.errors()]
         raise InvalidRequest("; ".join(f"{fault.location}: {fault.message}" for fault in faults[:5])) from error
-
-
-def _encode_cursor(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("cursor is none that this service gave") from error

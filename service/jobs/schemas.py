@@ -1,4 +1,4 @@
-"""What clients send and get about jobs."""
+"""What clients send and receive about jobs."""
 
 import datetime as dt
 from typing import Annotated, Literal
@@ -18,12 +18,12 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str | None = Field(None, max_length=128, description="Action model; left out: the default one.")
-    video: bool = Field(False, description="Whether an annotated mp4 is made too.")
+    model: str | None = Field(None, max_length=128, description="Action model; the default one when left out.")
+    video: bool = Field(False, description="Whether to make an annotated mp4 too.")
 
 
 class JobSource(BaseModel):
-    """A video that the service fetches itself."""
+    """A video that the service downloads itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,18 +38,18 @@ class JobCreate(JobOptions):
 
 
 class UploadForm(JobOptions):
-    """The fields beside the file in a multipart upload."""
+    """The fields that accompany the file in a multipart upload."""
 
     tags: Tags = {}
 
 
 class Progress(BaseModel):
-    """How far a job is."""
+    """How far a job has come."""
 
     frames: int = Field(0, description="Frames analysed.")
-    percent: float | None = Field(None, description="0..100; null while the length is not known.")
+    percent: float | None = Field(None, description="0..100; null while the length is unknown.")
     fps: float = Field(0.0, description="Frames analysed per second of wall time.")
-    eta_s: float | None = Field(None, description="Seconds left, null while unknown.")
+    eta_s: float | None = Field(None, description="Seconds left; null while unknown.")
 
 
 class SourceRead(BaseModel):
@@ -72,9 +72,9 @@ class JobRead(BaseModel):
     model: str | None = Field(description="The action model asked for; null: the default one.")
     tags: dict[str, str]
     progress: Progress
-    attempts: int = Field(description="How often a worker has begun it.")
-    error: Problem | None = Field(description="Why it failed, in the shape of every error.")
-    summary: dict[str, JsonValue] = Field(description="What the analysis says of itself, once it succeeded.")
+    attempts: int = Field(description="How often a worker has started it.")
+    error: Problem | None = Field(description="Why it failed, in the form of every error.")
+    summary: dict[str, JsonValue] = Field(description="The summary of the analysis, once it has succeeded.")
     links: dict[str, str] = Field(description="What can be fetched now.")
 
     @classmethod
@@ -97,7 +97,7 @@ class JobPage(BaseModel):
     """Jobs, the newest first."""
 
     items: list[JobRead]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last one.")
 
 
 def _links(row: JobRow) -> dict[str, str]:

@@ -12,6 +12,8 @@ from service import idempotency
 from service.database import UtcTime, metadata, now
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+SCOPE = "jobs"
+"""Of their idempotency keys."""
 FINISHED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 
 jobs = sa.Table(
@@ -94,7 +96,7 @@ def count(connection: sa.Connection) -> dict[str, int]:
 
 
 def claim(connection: sa.Connection) -> JobRow | None:
-    """Take the oldest queued job: it runs now. None when none waits."""
+    """Mark the oldest queued job as running and return it; None when none is waiting."""
     oldest = sa.select(sa.func.min(jobs.c.job_id)).where(jobs.c.state == "queued").scalar_subquery()
     taken = (
         sa.update(jobs)
@@ -107,7 +109,7 @@ def claim(connection: sa.Connection) -> JobRow | None:
 
 
 def requeue(connection: sa.Connection, job_id: str, is_crash: bool) -> JobRow | None:
-    """A running job waits again; None when it does not run. `is_crash` counts against it."""
+    """Queue a running job again; None when it is not running. `is_crash` counts against it."""
     changed = (
         sa.update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == "running")
@@ -119,7 +121,7 @@ def requeue(connection: sa.Connection, job_id: str, is_crash: bool) -> JobRow | 
 
 
 def requeue_all(connection: sa.Connection) -> int:
-    """Every running job waits again: what a new server does with an old one's. Returns how many."""
+    """Queue every running job again, as a new server does with those of an earlier one; returns how many."""
     changed = sa.update(jobs).where(jobs.c.state == "running").values(state="queued", started_at=None)
     return connection.execute(changed).rowcount
 
@@ -128,7 +130,7 @@ def finish(
     connection: sa.Connection, job_id: str, state: JobState, error: tuple[str, str] | None = None,
     summary: Mapping[str, JsonValue] | None = None, progress: Mapping[str, JsonValue] | None = None,
 ) -> JobRow | None:  # fmt: skip
-    """End a queued or running job; None when there is none such."""
+    """End a queued or running job; None when there is no such job."""
     code, message = error or (None, None)
     values: dict[str, object] = {"state": state, "finished_at": now(), "error_code": code, "error_message": message}
     if summary is not None:
@@ -146,7 +148,7 @@ def finish(
 
 
 def set_progress(connection: sa.Connection, job_id: str, progress: Mapping[str, JsonValue]) -> None:
-    """Keep how far a running job is."""
+    """Store how far a running job has come."""
     connection.execute(
         sa.update(jobs).where(jobs.c.job_id == job_id, jobs.c.state == "running").values(progress=dict(progress))
     )
@@ -154,7 +156,7 @@ def set_progress(connection: sa.Connection, job_id: str, progress: Mapping[str, 
 
 def remove(connection: sa.Connection, job_id: str) -> None:
     """Remove a job and its idempotency keys; harmless when there is none."""
-    idempotency.release(connection, job_id)
+    idempotency.release(connection, SCOPE, job_id)
     connection.execute(sa.delete(jobs).where(jobs.c.job_id == job_id))
 
 

@@ -1,4 +1,4 @@
-"""Takes a multipart upload chunk by chunk to disk; nothing of the video is ever held in memory."""
+"""Writes a multipart upload to disk chunk by chunk; the video is never held in memory."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from service.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedBod
 
 _FIELD_BYTES_MAX = 64 * 1024
 _PARTS_MAX = 16
-_ROOM_CHECK_BYTES = 16 * 2**20
+_SPACE_CHECK_BYTES = 16 * 2**20
 
 
 class Opener(Protocol):
@@ -81,12 +81,12 @@ class UploadReader:
             self._path.unlink(missing_ok=True)
 
     async def read(self, content_type: str, chunks: AsyncIterator[bytes]) -> Upload:
-        """Take a whole form.
+        """Receive a whole form.
 
         Raises UnsupportedBody, InvalidRequest, TooLarge, UploadIncomplete, StorageFull.
         """
         parser = self._parser(content_type)
-        self._blobs.require_room()
+        self._blobs.require_disk_space()
         try:
             async for chunk in self._timed(chunks):
                 parser.write(chunk)
@@ -114,7 +114,7 @@ class UploadReader:
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
-                raise UploadIncomplete(f"no byte came for {self._idle_s:.0f} s") from error
+                raise UploadIncomplete(f"nothing was received for {self._idle_s:.0f} s") from error
             yield chunk
 
     def _parser(self, content_type: str) -> MultipartParser:
@@ -154,9 +154,9 @@ class UploadReader:
     def _write(self, data: bytes) -> None:
         assert self._file is not None
         self._unchecked_bytes += len(data)
-        if self._unchecked_bytes >= _ROOM_CHECK_BYTES:
+        if self._unchecked_bytes >= _SPACE_CHECK_BYTES:
             self._unchecked_bytes = 0
-            self._blobs.require_room()
+            self._blobs.require_disk_space()
         self._digest.update(data)
         self._file.write(data)
 
@@ -177,7 +177,7 @@ class UploadReader:
     def _on_headers_finished(self) -> None:
         if self._parameter("name") == "file":
             if self._file is not None:
-                raise InvalidRequest("the form has two parts `file`; send one job per video")
+                raise InvalidRequest("the form has more than one part `file`; send one video per job")
             self._name = (Path((self._disposition.get_filename() or "upload").replace("\\", "/")).name or "upload")[
                 :255
             ]
@@ -189,12 +189,12 @@ class UploadReader:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field is not None:
             if len(self._field) + end - start > _FIELD_BYTES_MAX:
-                raise TooLarge(f"a field of the form is over {_FIELD_BYTES_MAX} bytes")
+                raise TooLarge(f"a field of the form is larger than {_FIELD_BYTES_MAX} bytes")
             self._field += data[start:end]
             return
         self._size_bytes += end - start
         if self._size_bytes > self._bytes_max:
-            raise TooLarge(f"the file is over the limit of {self._bytes_max} bytes")
+            raise TooLarge(f"the file is larger than the limit of {self._bytes_max} bytes")
         self._pending += data[start:end]
 
     def _on_part_end(self) -> None:

@@ -1,1 +1,1 @@
-"""The live channel: a durable log of what happened, and the WebSocket that tells it."""
+"""The live channel: the WebSockets that tell clients what happens, and what was stored while they were away."""

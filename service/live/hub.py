@@ -1,4 +1,4 @@
-"""Tells every connected client what it asked for; a slow one loses frames first and is then sent away."""
+"""Sends every connected client what it asked for; a slow one loses frames first and is then disconnected."""
 
 import asyncio
 import fnmatch
@@ -13,16 +13,16 @@ from service.event_log import Message
 logger = logging.getLogger(__name__)
 
 DROPPABLE = frozenset({"frame", "job.progress"})
-"""Types that are never stored: a later one of the same source says it all."""
+"""Types that are never stored: the next message of the same source replaces them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
     """What a client asked for.
 
-    streams, jobs: shell patterns of ids; None asks for all.
-    messages: families ("action") or whole types ("action.ended"); None asks for all but frames.
-    max_rate_hz: droppable messages per second and source; None sets no limit.
+    streams, jobs: shell patterns of ids; None for all.
+    messages: families ("action") or types ("action.ended"); None for all but frames.
+    max_rate_hz: droppable messages per second and source; None for no limit.
     """
 
     streams: tuple[str, ...] | None = None
@@ -46,9 +46,9 @@ def _matches(found: str, patterns: tuple[str, ...] | None) -> bool:
 
 
 class Client:
-    """One connection's bounded queue; everything but `put` belongs to the event loop.
+    """One connection's bounded queue, used in the event loop alone.
 
-    capacity: messages that may wait; beyond it droppable ones go first, then the client is `overrun`.
+    capacity: messages that may wait; beyond it droppable ones go first, then the client is overrun.
     """
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
@@ -62,13 +62,13 @@ class Client:
         self.is_overrun = False
 
     def put(self, message: Message) -> None:
-        """Queue a message if it is wanted."""
+        """Queue a message if the client wants it."""
         if self.is_overrun or self.interest is None or not self.interest.covers(message):
             return
         is_droppable = message.type in DROPPABLE
         if is_droppable and not self._is_due(message):
             return
-        if len(self._queue) >= self._capacity and not self._make_room(is_droppable):
+        if len(self._queue) >= self._capacity and not self._free_queue_space(is_droppable):
             return
         self._queue.append(message)
         self._filled.set()
@@ -89,7 +89,7 @@ class Client:
             return True
         key = (message.type, message.stream_id or message.job_id or "")
         now_s = self._clock()
-        # Half a period of tolerance would double the rate; a tenth takes a jittering source's every frame.
+        # A tenth of a period of tolerance lets every frame of a jittering source pass; half would double the rate.
         if now_s - self._last_told.get(key, -1e9) < 0.9 / self.interest.max_rate_hz:
             return False
         if len(self._last_told) > 1000:
@@ -97,7 +97,7 @@ class Client:
         self._last_told[key] = now_s
         return True
 
-    def _make_room(self, is_droppable: bool) -> bool:
+    def _free_queue_space(self, is_droppable: bool) -> bool:
         for index, waiting in enumerate(self._queue):
             if waiting.type in DROPPABLE:
                 del self._queue[index]
@@ -113,7 +113,7 @@ class Client:
 
 
 class Hub:
-    """Takes messages from any thread and hands them to the clients in the event loop."""
+    """Takes messages from any thread and passes them to the clients in the event loop."""
 
     def __init__(self, capacity: int = 512, clients_max: int = 256) -> None:
         self._capacity = capacity
@@ -124,26 +124,26 @@ class Hub:
         self._listeners: list[Callable[[Message], None]] = []
 
     def add_listener(self, listener: Callable[[Message], None]) -> None:
-        """Call this with every message too, in the publisher's thread; it must not block. Before anything is told."""
+        """Call this with every message, in the publisher's thread; it must not block. Add it before `open`."""
         self._listeners.append(listener)
 
     @property
     def num_clients(self) -> int:
-        """How many are connected."""
+        """How many clients are connected."""
         return len(self._clients)
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to tell; what is published before is not told (it is in the log)."""
+        """Begin to send; what was published before is not sent (it is in the log)."""
         with self._lock:
             self._loop = loop
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Send no more."""
         with self._lock:
             self._loop = None
 
     def publish(self, message: Message) -> None:
-        """Tell a message to all who want it; never blocks, callable from any thread."""
+        """Send a message to every client that wants it; never blocks, and may be called from any thread."""
         with self._lock:
             if self._loop is not None and self._clients:
                 self._loop.call_soon_threadsafe(self._spread, message)
@@ -151,7 +151,7 @@ class Hub:
             listener(message)
 
     def join(self) -> Client | None:
-        """A new client, in the event loop; None when there are too many."""
+        """A new client; None when there are too many. Called in the event loop."""
         if len(self._clients) >= self._clients_max:
             return None
         assert self._loop is not None
@@ -160,7 +160,7 @@ class Hub:
         return client
 
     def leave(self, client: Client) -> None:
-        """Forget a client; harmless when it is already forgotten."""
+        """Forget a client; harmless when it is already gone."""
         self._clients.discard(client)
 
     def _spread(self, message: Message) -> None:

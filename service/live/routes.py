@@ -1,30 +1,72 @@
-"""The WebSocket at /v1/ws."""
+"""The WebSockets that tell what happens: /v1/ws for everything, /v1/streams/{stream_id}/ws for one stream."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, WebSocket
+from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
-from service.errors import Unauthorized, answer, problem_of
+from service.errors import ServiceError, answer, problem_of
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
-from service.security import Authenticator
+from service.live.subscription import Subscribe
+from service.security import AuthenticatorDep, admit
 
-router = APIRouter()
+router = APIRouter(prefix="/v1")
+
+_OF_ONE_STREAM = ["action", "track", "stream", "clip", "frame"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDirectory:
+    """Which streams there are; the streams' slice answers, and wiring.py joins the two.
+
+    require: raises NotFound for a stream that does not exist.
+    """
+
+    require: Callable[[str], object]
+
 
 HubDep = Annotated[Hub, Depends(provided(Hub))]
 LogDep = Annotated[EventLog, Depends(provided(EventLog))]
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
+DirectoryDep = Annotated[StreamDirectory, Depends(provided(StreamDirectory))]
 
 
-@router.websocket("/v1/ws")
+@router.websocket("/ws")
 async def live(socket: WebSocket, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep) -> None:
-    """Tell what happens to whoever subscribes."""
+    """Tell a client what happens, once it has subscribed."""
     try:
-        authenticator.require(socket.headers, socket.cookies)
-    except Unauthorized as error:
+        admit(socket, authenticator, "viewer")
+    except ServiceError as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
     await Session(socket, hub, log).run()
+
+
+@router.websocket("/streams/{stream_id}/ws")
+async def watch_stream(
+    socket: WebSocket, stream_id: str, directory: DirectoryDep, hub: HubDep, log: LogDep,
+    authenticator: AuthenticatorDep,
+) -> None:  # fmt: skip
+    """The live channel, already subscribed to one stream, frames included."""
+    try:
+        admit(socket, authenticator, "viewer")
+        await run_in_threadpool(directory.require, stream_id)
+    except ServiceError as error:
+        await socket.send_denial_response(answer(problem_of(error), error.headers))
+        return
+    await socket.accept()
+    first = Subscribe(
+        type="subscribe", streams=[stream_id], jobs=None, messages=_OF_ONE_STREAM, since_seq=_since(socket),
+        max_rate_hz=None,
+    )  # fmt: skip
+    await Session(socket, hub, log).run(first)
+
+
+def _since(socket: WebSocket) -> int | None:
+    text = socket.query_params.get("since_seq", "")
+    return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""One client's conversation: subscribe, catch up from the log, then live, with heartbeats in the silence."""
+"""One client's session: it subscribes, catches up from the log, then follows live; heartbeats fill the silence."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,10 @@ from pydantic import JsonValue, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.envelope import Envelope, Subscribe
+from service.envelope import Envelope
 from service.event_log import EventLog, Message
 from service.live.hub import Client, Hub
+from service.live.subscription import Subscribe
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +20,14 @@ TRY_AGAIN_LATER = 1013
 
 
 class _TooSlow(Exception):
-    """The client does not take what it asked for."""
+    """The client does not read what it asked for fast enough."""
 
 
 class Session:
-    """Serves one accepted WebSocket until either side ends it.
+    """Serves one accepted WebSocket until either side closes it.
 
-    heartbeat_s: silence after which a heartbeat is sent.
-    send_timeout_s: how long one message may take to leave.
+    heartbeat_s: seconds of silence after which a heartbeat is sent.
+    send_timeout_s: seconds that sending one message may take.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Session:
         self._told_seq = 0
 
     async def run(self, first: Subscribe | None = None) -> None:
-        """Serve until the end; `first` is a subscription that the path already says."""
+        """Serve until the end; `first` is a subscription that the path implies."""
         client = self._hub.join()
         if client is None:
             await self._close("too many clients")
@@ -55,7 +56,7 @@ class Session:
         except _TooSlow as error:
             await self._close(str(error))
         except (WebSocketDisconnect, RuntimeError) as error:
-            # Starlette says RuntimeError when the other side closed while we were sending.
+            # Starlette raises RuntimeError when the other side closed while we were sending.
             logger.debug("live client left: %s", error)
         finally:
             for task in (telling, hearing):
@@ -79,7 +80,7 @@ class Session:
 
     async def _subscribe(self, client: Client, wanted: Subscribe) -> None:
         async with self._sending:
-            # From here on live messages wait in the queue; what the log has up to `head` is told before them.
+            # From here on live messages wait in the queue; what the log has up to `head` is sent before them.
             client.interest = wanted.interest()
             head = await run_in_threadpool(self._log.head)
             since = head if wanted.since_seq is None else wanted.since_seq
@@ -110,7 +111,7 @@ class Session:
         while True:
             message = await client.get(self._heartbeat_s)
             if client.is_overrun:
-                raise _TooSlow("too slow for what it asked for; resume with since_seq")
+                raise _TooSlow("reads too slowly; resume with since_seq")
             async with self._sending:
                 if message is None:
                     await self._send(Message("heartbeat"))
@@ -130,7 +131,7 @@ class Session:
         try:
             await asyncio.wait_for(self._socket.send_text(text), self._send_timeout_s)
         except TimeoutError as error:
-            raise _TooSlow("took no message in time; resume with since_seq") from error
+            raise _TooSlow("read no message in time; resume with since_seq") from error
 
     async def _close(self, reason: str) -> None:
         with contextlib.suppress(RuntimeError, TimeoutError, WebSocketDisconnect):

@@ -15,6 +15,7 @@ from service.database import Database, now
 from service.envelope import Envelope
 from service.errors import AtCapacity, NotFound
 from service.event_log import EventLog, Message
+from service.idempotency import RepeatablePost
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.outbox import Attempt, Outbox
@@ -25,7 +26,6 @@ from service.sinks.webhook import WebhookSink, make_secret
 logger = logging.getLogger(__name__)
 
 _STOP_S = 8.0
-_SCOPE = "webhooks"
 _TELLABLE = ("action", "track", "stream", "job", "clip")
 
 
@@ -113,22 +113,21 @@ class SinkControl:
 
         Raises AtCapacity, IdempotencyConflict.
         """
-        body = idempotency.fingerprint(wanted.model_dump_json())
+        post = RepeatablePost(store.SCOPE, key, idempotency.fingerprint(wanted.model_dump_json()))
         row = WebhookRow(
             f"wh_{secrets.token_hex(8)}", wanted.url, wanted.secret or make_secret(), wanted.messages, wanted.streams,
             wanted.actions, wanted.only_rules, wanted.enabled, now(),
         )  # fmt: skip
         # The log's transactions come one after the other: of two requests with one key the second finds the first's.
         with self._log.transaction() as transaction:
-            earlier = None if key is None else _find_made(transaction.connection, key, body)
+            earlier = _find_made(transaction.connection, post)
             if earlier is not None:
                 return earlier, True
             found = len(store.all_webhooks(transaction.connection))
             if found >= self._webhooks_max:
                 raise AtCapacity(f"{found} webhooks, at most {self._webhooks_max}", 3600)
             store.put_webhook(transaction.connection, row)
-            if key is not None:
-                idempotency.remember(transaction.connection, _SCOPE, key, body, row.webhook_id)
+            post.remember(transaction.connection, row.webhook_id)
         self._begin(row)
         return row, False
 
@@ -151,6 +150,11 @@ class SinkControl:
         self._end(webhook_id)
         with self._database.write() as connection:
             store.remove_webhook(connection, webhook_id)
+
+    def sweep(self) -> int:
+        """Forget the idempotency keys that nobody will repeat any more; returns how many."""
+        with self._database.write() as connection:
+            return idempotency.forget(connection, store.SCOPE)
 
     def test(self, webhook_id: str) -> Receipt | DeliveryFailed:
         """Send one test message now and return the outcome; raises NotFound."""
@@ -195,8 +199,8 @@ class SinkControl:
         outbox.start()
 
 
-def _find_made(connection: sa.Connection, key: str, body: str) -> WebhookRow | None:
-    webhook_id = idempotency.find_made(connection, _SCOPE, key, body)
+def _find_made(connection: sa.Connection, post: RepeatablePost) -> WebhookRow | None:
+    webhook_id = post.find_made(connection)
     return None if webhook_id is None else store.get_webhook(connection, webhook_id)
 
 

@@ -1,9 +1,9 @@
-"""What a sink is, how a delivery fails, and how long to wait before the next attempt."""
+"""What a sink is, how a delivery fails, and how it is tried again."""
 
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from pipelines.backoff import Backoff
 from service.envelope import Envelope
 
 
@@ -44,18 +44,12 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
-    """Exponential waits with full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter", 2015).
+class Retries:
+    """How a message that did not arrive is tried again.
 
-    first_s, limit_s: bounds of the wait, seconds.
+    backoff: the pauses between tries.
     give_up_s: age of a message after which it becomes a dead letter, seconds since its first try.
     """
 
-    first_s: float = 1.0
-    limit_s: float = 60.0
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, longest_s=60.0))
     give_up_s: float = 24 * 3600.0
-
-    def wait_s(self, attempt: int, generator: random.Random) -> float:
-        """Seconds to wait after the given failed attempt, 1 for the first."""
-        ceiling = min(self.limit_s, self.first_s * 2.0 ** min(attempt - 1, 16))
-        return ceiling / 2 + generator.uniform(0, ceiling / 2)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from service.envelope import Envelope
 from service.event_log import EventLog, Message
-from service.sinks.delivery import Backoff, DeliveryFailed, Receipt, Sink
+from service.sinks.delivery import DeliveryFailed, Receipt, Retries, Sink
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +55,15 @@ class Outbox:
 
     def __init__(
         self, name: str, log: EventLog, sink: Sink, ledger: Ledger, wants: Callable[[Message], bool],
-        *, backoff: Backoff | None = None, poll_s: float = 1.0,
+        *, retries: Retries | None = None, poll_s: float = 1.0,
     ) -> None:  # fmt: skip
         self.name = name
         self._log = log
         self._sink = sink
         self._ledger = ledger
         self._wants = wants
-        self._backoff = backoff or Backoff()
+        self._retries = retries or Retries()
+        self._backoff = self._retries.backoff
         self._poll_s = poll_s
         self._generator = random.Random(name)  # noqa: S311 - jitter, not a secret
         self._stopping = threading.Event()
@@ -101,8 +102,8 @@ class Outbox:
             try:
                 is_idle = self._drain() == 0
             except Exception:  # the thread's edge: a full disk or a lost database must not end the sink
-                logger.exception("sink %s failed; trying again in %.0f s", self.name, self._backoff.limit_s)
-                self._stopping.wait(self._backoff.limit_s)
+                logger.exception("sink %s: tried again in %.0f s", self.name, self._backoff.longest_s)
+                self._stopping.wait(self._backoff.longest_s)
                 continue
             if is_idle:
                 self._filled.wait(self._poll_s)
@@ -141,12 +142,12 @@ class Outbox:
             try:
                 receipt = self._sink.deliver(envelope)
             except DeliveryFailed as error:
-                is_dead = error.is_final or time.monotonic() - began_s > self._backoff.give_up_s
+                is_dead = error.is_final or time.monotonic() - began_s > self._retries.give_up_s
                 self._note(message, attempt, error, is_dead=is_dead)
                 if is_dead:
                     return True
-                wait_s = max(self._backoff.wait_s(attempt, self._generator), error.retry_after_s)
-                self._stopping.wait(min(wait_s, self._backoff.limit_s))
+                wait_s = max(self._backoff.pause_s(attempt, self._generator), error.retry_after_s)
+                self._stopping.wait(min(wait_s, self._backoff.longest_s))
                 continue
             self._note(message, attempt, receipt)
             return True

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.deps import provided
-from service.errors import InvalidRequest, Problem
+from service.errors import Problem
 from service.idempotency import IdempotencyKey
+from service.paging import invalid_cursor
 from service.security import Admin, Viewer
 from service.sinks.control import SinkControl
 from service.sinks.delivery import Receipt
@@ -76,9 +77,10 @@ def list_deliveries(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
-    """The outcome of each delivery attempt, the newest first; `?outcome=dead` lists the dead letters."""
-    if cursor is not None and not cursor.isdigit():
-        raise InvalidRequest("query.cursor: not one that a page gave")
+    """What became of each try, the newest first; `?outcome=dead` lists the dead letters."""
+    # A delivery's number, which the database keeps in 64 bits.
+    if cursor is not None and not (cursor.isdecimal() and len(cursor) < 19):
+        raise invalid_cursor()
     rows = control.deliveries(webhook_id, outcome, int(cursor) if cursor else None, limit)
     more = str(rows[-1].delivery_id) if len(rows) == limit else None
     return DeliveryPage(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)

@@ -10,6 +10,8 @@ from service import idempotency
 from service.database import Database, UtcTime, metadata, now
 from service.sinks.outbox import Attempt
 
+SCOPE = "webhooks"
+"""Of their idempotency keys."""
 _KEPT_PER_SINK = 1000
 
 sink_cursors = sa.Table(
@@ -151,8 +153,8 @@ def all_webhooks(connection: sa.Connection) -> list[WebhookRow]:
 
 
 def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:
-    """Remove a webhook, if it exists, with its position, its deliveries and its idempotency key."""
-    idempotency.release(connection, webhook_id)
+    """Remove a webhook, its place, its deliveries and its idempotency key; harmless when there is none."""
+    idempotency.release(connection, SCOPE, webhook_id)
     connection.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id))
     connection.execute(sa.delete(sink_cursors).where(sink_cursors.c.name == webhook_id))
     connection.execute(sa.delete(deliveries).where(deliveries.c.sink == webhook_id))

@@ -1,15 +1,18 @@
 """What can be done with streams: add, look at, change, remove; and whether another one fits."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from service.database import Database, now
-from service.errors import AtCapacity, IdempotencyConflict, InvalidRequest, NotFound
+from service.errors import AtCapacity, InvalidRequest, NotFound
 from service.event_log import EventLog
+from service.idempotency import RepeatablePost, fingerprint
 from service.protocol.stream_config import StreamConfig
 from service.sources import SourcePolicy, redact_uri
 from service.streams import store
@@ -36,17 +39,17 @@ _HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class WorkerCapacity:
     """What the workers can do.
 
     slots: streams that they take.  fps_budget: frames per second that the ready ones can analyse; None before any is.
-    job_slots, jobs_free: videos that they take at once, and how many more now.
+    job_slots, free_job_slots: videos that they take at once, and how many more now.
     """
 
     slots: int
     fps_budget: float | None
     job_slots: int = 0
-    jobs_free: int = 0
+    free_job_slots: int = 0
     workers: int = 0
     workers_ready: int = 0
 
@@ -68,12 +71,12 @@ class StreamControl:
 
     check_model: raises ModelUnknown for a name that is no action model (None: the active one), and InvalidRequest for a
                  window in seconds that is not the model's.
-    room: asked at every new stream.
+    worker_capacity: asked at every new stream.
     """
 
     def __init__(
         self, database: Database, log: EventLog, policy: SourcePolicy, dispatcher: StreamDispatcher, watcher: Watcher,
-        check_model: Callable[[str | None, float | None], None], room: Callable[[], Room],
+        check_model: Callable[[str | None, float | None], None], worker_capacity: Callable[[], WorkerCapacity],
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
@@ -81,7 +84,7 @@ class StreamControl:
         self._dispatcher = dispatcher
         self._watcher = watcher
         self._check_model = check_model
-        self._room = room
+        self._worker_capacity = worker_capacity
 
     def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
         """Add a stream, whether its camera answers or not; the flag says that an earlier request had made it.
@@ -90,19 +93,20 @@ class StreamControl:
         """
         config = StreamConfig.model_validate(wanted.model_dump(exclude={"name", "enabled"}))
         self._check(config)
+        post = RepeatablePost(store.SCOPE, key, _body(wanted.name, config))
         with self._log.transaction() as transaction:
-            earlier = None if key is None else store.find_key(transaction.connection, key)
+            earlier = _find_made(transaction.connection, post)
             if earlier is not None:
-                return self._replay(earlier, wanted, config), True
+                return earlier, True
             existing = store.all_streams(transaction.connection)
             if wanted.enabled:
-                self._require_room(existing, config.analysis.fps)
+                self._require_capacity(existing, config.analysis.fps)
             row = StreamRow(
                 _free_id(slug(wanted.name), {row.stream_id for row in existing}), wanted.name,
                 config.model_dump(mode="json"), wanted.enabled, "connecting" if wanted.enabled else "disabled",
-                idempotency_key=key,
             )  # fmt: skip
             store.put(transaction.connection, row)
+            post.remember(transaction.connection, row.stream_id)
             transaction.announce(state_message(row))
         self._dispatcher.wake()
         return row, False
@@ -141,7 +145,7 @@ class StreamControl:
             has_new_start = _has_new_start(row, changed, patch)
             if changed.is_enabled and (_fps(changed) > _fps(row) or not row.is_enabled):
                 others = [one for one in store.all_streams(transaction.connection) if one.stream_id != stream_id]
-                self._require_room(others, _fps(changed))
+                self._require_capacity(others, _fps(changed))
             if has_new_start:
                 changed = replace(
                     changed, state="connecting" if changed.is_enabled else "disabled", state_since=now(), crashes=0,
@@ -174,16 +178,16 @@ class StreamControl:
         """What fits, and why not more."""
         with self._database.read() as connection:
             enabled = [row for row in store.all_streams(connection) if row.is_enabled]
-        room = self._room()
+        workers = self._worker_capacity()
         planned = sum(_fps(row) for row in enabled)
-        budget = room.fps_budget or 0.0
+        budget = workers.fps_budget or 0.0
         free = max(0.0, budget - planned)
-        slots = max(0, min(room.slots - len(enabled), int(free // _FPS_DEFAULT)))
+        slots = max(0, min(workers.slots - len(enabled), int(free // _FPS_DEFAULT)))
         return CapacityRead(
-            streams=len(enabled), streams_max=room.slots, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
-            fps_free=round(free, 1), free_slots=slots, why=_why(room, len(enabled), free),
-            jobs=JobRoom(slots=room.job_slots, free=room.jobs_free), workers=room.workers,
-            workers_ready=room.workers_ready,
+            streams=len(enabled), streams_max=workers.slots, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
+            fps_free=round(free, 1), free_slots=slots, why=_why(workers, len(enabled), free),
+            jobs=JobRoom(slots=workers.job_slots, free=workers.free_job_slots), workers=workers.workers,
+            workers_ready=workers.workers_ready,
         )  # fmt: skip
 
     def _changed(self, row: StreamRow, patch: StreamPatch) -> StreamRow:
@@ -210,25 +214,28 @@ class StreamControl:
             raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
         self._check_model(config.analysis.model, config.analysis.window_s)
 
-    def _replay(self, earlier: StreamRow, wanted: StreamCreate, config: StreamConfig) -> StreamRow:
-        if earlier.name != wanted.name or dict(earlier.config) != config.model_dump(mode="json"):
-            raise IdempotencyConflict("this Idempotency-Key made another stream")
-        return earlier
-
-    def _require_room(self, existing: Sequence[StreamRow], fps: float) -> None:
+    def _require_capacity(self, existing: Sequence[StreamRow], fps: float) -> None:
         enabled = [row for row in existing if row.is_enabled]
-        room = self._room()
-        if len(enabled) >= room.slots:
-            raise AtCapacity(f"{len(enabled)} streams are enabled, the workers take {room.slots}", 30)
-        if room.fps_budget is None:
+        workers = self._worker_capacity()
+        if len(enabled) >= workers.slots:
+            raise AtCapacity(f"{len(enabled)} streams are enabled, the workers take {workers.slots}", 30)
+        if workers.fps_budget is None:
             return
-        free = room.fps_budget - sum(_fps(row) for row in enabled)
+        free = workers.fps_budget - sum(_fps(row) for row in enabled)
         if fps > free:
             fit = f"analysis.fps of {free:.0f} would fit" if free >= _FPS_MIN else "no lower rate would fit either"
-            raise AtCapacity(
-                f"{fps:g} frames per second asked for, {max(free, 0.0):.1f} of {room.fps_budget:.1f} are free: {fit}",
-                30,
-            )
+            found = f"{max(free, 0.0):.1f} of {workers.fps_budget:.1f} are free"
+            raise AtCapacity(f"{fps:g} frames per second asked for, {found}: {fit}", 30)
+
+
+def _body(name: str, config: StreamConfig) -> str:
+    # The migration that carried older keys over computes the same from what is stored.
+    return fingerprint(name, json.dumps(config.model_dump(mode="json"), sort_keys=True))
+
+
+def _find_made(connection: sa.Connection, post: RepeatablePost) -> StreamRow | None:
+    stream_id = post.find_made(connection)
+    return None if stream_id is None else store.get(connection, stream_id)
 
 
 def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bool:
@@ -273,11 +280,11 @@ def _free_id(wanted: str, taken: set[str]) -> str:
     raise InvalidRequest(f"name: ten thousand streams are called {wanted}")
 
 
-def _why(room: Room, num_enabled: int, free: float) -> str:
-    if room.fps_budget is None:
+def _why(workers: WorkerCapacity, num_enabled: int, free: float) -> str:
+    if workers.fps_budget is None:
         return "no worker is ready yet"
-    if num_enabled >= room.slots:
-        return f"all {room.slots} slots are taken"
+    if num_enabled >= workers.slots:
+        return f"all {workers.slots} slots are taken"
     if free < _FPS_DEFAULT:
         return f"{free:.1f} frames per second are free, a stream at the default rate needs {_FPS_DEFAULT:g}"
     return f"{free:.1f} frames per second are free"

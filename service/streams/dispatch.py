@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from service.event_log import EventLog, Message, Transaction
-from service.periodic import Rounds
+from service.periodic import Periodic
 from service.protocol.facts import StateChanged, StreamFact
 from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
@@ -98,7 +98,7 @@ class StreamDispatcher:
         self._moving = threading.Lock()
         self._placements = Placements()
         self._pauses = Pauses(clock)
-        self._rounds = Rounds("streams", self._place_all)
+        self._rounds = Periodic("streams", self._place_all)
 
     def start(self) -> None:
         """End what an earlier server left open, and begin."""

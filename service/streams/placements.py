@@ -1,15 +1,18 @@
 """Which streams are on a worker now, and which wait before they are placed again."""
 
+import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
+from pipelines.backoff import Backoff
 from service.streams.store import StreamRow
 
-_PAUSE_S = (1.0, 60.0)
-"""First and longest wait before a stream that failed by itself is placed again."""
+# Without jitter: a stream is placed by one thread, and nothing outside is asked.
+_BACKOFF = Backoff(first_s=1.0, longest_s=60.0, spread=(1.0, 1.0))
+"""Waits before a stream that failed by itself is placed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +81,19 @@ class Pauses:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._waits: dict[str, tuple[float, float]] = {}
+        self._generator = random.Random()  # noqa: S311 - draws pauses, guards nothing
+        self._waits: dict[str, tuple[int, float]] = {}
 
     def begin(self, stream_id: str) -> None:
         """It failed: wait twice as long as the last time."""
         with self._lock:
-            before_s, _ = self._waits.get(stream_id, (_PAUSE_S[0] / 2, 0.0))
-            wait_s = min(_PAUSE_S[1], 2 * before_s)
-            self._waits[stream_id] = (wait_s, self._clock() + wait_s)
+            num_failures = self._waits.get(stream_id, (0, 0.0))[0] + 1
+            self._waits[stream_id] = (num_failures, self._clock() + _BACKOFF.pause_s(num_failures, self._generator))
 
     def holds(self, stream_id: str) -> bool:
         """Whether it waits now."""
         with self._lock:
-            return self._waits.get(stream_id, (0.0, 0.0))[1] > self._clock()
+            return self._waits.get(stream_id, (0, 0.0))[1] > self._clock()
 
     def forget(self, stream_id: str) -> None:
         """It runs, was changed or is gone: the next wait is the first one again."""

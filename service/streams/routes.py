@@ -1,21 +1,17 @@
 """The paths below /v1/streams, and /v1/capacity."""
 
-import base64
-import binascii
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket
+from fastapi import APIRouter, Depends, Query, Response, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
-from service.envelope import Subscribe
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
-from service.event_log import EventLog
-from service.live.hub import Hub
-from service.live.session import Session
+from service.idempotency import IdempotencyKey
+from service.paging import cut_page, decode_cursor
 from service.protocol.stream_config import StreamConfig
-from service.security import ROLES, Authenticator, Operator, Role, Viewer
+from service.security import AuthenticatorDep, Operator, Viewer, admit
 from service.streams import push_relay
 from service.streams.control import StreamControl
 from service.streams.folders import StreamFolders
@@ -39,10 +35,6 @@ _PREVIEW_SILENCE_S = 20.0
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
 PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
-HubDep = Annotated[Hub, Depends(provided(Hub))]
-LogDep = Annotated[EventLog, Depends(provided(EventLog))]
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
 @router.get("/streams", dependencies=[Viewer], summary="List streams")
@@ -50,9 +42,9 @@ def list_streams(
     control: ControlDep, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> StreamPage:
     """By id."""
-    rows = control.page("" if cursor is None else _decode(cursor), limit + 1)
-    more = _encode(rows[limit - 1].stream_id) if len(rows) > limit else None
-    return StreamPage(items=[control.read(row) for row in rows[:limit]], next_cursor=more)
+    rows = control.page("" if cursor is None else decode_cursor(cursor)[0], limit + 1)
+    shown, more = cut_page(rows, limit, lambda row: (row.stream_id,))
+    return StreamPage(items=[control.read(row) for row in shown], next_cursor=more)
 
 
 @router.post("/streams", status_code=201, dependencies=[Operator], summary="Add a stream")
@@ -119,32 +111,13 @@ def get_capacity(control: ControlDep) -> CapacityRead:
     return control.capacity()
 
 
-@sockets.websocket("/streams/{stream_id}/ws")
-async def watch_stream(
-    socket: WebSocket, stream_id: str, control: ControlDep, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep
-) -> None:
-    """The live channel, already subscribed to one stream, frames included."""
-    try:
-        _admit(socket, authenticator, "viewer")
-        await run_in_threadpool(control.require, stream_id)
-    except ServiceError as error:
-        await socket.send_denial_response(answer(problem_of(error), error.headers))
-        return
-    await socket.accept()
-    families = ["action", "track", "stream", "clip", "frame"]
-    first = Subscribe(
-        type="subscribe", streams=[stream_id], jobs=None, messages=families, since_seq=_since(socket), max_rate_hz=None
-    )
-    await Session(socket, hub, log).run(first)
-
-
 @sockets.websocket("/streams/{stream_id}/push")
 async def push_frames(
     socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep, authenticator: AuthenticatorDep
 ) -> None:
     """Frames from the client: binary messages, each one JPEG, or H.264 in MPEG-TS."""
     try:
-        _admit(socket, authenticator, "operator")
+        admit(socket, authenticator, "operator")
         row = await run_in_threadpool(control.require, stream_id)
         if not _is_push(row):
             raise InvalidRequest(f"stream {stream_id} has a source of its own; frames go to a stream of `push:`")
@@ -153,17 +126,6 @@ async def push_frames(
         return
     await socket.accept()
     await push_relay.relay(socket, folders.socket(stream_id))
-
-
-def _admit(socket: WebSocket, authenticator: Authenticator, role: Role) -> None:
-    principal = authenticator.require(socket.headers, socket.cookies)
-    if ROLES.index(principal.role) < ROLES.index(role):
-        raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
-
-
-def _since(socket: WebSocket) -> int | None:
-    text = socket.query_params.get("since_seq", "")
-    return int(text) if text.isdecimal() else None
 
 
 def _is_push(row: StreamRow) -> bool:
@@ -177,14 +139,3 @@ def _require_pictures(control: StreamControl, stream_id: str) -> StreamRow:
     if not StreamConfig.model_validate(dict(row.config)).privacy.pictures:
         raise Forbidden(f"stream {stream_id} shows no pictures: privacy.pictures is false")
     return row
-
-
-def _encode(stream_id: str) -> str:
-    return base64.urlsafe_b64encode(stream_id.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("cursor is none that this service gave") from error

@@ -8,10 +8,13 @@ from typing import Literal
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from service import idempotency
 from service.database import UtcTime, metadata, now
 from service.event_log import counters
 
 StreamState = Literal["disabled", "connecting", "running", "degraded", "reconnecting", "failed"]
+SCOPE = "streams"
+"""Of their idempotency keys, each of which is kept as long as its stream."""
 FINAL = frozenset({"source_quarantined", "ended"})
 """Errors after which a stream is not tried again until somebody changes or enables it."""
 _COUNTER = "stream_placements"
@@ -30,7 +33,6 @@ streams = sa.Table(
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("crashes", sa.Integer, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("idempotency_key", sa.String(255), unique=True),
 )
 
 
@@ -54,7 +56,6 @@ class StreamRow:
     generation: int = 0
     crashes: int = 0
     created_at: dt.datetime = field(default_factory=now)
-    idempotency_key: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -73,12 +74,6 @@ def put(connection: sa.Connection, row: StreamRow) -> None:
 def get(connection: sa.Connection, stream_id: str) -> StreamRow | None:
     """A stream, or None."""
     row = connection.execute(sa.select(streams).where(streams.c.stream_id == stream_id)).mappings().one_or_none()
-    return None if row is None else StreamRow(**row)
-
-
-def find_key(connection: sa.Connection, key: str) -> StreamRow | None:
-    """The stream that an idempotency key made, or None."""
-    row = connection.execute(sa.select(streams).where(streams.c.idempotency_key == key)).mappings().one_or_none()
     return None if row is None else StreamRow(**row)
 
 
@@ -144,5 +139,6 @@ def forgive(connection: sa.Connection, stream_id: str) -> None:
 
 
 def remove(connection: sa.Connection, stream_id: str) -> None:
-    """Remove a stream; harmless when there is none."""
+    """Remove a stream and its idempotency key; harmless when there is none."""
+    idempotency.release(connection, SCOPE, stream_id)
     connection.execute(sa.delete(streams).where(streams.c.stream_id == stream_id))

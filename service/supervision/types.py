@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.backoff import Backoff
 from service.protocol.messages import Values
 
 WorkerState = Literal["starting", "ready", "backing_off", "draining", "stopped"]
@@ -14,7 +15,7 @@ class Limits:
     """When a worker counts as lost; seconds.
 
     start_s: from launch to ready.  silence_s: without any message.  stall_s: kind of task → without progress.
-    drain_s: from the wish to the end.  backoff_s: first and longest wait before another start.
+    drain_s: from the wish to the end.  backoff: pauses before another start.
     healthy_s: how long a worker must have run for the back-off to begin anew.
     """
 
@@ -22,7 +23,7 @@ class Limits:
     silence_s: float = 15.0
     stall_s: Mapping[str, float] = field(default_factory=lambda: {"job": 120.0})
     drain_s: float = 14.0
-    backoff_s: tuple[float, float] = (0.5, 30.0)
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, longest_s=30.0, spread=(0.8, 1.2)))
     healthy_s: float = 60.0
     memory_bytes: int = 6 * 2**30
 

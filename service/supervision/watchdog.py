@@ -26,6 +26,7 @@ from service.protocol.messages import (
     TaskMessage,
     Values,
 )
+from service.protocol.metrics import WORKER_RESTARTS
 from service.protocol.pause_clock import PauseClock
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.diagnosis import WorkerLost, autopsy, check_heartbeat, check_time
@@ -60,6 +61,7 @@ class WorkerWatchdog:
         self._listeners = listeners
         self._on_sample = on_sample
         self._clock = PauseClock(_LISTEN_S)
+        self._generator = random.Random()  # noqa: S311 - spreads restarts, guards nothing
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._is_draining = True
@@ -270,12 +272,9 @@ class WorkerWatchdog:
             logger.exception("loss of task %s not taken", task.task_id)
 
     def _back_off(self, failures: int) -> None:
-        first_s, longest_s = self._limits.backoff_s
-        wait_s = min(longest_s, first_s * 2 ** max(0, failures - 1))
         self._record.restarts += 1
-        self._on_sample(self._name, Sample("worker_restarts_total", "add", (1.0,)))
-        # Many workers that lost the same disk must not come back in the same instant.
-        self._stopping.wait(wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads restarts, guards nothing
+        self._on_sample(self._name, WORKER_RESTARTS.add())
+        self._stopping.wait(self._limits.backoff.pause_s(failures, self._generator))
 
     def _tell_free_slot(self) -> None:
         for listener in self._listeners.values():

@@ -18,7 +18,7 @@ from service.worker.channel import Channel
 
 _HOPS_MAX = 5
 _CHUNK_BYTES = 256 * 1024
-_ROOM_CHECK_BYTES = 16 * 2**20
+_SPACE_CHECK_BYTES = 16 * 2**20
 _CONNECT_S = 10.0
 _DURATION_MAX_S = 6 * 3600.0
 _CODES = {401: "auth_failed", 403: "auth_failed", 404: "not_found", 410: "not_found"}
@@ -28,12 +28,12 @@ _CODES = {401: "auth_failed", 403: "auth_failed", 404: "not_found", 410: "not_fo
 class Fetch:
     """Bounds of a fetch.
 
-    require_room: raises StorageFull when so many bytes do not fit.
+    require_disk_space: raises StorageFull when so many bytes do not fit.
     """
 
     bytes_max: int
     idle_s: float
-    require_room: Callable[[int], None]
+    require_disk_space: Callable[[int], None]
 
 
 def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: Channel) -> Path:
@@ -108,7 +108,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
 
 
 def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channel: Channel) -> int:
-    begun_s, size_bytes, unchecked = time.monotonic(), 0, _ROOM_CHECK_BYTES
+    begun_s, size_bytes, unchecked = time.monotonic(), 0, _SPACE_CHECK_BYTES
     with part.open("wb") as file:
         for chunk in response.iter_bytes(_CHUNK_BYTES):
             size_bytes += len(chunk)
@@ -118,9 +118,9 @@ def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channe
                 raise AnalysisCancelled("stopped while the video was fetched")
             if time.monotonic() - begun_s > _DURATION_MAX_S:
                 raise SourceUnavailable(f"{redact_uri(uri)}: not fetched within {_DURATION_MAX_S:.0f} s", "timeout")
-            if unchecked >= _ROOM_CHECK_BYTES:
+            if unchecked >= _SPACE_CHECK_BYTES:
                 unchecked = 0
-                bounds.require_room(0)
+                bounds.require_disk_space(0)
             file.write(chunk)
             channel.beat()
     return size_bytes

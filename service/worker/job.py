@@ -13,7 +13,8 @@ from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import FileSource
 from service.blobs import BlobFolder
-from service.protocol.messages import JobProgress, JobTask, Sample, Values
+from service.protocol.messages import JobProgress, JobTask, Values
+from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
 from service.settings import Settings
 from service.sources import SourcePolicy
 from service.worker.action_models import ActionModels
@@ -62,16 +63,16 @@ class JobRunner:
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
         if task.source.startswith(("http:", "https:")):
             blobs = BlobFolder(self._settings.blobs, self._settings.disk_reserve_bytes)
-            bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_room)
+            bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_disk_space)
             return fetch(task.source, Path(task.folder), self._policy, bounds, channel)
         return self._policy.require_file(task.source) if task.source.startswith("file:") else Path(task.source)
 
     def _measure(self, channel: Channel, summary: Summary) -> None:
         stats = summary.stats
-        channel.measure(Sample("label_flips_total", "add", (float(stats.label_flips),)))
+        channel.measure(LABEL_FLIPS.add(stats.label_flips))
         for stage, mean_ms in stats.stage_ms.items():
-            channel.measure(Sample("frames_total", "add", (float(stats.analysed),), {"stream": _LIVE, "stage": stage}))
-            channel.measure(Sample("stage_seconds", "observe", (mean_ms / 1000,), {"stage": stage}))
+            channel.measure(FRAMES.add(stats.analysed, stream=_LIVE, stage=stage))
+            channel.measure(STAGE_TIME.observe(mean_ms / 1000, stage=stage))
 
 
 def _shown(text: str, task: JobTask) -> str:

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -14,10 +14,10 @@ from pipelines.results import persons
 from pipelines.types import Event, FrameResult
 from service.protocol.facts import ActionReport, StateChanged, StreamFact, TrackEnded, TrackStarted, WatchState
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask
+from service.protocol.metrics import ACTIONS, EVENT_LATENCY, FRAMES, QUEUE_WAIT, STAGE_TIME
 from service.worker.channel import Channel
 
-Change: TypeAlias = Literal["add", "set", "observe"]
-_Series: TypeAlias = tuple[str, Change, tuple[tuple[str, str], ...]]
+_Series: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 _LATENCIES = 900
 _DECIDE = ("window", "smooth", "label", "events")
 
@@ -79,7 +79,7 @@ class Reporter:
         self._first_track_id = int(str(task.config.get("first_track_id", 1)))
         self._told: set[str] = set()
         self._epoch_s: float | None = None
-        self._counted: dict[_Series, list[float]] = {}
+        self._counted: dict[_Series, tuple[Sample, list[float]]] = {}
         self.figures = LiveFigures()
 
     def frame(self, result: FrameResult, began_s: float) -> FrameReport:
@@ -137,19 +137,19 @@ class Reporter:
         self._lose_tracks()
         return FrameReport(actions, [])
 
-    def measure(self, metric: str, change: Change, value: float, **labels: str) -> None:
+    def measure(self, sample: Sample) -> None:
         """Record a measurement; the next `flush` sends it."""
-        values = self._counted.setdefault((metric, change, tuple(labels.items())), [])
-        if change == "observe":
-            values.append(value)
+        _, values = self._counted.setdefault((sample.metric, tuple(sample.labels.items())), (sample, []))
+        if sample.action == "observe":
+            values.extend(sample.values)
         else:
-            values[:] = [value + sum(values) if change == "add" else value]
+            values[:] = [sum(sample.values) + sum(values) if sample.action == "add" else sample.values[-1]]
 
     def flush(self) -> None:
         """Send what was recorded; once a second, because a message per frame, stage and stream would be too many."""
         counted, self._counted = self._counted, {}
-        for (metric, change, labels), values in counted.items():
-            self._channel.measure(Sample(metric, change, tuple(values), dict(labels)))
+        for first, values in counted.values():
+            self._channel.measure(replace(first, values=tuple(values)))
 
     def _tracks(self, result: FrameResult) -> None:
         seen = {self.track_id(int(number)) for number in result.poses.track_id}
@@ -176,9 +176,9 @@ class Reporter:
             {key: round(ms, 1) for key, ms in latency.items()}, None if result is None else result.frame.index,
         )  # fmt: skip
         self.deliver(report)
-        self.measure("actions_total", "add", 1.0, action=event.action, state=event.state)
+        self.measure(ACTIONS.add(action=event.action, state=event.state))
         if report.name == "action.started" and latency:
-            self.measure("event_latency_seconds", "observe", latency["total"] / 1000)
+            self.measure(EVENT_LATENCY.observe(latency["total"] / 1000))
         return report
 
     def _numbered(self, event: Event) -> Event:
@@ -203,9 +203,9 @@ class Reporter:
         figures.times_s.append(now_s)
         for stage, ms in result.latency_ms.items():
             figures.stage_ms[stage] = 0.95 * figures.stage_ms.get(stage, ms) + 0.05 * ms
-            self.measure("stage_seconds", "observe", ms / 1000, stage=stage)
-        self.measure("queue_wait_seconds", "observe", latency["queue"] / 1000, stage="buffer")
-        self.measure("frames_total", "add", 1.0, stream=stream, stage="analysed")
+            self.measure(STAGE_TIME.observe(ms / 1000, stage=stage))
+        self.measure(QUEUE_WAIT.observe(latency["queue"] / 1000, stage="buffer"))
+        self.measure(FRAMES.add(stream=stream, stage="analysed"))
 
 
 def _latency(result: FrameResult, arrived_s: float, began_s: float, now_s: float) -> dict[str, float]:

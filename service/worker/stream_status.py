@@ -5,6 +5,7 @@ from collections import Counter
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.sources.status import SourceStatus
 from service.protocol.messages import StreamStatus, StreamTask, Values
+from service.protocol.metrics import FRAME_AGE, FRAMES_DROPPED, STREAM_RECONNECTS, TRACKS_ACTIVE
 from service.worker.channel import Channel
 from service.worker.report import Reporter
 
@@ -43,13 +44,13 @@ class StatusTeller:
     def _measure(self, status: SourceStatus, dropped: Counter[str], age_ms: float | None) -> None:
         stream, measure = self._task.task_id, self._reporter.measure
         for reason, count in (dropped - self._counted).items():
-            measure("frames_dropped_total", "add", float(count), stream=stream, reason=reason)
+            measure(FRAMES_DROPPED.add(count, stream=stream, reason=reason))
         self._counted = dropped
         if status.reconnects > self._reconnects:
             code = status.last_error.code if status.last_error else "unknown"
-            measure("stream_reconnects_total", "add", float(status.reconnects - self._reconnects), code=code)
+            measure(STREAM_RECONNECTS.add(status.reconnects - self._reconnects, code=code))
             self._reconnects = status.reconnects
         if age_ms is not None:
-            measure("frame_age_seconds", "set", age_ms / 1000, stream=stream)
-        measure("tracks_active", "set", float(len(self._reporter.figures.tracks)), stream=stream)
+            measure(FRAME_AGE.set(age_ms / 1000, stream=stream))
+        measure(TRACKS_ACTIVE.set(len(self._reporter.figures.tracks), stream=stream))
         self._reporter.flush()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import alembic.command
@@ -12,8 +13,10 @@ from alembic.config import Config
 import service
 from service.database import Database, migrate
 from service.errors import DatabaseNewer, StorageFull
+from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store as job_store
 from service.jobs.store import JobRow
+from service.streams import store as stream_store
 
 _COMPARE = """
 import sys
@@ -57,12 +60,8 @@ def test_migrate_changes_nothing_the_second_time(tmp_path: Path) -> None:
 
 def test_migrate_keeps_what_an_older_version_stored(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'older.sqlite3'}")
-    config = Config()
-    config.set_main_option("script_location", str(Path(service.__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
+    _move(database, alembic.command.upgrade, "0001")
     with database.write() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "0001")
         job_store.insert(connection, JobRow("job_1", "upload", "source.mp4", "clip.mp4", state="succeeded"))
     before = _tables(database)
 
@@ -74,6 +73,42 @@ def test_migrate_keeps_what_an_older_version_stored(tmp_path: Path) -> None:
     assert {"streams", "events", "webhooks"} <= _tables(database)
     assert kept is not None
     assert (kept.source_name, kept.state) == ("clip.mp4", "succeeded")
+
+
+def _move(database: Database, command: Callable[[Config, str], None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(service.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command(config, revision)
+
+
+_KEYED_STREAM = """
+INSERT INTO streams (stream_id, name, is_enabled, config, state, state_since, generation, crashes, created_at,
+                     idempotency_key)
+VALUES ('dock', 'Dock', 1, '{"tags": {}, "analysis": {"fps": 15.0}}', 'running', '2026-01-01', 3, 0, '2026-01-01', 'k'),
+       ('gate', 'Gate', 1, '{"tags": {}}', 'running', '2026-01-01', 4, 0, '2026-01-01', NULL)
+"""
+
+
+def test_migrate_carries_the_keys_of_streams_over_and_back(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    _move(database, alembic.command.upgrade, "0002")
+    with database.write() as connection:
+        connection.execute(sa.text(_KEYED_STREAM.replace(":", r"\:")))
+
+    migrate(database)
+
+    body = fingerprint("Dock", '{"analysis": {"fps": 15.0}, "tags": {}}')
+    with database.read() as connection:
+        assert RepeatablePost("streams", "k", body).find_made(connection) == "dock"
+        assert [row.stream_id for row in stream_store.all_streams(connection)] == ["dock", "gate"]
+    _move(database, alembic.command.downgrade, "0002")
+    with database.read() as connection:
+        keys = connection.execute(sa.text("SELECT idempotency_key FROM streams ORDER BY stream_id")).scalars().all()
+    assert keys == ["k", None]
+    database.close()
 
 
 def _tables(database: Database) -> set[str]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
-from pipelines.stream.sources.backoff import Backoff
 from pipelines.stream.sources.connection import Connector, DecodedPicture, OnPacket
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.picture import PictureMaker
+from pipelines.stream.sources.retries import SourceRetries
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
 from pipelines.stream.sources.status_tracker import StatusBoard
 from pipelines.stream.sources.timing import LiveClock, RateGate
@@ -74,7 +74,7 @@ class LiveReader:
         self._is_file = not follows_wall
         self._clock = LiveClock(follows_wall)
         self._gate = RateGate(self._options.rate_hz)
-        self._backoff = Backoff(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
+        self._retries = SourceRetries(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
         self._board = StatusBoard(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
         self._tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
         self._stopped = threading.Event()
@@ -143,8 +143,8 @@ class LiveReader:
             if self._is_file and not (fault.code == "ended" and self._options.loops):
                 self._board.fail(SourceFault(fault.code, str(fault)))
                 return None if fault.code == "ended" else fault
-            self._board.lose(SourceFault(fault.code, str(fault)), is_definite=self._backoff.note(fault.code))
-            self._stopped.wait(0.0 if self._is_file else self._backoff.pause_s())
+            self._board.lose(SourceFault(fault.code, str(fault)), is_definite=self._retries.note(fault.code))
+            self._stopped.wait(0.0 if self._is_file else self._retries.pause_s())
         return None
 
     def _read_once(self) -> None:
@@ -182,7 +182,7 @@ class LiveReader:
                 self._index += 1
             else:
                 self._board.drop("sink_full")
-        self._backoff.reset()
+        self._retries.reset()
 
 
 def _ignore(packet: VideoPacket, stream: object) -> None:

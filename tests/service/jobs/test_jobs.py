@@ -13,7 +13,7 @@ import pytest
 from service.errors import StorageFull
 from service.event_log import Transaction
 from service.jobs.control import JobControl
-from service.retention import Janitor
+from service.jobs.retention import JobRetention
 from tests.service.conftest import Running, Serve
 
 
@@ -341,9 +341,9 @@ def test_jobs_are_swept_when_there_are_too_many(serve: Serve) -> None:
     made = [service.create("script frames 1") for _ in range(4)]
     for job_id in made:
         service.wait(job_id)
-    janitor = service.app.state.parts[Janitor]
+    retention = service.app.state.parts[JobRetention]
 
-    gone = janitor.sweep()
+    gone = retention.sweep()
 
     kept = [job["job_id"] for job in service.http.get("/v1/jobs").json()["items"]]
     assert (gone, sorted(kept), _folders(service)) == (2, sorted(made[2:]), sorted(made[2:]))

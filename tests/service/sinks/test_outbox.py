@@ -1,16 +1,16 @@
 """The outbox: in order, at least once, from where it stopped, and never in another sink's way."""
 
-import random
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from pipelines.backoff import Backoff
 from service.database import Database, migrate
 from service.envelope import Envelope
 from service.event_log import EventLog, Message
-from service.sinks.delivery import Backoff, DeliveryFailed, Receipt
+from service.sinks.delivery import DeliveryFailed, Receipt, Retries
 from service.sinks.outbox import Attempt, Outbox
 
 _WAIT_S = 10.0
@@ -75,7 +75,7 @@ def announce(log: EventLog, *kinds: str) -> None:
 def run(log: EventLog, sink: ListSink, ledger: MemoryLedger, kind: str = "action") -> Outbox:
     outbox = Outbox(
         "test", log, sink, ledger, lambda message: message.type.startswith(kind),
-        backoff=Backoff(first_s=0.001, limit_s=0.01), poll_s=0.01,
+        retries=Retries(Backoff(first_s=0.001, longest_s=0.01)), poll_s=0.01,
     )  # fmt: skip
     outbox.start()
     return outbox
@@ -164,13 +164,3 @@ def test_outbox_stops_while_the_sink_is_down(log: EventLog) -> None:
 
     assert outbox.join(_WAIT_S)
     assert ledger.at == 0
-
-
-@pytest.mark.parametrize("attempt", [1, 2, 5, 40])
-def test_backoff_stays_between_half_and_all_of_its_ceiling(attempt: int) -> None:
-    backoff = Backoff(first_s=1.0, limit_s=60.0)
-    ceiling = min(60.0, 2.0 ** (attempt - 1))
-
-    waits = [backoff.wait_s(attempt, random.Random(seed)) for seed in range(50)]
-
-    assert all(ceiling / 2 <= wait <= ceiling for wait in waits)

@@ -15,7 +15,7 @@ from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
 from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
-from service.streams.control import Room, StreamControl
+from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.schemas import StreamCreate
 from service.worker.channel import Channel, Ended
@@ -141,7 +141,13 @@ class Desk:
         self.dispatcher = self.next_server()
         policy = SourcePolicy(frozenset({"rtsp", "push"}), (), frozenset({"public", "private"}))
         self.control = StreamControl(
-            self.database, self.log, policy, self.dispatcher, self.witness, lambda _, __: None, lambda: Room(8, None)
+            self.database,
+            self.log,
+            policy,
+            self.dispatcher,
+            self.witness,
+            lambda _, __: None,
+            lambda: WorkerCapacity(8, None),
         )
         self._numbers = iter(range(1, 10_000))
 

@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from service.protocol.metrics import FRAMES
 from service.streams.store import StreamState
 from service.worker.channel import Ended
 from tests.service.facts import report
@@ -150,6 +151,20 @@ def test_idempotency_key_makes_one_stream(stage: Stage) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
 
 
+def test_idempotency_key_answers_its_stream_after_a_change_and_makes_another_after_a_removal(stage: Stage) -> None:
+    body = {"name": "keyed twice", "source": {"uri": CAMERA}}
+    headers = {"Idempotency-Key": "k2"}
+    first = stage.service.http.post("/v1/streams", json=body, headers=headers)
+    stage.service.http.patch(first.headers["location"], json={"tags": {"site": "north"}})
+
+    changed = stage.service.http.post("/v1/streams", json=body, headers=headers)
+    stage.service.http.delete(first.headers["location"])
+    removed = stage.service.http.post("/v1/streams", json={**body, "name": "keyed anew"}, headers=headers)
+
+    assert (changed.status_code, changed.json()["tags"]) == (201, {"site": "north"})
+    assert (removed.status_code, removed.json()["stream_id"]) == (201, "keyed-anew")
+
+
 def test_stream_beyond_the_budget_is_told_the_rate_that_fits(stage: Stage) -> None:
     for _ in range(3):
         stage.add(analysis={"fps": 30})
@@ -243,12 +258,9 @@ def test_socket_of_a_stream_that_is_not_there_is_refused(stage: Stage, tail: str
 
 
 def test_metrics_name_streams_while_they_are_there(stage: Stage) -> None:
-    from service.protocol.messages import Sample
-
     stream_id, puppet = stage.watch()
     puppet.state("running")
-    labels = {"stream": stream_id, "stage": "analysed"}
-    puppet.channel.measure(Sample("frames_total", "add", (3.0,), labels))
+    puppet.channel.measure(FRAMES.add(3, stream=stream_id, stage="analysed"))
     line = f'actogram_frames_total{{stage="analysed",stream="{stream_id}"}} 3.0'
     stage.until(lambda: line in stage.service.http.get("/metrics").text)
     running = stage.service.http.get("/metrics").text

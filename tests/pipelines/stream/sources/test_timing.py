@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipelines.stream.sources.backoff import Backoff
+from pipelines.stream.sources.retries import SourceRetries
 from pipelines.stream.sources.status import LiveOptions
 from pipelines.stream.sources.timing import LiveClock, MediaClock, Pacer, RateGate
 
@@ -138,15 +138,15 @@ def test_pacer_starts_again_after_a_break() -> None:
 
 
 def pauses_s(code: str, num: int, options: LiveOptions) -> list[float]:
-    backoff = Backoff(options, random.Random(3))
+    retries = SourceRetries(options, random.Random(3))
     pauses = []
     for _ in range(num):
-        backoff.note(code)
-        pauses.append(backoff.pause_s())
+        retries.note(code)
+        pauses.append(retries.pause_s())
     return pauses
 
 
-def test_backoff_grows_to_its_longest_pause_with_jitter() -> None:
+def test_pause_before_a_source_is_tried_grows_to_the_longest_with_jitter() -> None:
     options = LiveOptions(backoff_first_s=0.25, backoff_max_s=2.5)
 
     pauses = pauses_s("connection_failed", 40, options)
@@ -156,26 +156,26 @@ def test_backoff_grows_to_its_longest_pause_with_jitter() -> None:
     assert len(set(pauses)) == 40
 
 
-def test_backoff_knocks_seldom_when_the_login_is_refused() -> None:
+def test_pause_is_long_when_the_login_is_refused() -> None:
     pauses = pauses_s("auth_failed", 20, LiveOptions(backoff_max_s=2.5, auth_backoff_s=60.0))
 
     assert max(pauses[:3]) <= 2.5
     assert min(pauses[-5:]) >= 30.0
 
 
-def test_backoff_begins_anew_after_a_success() -> None:
-    backoff = Backoff(LiveOptions(backoff_first_s=0.25), random.Random(3))
+def test_pause_begins_anew_after_a_success() -> None:
+    retries = SourceRetries(LiveOptions(backoff_first_s=0.25), random.Random(3))
     for _ in range(10):
-        backoff.note("timeout")
+        retries.note("timeout")
 
-    backoff.reset()
-    backoff.note("timeout")
+    retries.reset()
+    retries.note("timeout")
 
-    assert backoff.pause_s() <= 0.25
+    assert retries.pause_s() <= 0.25
 
 
 @pytest.mark.parametrize(("code", "is_sure"), [("not_found", True), ("auth_failed", True), ("timeout", False)])
-def test_backoff_is_sure_of_a_definite_no_after_the_third(code: str, is_sure: bool) -> None:
-    backoff = Backoff(LiveOptions(), random.Random(3))
+def test_refusal_of_a_source_is_certain_after_the_third(code: str, is_sure: bool) -> None:
+    retries = SourceRetries(LiveOptions(), random.Random(3))
 
-    assert [backoff.note(code) for _ in range(3)] == [False, False, is_sure]
+    assert [retries.note(code) for _ in range(3)] == [False, False, is_sure]

@@ -2,16 +2,17 @@
 
 import random
 
+from pipelines.backoff import Backoff
 from pipelines.stream.sources.status import LiveOptions
 
-# What a server says on purpose, as against what a dead one cannot say.
+# What only a working server can say, and means.
 _DEFINITE = frozenset({"auth_failed", "not_found", "tls_failed", "codec_unsupported"})
 _NUM_SURE = 3  # a camera that is starting up answers nonsense once or twice
 _NUM_KNOCKS = 3  # refused logins before the pauses grow: cameras lock accounts after five or more
 
 
-class Backoff:
-    """Growing pauses with jitter: the forty cameras of one dead switch must not all knock at once when it is back."""
+class SourceRetries:
+    """Counts a source's failures: how long each pause is, and when the source's refusal is certain."""
 
     def __init__(self, options: LiveOptions, generator: random.Random) -> None:
         self._options = options
@@ -34,8 +35,6 @@ class Backoff:
     def pause_s(self) -> float:
         """Seconds to wait after the last failure: half to all of the doubled pause."""
         options = self._options
-        longest_s = options.backoff_max_s
-        if self._code == "auth_failed" and self._num_same > _NUM_KNOCKS:
-            longest_s = options.auth_backoff_s
-        pause_s = min(longest_s, options.backoff_first_s * 2.0 ** min(self._num_failures - 1, 16))
-        return pause_s * self._generator.uniform(0.5, 1.0)
+        is_locking = self._code == "auth_failed" and self._num_same > _NUM_KNOCKS
+        backoff = Backoff(options.backoff_first_s, options.auth_backoff_s if is_locking else options.backoff_max_s)
+        return backoff.pause_s(self._num_failures, self._generator)

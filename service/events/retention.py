@@ -1,0 +1,29 @@
+"""Which events are forgotten: ended ones that are too old or too many, and their evidence."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from service.database import now
+from service.events.control import EventControl
+from service.events.evidence import EvidenceFolder
+
+
+@dataclass(frozen=True, slots=True)
+class EventRetention:
+    """Removes events with their evidence; evidence has a limit of its own, in bytes.
+
+    age, num_events: what is kept at most of ended events; beyond it the oldest go first.
+    """
+
+    events: EventControl
+    evidence: EvidenceFolder
+    age: dt.timedelta
+    num_events: int
+
+    def sweep(self) -> int:
+        """Remove what is beyond the limits; returns how many events went."""
+        gone = self.events.forget(now() - self.age, self.num_events)
+        for event_id in gone:
+            self.evidence.remove(event_id)
+        self.evidence.trim()
+        return len(gone)

@@ -1,0 +1,64 @@
+"""Which jobs are forgotten: finished ones that are too old, too many or too large, and what a killed server left."""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from service import idempotency
+from service.blobs import BlobFolder
+from service.database import Database, now
+from service.jobs import store
+
+logger = logging.getLogger(__name__)
+
+_CANCELLED_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """What is kept at most of finished jobs; beyond it the oldest go first."""
+
+    age: dt.timedelta
+    num_jobs: int
+    blob_bytes: int
+
+
+class JobRetention:
+    """Removes jobs with their folders and their idempotency keys."""
+
+    def __init__(self, database: Database, blobs: BlobFolder, limits: JobLimits) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._limits = limits
+
+    def remove_orphans(self) -> None:
+        """Remove cancelled jobs, and folders without a job: what a killed server left. Before anything runs."""
+        with self._database.write() as connection:
+            for row in store.page(connection, "cancelled", None, _CANCELLED_MAX):
+                store.remove(connection, row.job_id)
+            known = store.all_ids(connection)
+        for job_id in [found for found in self._blobs.iter_jobs() if found not in known]:
+            logger.info("removing the folder %s: no job has this id", job_id)
+            self._blobs.remove(job_id)
+
+    def sweep(self) -> int:
+        """Remove the finished jobs that are beyond the limits; returns how many."""
+        gone = list(self._iter_expired())
+        for job_id in gone:
+            with self._database.write() as connection:
+                store.remove(connection, job_id)
+            self._blobs.remove(job_id)
+        with self._database.write() as connection:
+            idempotency.forget(connection, store.SCOPE)
+        return len(gone)
+
+    def _iter_expired(self) -> Iterator[str]:
+        with self._database.read() as connection:
+            finished = list(store.iter_finished(connection))
+        total_bytes = 0
+        for index, (job_id, finished_at) in enumerate(finished):
+            total_bytes += self._blobs.size_bytes(job_id)
+            is_old = now() - finished_at > self._limits.age
+            if is_old or index >= self._limits.num_jobs or total_bytes > self._limits.blob_bytes:
+                yield job_id
