@@ -36,6 +36,7 @@ from service.retention import Janitor, Keep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
+from service.sources import job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
@@ -43,7 +44,7 @@ from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.wiring import Foundation, LiveServices, build_live
 from service.worker.main import main as run_worker
-from service.worker.runners import build_runners, source_policy
+from service.worker.runners import build_runners
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     supervisor.listen("job", dispatcher)
     library = load_library()
     control = JobControl(
-        database, log, blobs, source_policy(settings), dispatcher, supervisor, library.require_action_model,
+        database, log, blobs, job_policy(settings), dispatcher, supervisor, library.require_action_model,
         settings.jobs_queued_max,
     )  # fmt: skip
     keep = Keep(

@@ -4,14 +4,24 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipelines.addresses.networks import Network
+from pipelines.addresses.schemes import CAMERA_SCHEMES, DEFAULT_CAMERA_SCHEMES, JOB_SCHEMES
 from pipelines.errors import ConfigInvalid
 
-Scheme = Literal["http", "https", "file"]
-LiveScheme = Literal["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam", "push"]
-Network = Literal["public", "private", "loopback"]
+
+def _among(known: frozenset[str]) -> AfterValidator:
+    """Refuses names that are not known, and names those that are."""
+
+    def check(names: frozenset[str]) -> frozenset[str]:
+        unknown = sorted(names - known)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: not among {', '.join(sorted(known))}")
+        return names
+
+    return AfterValidator(check)
 
 
 class Settings(BaseSettings):
@@ -60,8 +70,9 @@ class Settings(BaseSettings):
     disk_reserve_bytes: int = Field(
         default=512 * 2**20, ge=0, description="Free bytes on the blob disk that uploads and fetches must leave."
     )
-    source_schemes: Annotated[frozenset[Scheme], NoDecode] = Field(
-        default=frozenset(), description="What a client may name as a job's source, comma separated: http, https, file."
+    source_schemes: Annotated[frozenset[str], NoDecode, _among(JOB_SCHEMES)] = Field(
+        default=frozenset(),
+        description=f"What a client may name as a job's source, comma separated: {', '.join(sorted(JOB_SCHEMES))}.",
     )
     source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="Folders below which file: sources may lie, comma separated."
@@ -71,8 +82,8 @@ class Settings(BaseSettings):
         description="Where http(s) sources may lie, comma separated: public, private (a local network's addresses), "
         "loopback. Link-local addresses, where clouds keep their secrets, never.",
     )
-    stream_schemes: Annotated[frozenset[LiveScheme], NoDecode] = Field(
-        default=frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "push"}),
+    stream_schemes: Annotated[frozenset[str], NoDecode, _among(CAMERA_SCHEMES)] = Field(
+        default=DEFAULT_CAMERA_SCHEMES,
         description="What a client may name as a stream's source, comma separated; `file` needs source_folders.",
     )
     stream_networks: Annotated[frozenset[Network], NoDecode] = Field(

@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
-from service.sources import SourcePolicy
+from service.sources import camera_policy
 from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
@@ -121,11 +121,6 @@ def build_live(base: Foundation) -> LiveServices:
     watching = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
     base.metrics.refresh_with(partial(_refresh, watching, base.metrics))
     return watching
-
-
-def camera_policy(settings: Settings) -> SourcePolicy:
-    """What clients may name as a camera, by the settings; addresses are checked again where they are opened."""
-    return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
 
 
 def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str) -> None:

@@ -9,10 +9,19 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, SourceTruncated, SourceUnavailable
+from pipelines.addresses.policy import Address, AddressPolicy
+from pipelines.addresses.redact import redact
+from pipelines.errors import (
+    AnalysisCancelled,
+    DiskFull,
+    HostUnknown,
+    SourceForbidden,
+    SourceTooLarge,
+    SourceTruncated,
+    SourceUnavailable,
+)
 from service.blobs import is_full, source_name
 from service.errors import StorageFull
-from service.sources import SourcePolicy, redact_uri
 from service.worker.channel import Channel
 
 _HOPS_MAX = 5
@@ -35,7 +44,7 @@ class Fetch:
     require_room: Callable[[int], None]
 
 
-def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: Channel) -> Path:
+def fetch(uri: str, folder: Path, policy: AddressPolicy, bounds: Fetch, channel: Channel) -> Path:
     """The video's file, complete.
 
     Raises SourceForbidden, SourceUnavailable, SourceTooLarge, SourceTruncated, DiskFull, AnalysisCancelled.
@@ -50,27 +59,38 @@ def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: 
                     continue
                 _require_success(response, uri)
                 return _save(response, uri, folder, bounds, channel)
-    raise SourceUnavailable(f"{redact_uri(uri)}: more than {_HOPS_MAX} redirects")
+    raise SourceUnavailable(f"{redact(uri)}: more than {_HOPS_MAX} redirects")
 
 
 class _get:  # noqa: N801 - used as a function that gives a context
     """One checked request; turns what httpx raises into SourceUnavailable."""
 
-    def __init__(self, client: httpx.Client, uri: str, policy: SourcePolicy) -> None:
-        target = policy.require_target(uri)
-        url = httpx.URL(uri).copy_with(host=target.address, fragment=None)
+    def __init__(self, client: httpx.Client, uri: str, policy: AddressPolicy) -> None:
+        address = _require_web(uri, policy)
+        try:
+            found = policy.require_addresses(*address.where)[0]
+        except HostUnknown as error:
+            raise SourceUnavailable(f"{address.shown}: {error}", "not_found") from error
+        url = httpx.URL(uri).copy_with(host=found, fragment=None)
         headers = {"Host": httpx.URL(uri).netloc.decode().rpartition("@")[2]}
-        request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": target.host})
+        request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": address.host})
         try:
             self._response = client.send(request, stream=True)
         except httpx.TransportError as error:
-            raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
+            raise SourceUnavailable(f"{redact(uri)}: {error}", _code(error)) from error
 
     def __enter__(self) -> httpx.Response:
         return self._response
 
     def __exit__(self, *_: object) -> None:
         self._response.close()
+
+
+def _require_web(uri: str, policy: AddressPolicy) -> Address:
+    address = policy.require(uri)
+    if address.scheme.opening != "fetch":
+        raise SourceForbidden(f"{address.shown}: only http and https are fetched")
+    return address
 
 
 def _code(error: httpx.TransportError) -> str:
@@ -82,7 +102,7 @@ def _code(error: httpx.TransportError) -> str:
 def _require_success(response: httpx.Response, uri: str) -> None:
     if response.status_code != HTTPStatus.OK:
         code = _CODES.get(response.status_code, "connection_failed")
-        raise SourceUnavailable(f"{redact_uri(uri)} answered {response.status_code}, expected 200", code)
+        raise SourceUnavailable(f"{redact(uri)} answered {response.status_code}, expected 200", code)
 
 
 def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, channel: Channel) -> Path:
@@ -101,9 +121,9 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
             raise DiskFull("the blob disk is full") from error
         raise
     except httpx.TransportError as error:
-        raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
+        raise SourceUnavailable(f"{redact(uri)}: {error}", _code(error)) from error
     if size_bytes == 0:
-        raise SourceTruncated(f"{redact_uri(uri)} is empty")
+        raise SourceTruncated(f"{redact(uri)} is empty")
     return part.replace(path)
 
 
@@ -117,7 +137,7 @@ def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channe
             if channel.stop_reason is not None:
                 raise AnalysisCancelled("stopped while the video was fetched")
             if time.monotonic() - begun_s > _DURATION_MAX_S:
-                raise SourceUnavailable(f"{redact_uri(uri)}: not fetched within {_DURATION_MAX_S:.0f} s", "timeout")
+                raise SourceUnavailable(f"{redact(uri)}: not fetched within {_DURATION_MAX_S:.0f} s", "timeout")
             if unchecked >= _ROOM_CHECK_BYTES:
                 unchecked = 0
                 bounds.require_room(0)
@@ -128,4 +148,4 @@ def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channe
 
 def _require_small(size_bytes: int, bounds: Fetch, uri: str) -> None:
     if size_bytes > bounds.bytes_max:
-        raise SourceTooLarge(f"{redact_uri(uri)} is over the limit of {bounds.bytes_max} bytes")
+        raise SourceTooLarge(f"{redact(uri)} is over the limit of {bounds.bytes_max} bytes")

@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from pipelines.addresses.policy import Address, AddressPolicy
 from pipelines.errors import SourceUnavailable, UnsupportedMedia
 from pipelines.stream.sources.container import open_file, require_video
 from pipelines.stream.sources.decode import PictureReader, VideoPacket
@@ -19,7 +20,6 @@ from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.status import LiveOptions
 from pipelines.stream.sources.timing import Pacer
 from pipelines.stream.sources.tls import require_trusted
-from pipelines.stream.sources.uri import Address, SourcePolicy, require_allowed
 
 # What a stranger's server may answer with; playlists lead to more of the same, never to a file.
 _HTTP = {
@@ -69,7 +69,7 @@ class Connector(Protocol):
 class AvConnector:
     """Opens what FFmpeg can reach: cameras, servers, webcams, and files played at their own pace."""
 
-    def __init__(self, uri: str, policy: SourcePolicy, options: LiveOptions, limits: SourceLimits) -> None:
+    def __init__(self, uri: str, policy: AddressPolicy, options: LiveOptions, limits: SourceLimits) -> None:
         self._uri = uri
         self._policy = policy
         self._options = options
@@ -78,8 +78,10 @@ class AvConnector:
     def __call__(self, on_packet: OnPacket, stopped: threading.Event) -> Connection:
         """Open the address; raises SourceForbidden, SourceUnavailable with one of its codes, or what a file raises."""
         # Asked again at each connection: what a name stands for may have changed.
-        address, options = require_allowed(self._uri, self._policy), self._options
-        if address.scheme in ("rtsps", "rtmps", "https"):
+        address, options = self._policy.require(self._uri), self._options
+        if address.scheme.has_host:
+            self._policy.require_addresses(*address.where)
+        if address.scheme.is_tls:
             require_trusted(address, options.open_timeout_s, verify=options.verify_tls)
         container = self._open(address)
         try:
@@ -96,7 +98,7 @@ class AvConnector:
 
     def _open(self, address: Address) -> InputContainer:
         options = self._options
-        if address.path is not None and address.kind == "file":
+        if address.path is not None and address.scheme.opening == "file":
             return open_file(address.path, self._limits)
         started_s = time.monotonic()
         try:
@@ -115,14 +117,13 @@ class AvConnector:
 
     def _format_options(self, address: Address) -> dict[str, str]:
         chosen = {"max_pixels": str(self._limits.max_pixels)}
-        if address.kind == "rtsp":
+        if address.scheme.kind == "rtsp":
             transport = {"rtsp_transport": self._options.transport, "allowed_media_types": "video"}
             return chosen | _FAST_START | transport
-        if address.kind == "rtmp":
+        if address.scheme.kind == "rtmp":
             return chosen | {"analyzeduration": "1000000", "fpsprobesize": "0", "rtmp_live": "live"}
-        if address.kind == "http":
-            redirects = {} if self._policy.follow_redirects else {"max_redirects": "0"}
-            return chosen | _HTTP | redirects | _tls_options(self._options)
+        if address.scheme.kind == "http":
+            return chosen | _HTTP | {"max_redirects": "0"} | _tls_options(self._options)
         return chosen
 
 
@@ -147,12 +148,12 @@ class AvConnection:
         self._has_clock = not _CLOCKLESS & set(container.format.name.split(","))
         self._last_picture_s = time.monotonic()
         self._pacer: Pacer | None = None
-        if address.kind in ("file", "http") and self._has_clock:
-            self._pacer = Pacer(None if address.kind == "file" else _MAX_BURST_S)
+        if address.scheme.kind in ("file", "http") and self._has_clock:
+            self._pacer = Pacer(None if address.scheme.kind == "file" else _MAX_BURST_S)
 
     def __iter__(self) -> Iterator[DecodedPicture]:
         reader = PictureReader(self._container, self._stream, self._see)
-        start_s = (self._container.start_time or 0) / av.time_base if self._address.kind == "file" else 0.0
+        start_s = (self._container.start_time or 0) / av.time_base if self._address.scheme.kind == "file" else 0.0
         for picture in reader:
             if picture is None:
                 yield DecodedPicture(None)
@@ -187,7 +188,7 @@ class AvConnection:
 
 
 def _format(address: Address) -> str | None:
-    return {"rtsp": "rtsp", "webcam": "v4l2"}.get(address.kind)
+    return {"rtsp": "rtsp", "webcam": "v4l2"}.get(address.scheme.kind)
 
 
 def _tls_options(options: LiveOptions) -> dict[str, str]:

@@ -3,8 +3,8 @@
 import socket
 import ssl
 
+from pipelines.addresses.policy import Address
 from pipelines.errors import SourceUnavailable
-from pipelines.stream.sources.uri import Address
 
 
 def require_trusted(address: Address, timeout_s: float, verify: bool) -> None:
@@ -16,10 +16,9 @@ def require_trusted(address: Address, timeout_s: float, verify: bool) -> None:
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    assert address.host is not None
     try:
         with (
-            socket.create_connection((address.host, address.port or 443), timeout=timeout_s) as plain,
+            socket.create_connection(address.where, timeout=timeout_s) as plain,
             context.wrap_socket(plain, server_hostname=address.host),
         ):
             return

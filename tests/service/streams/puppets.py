@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipelines.addresses.policy import AddressPolicy
 from service.database import Database, migrate
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
-from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
@@ -150,7 +150,7 @@ class Desk:
         self.shown: list[PreviewPicture] = []
         self.answered: list[TrackHistory] = []
         self.dispatcher = self.next_server()
-        policy = SourcePolicy(frozenset({"rtsp", "push"}), (), frozenset({"public", "private"}))
+        policy = AddressPolicy(frozenset({"rtsp", "push"}))
         self.control = StreamControl(
             self.database, self.log, policy, self.dispatcher, self.witness, lambda _, __: None, lambda: Room(8, None)
         )

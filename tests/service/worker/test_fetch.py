@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.addresses.networks import Network
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import PipelineError, SourceForbidden, SourceTooLarge, SourceTruncated, SourceUnavailable
-from service.settings import Network
-from service.sources import SourcePolicy
 from service.worker.fetch import Fetch, fetch
 from tests.fakes import SilentChannel
 
@@ -53,9 +53,9 @@ def _fetch(
     port: int, path: str, folder: Path, bytes_max: int = 2**20, networks: frozenset[Network] | None = None
 ) -> Path:
     # The name leads to this machine only for the policy: nothing else resolves it.
-    policy = SourcePolicy(
-        frozenset({"http"}), (), networks or frozenset({"loopback"}),
-        lambda host, _: ["169.254.169.254" if host == "169.254.169.254" else "127.0.0.1"],
+    policy = AddressPolicy(
+        frozenset({"http"}), networks or frozenset({"loopback"}),
+        resolve=lambda host, _: ["169.254.169.254" if host == "169.254.169.254" else "127.0.0.1"],
     )  # fmt: skip
     uri = f"http://user:pw@videos.example:{port}{path}"
     return fetch(uri, folder, policy, Fetch(bytes_max, 5.0, lambda _: None), SilentChannel())

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.sources import LiveOptions, SourcePolicy, build_reader
+from pipelines.stream.sources import LiveOptions, build_reader
 from tests.videos import Clip, number, write_video
 
-POLICY = SourcePolicy(schemes=frozenset({"rtmp"}), allow_local=True)
+POLICY = AddressPolicy(schemes=frozenset({"rtmp"}), networks=frozenset({"loopback"}))
 OPTIONS = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
 
 
