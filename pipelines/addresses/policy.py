@@ -1,12 +1,13 @@
 """The one policy on addresses: for the videos of jobs, for cameras, webhooks and brokers."""
 
+import contextlib
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pipelines.addresses.networks import Network, network_of
 from pipelines.addresses.redact import redact
@@ -32,17 +33,20 @@ def resolve_host(host: str, port: int) -> Sequence[str]:
 class Address:
     """An address that is well-formed and whose scheme is allowed; where it leads is asked when it is connected to.
 
-    text: as it was given; may hold credentials. shown: never does.
+    text: as it was given, the login escaped; may hold credentials. shown: never does.
     host, port: None where the scheme names none.
     path: of a file or a device.
+    user, password: as they stand in the text, escaped.
     """
 
-    text: str
+    text: str = field(repr=False)
     shown: str
     scheme: Scheme
     host: str | None = None
     port: int | None = None
     path: Path | None = None
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
 
     @property
     def where(self) -> tuple[str, int]:
@@ -127,17 +131,14 @@ class AddressPolicy:
     def _require_url(self, uri: str, shown: str, scheme: Scheme) -> Address:
         if not uri.isprintable() or "\\" in uri or " " in uri:
             raise SourceForbidden(f"{shown}: holds a space, a backslash or a control character; escape it as %XX")
-        try:
-            parts = urlsplit(uri)
-            host, port = parts.hostname, parts.port or scheme.port
-        except ValueError as error:
-            raise SourceForbidden(f"{shown}: not an address; escape @, /, ? and # in the password") from error
-        if not host:
+        text, parts = _split(uri, shown)
+        port = parts.port or scheme.port
+        if not parts.hostname:
             raise SourceForbidden(f"{shown}: names no host")
         if port is None:
             raise SourceForbidden(f"{shown}: names no port")
-        _require_host_name(host, shown)
-        return Address(uri, shown, scheme, host, port)
+        _require_host_name(parts.hostname, shown)
+        return Address(text, shown, scheme, parts.hostname, port, user=parts.username, password=parts.password)
 
     def _require_file(self, uri: str, shown: str) -> Path:
         parts = _split_file(uri, shown)
@@ -158,6 +159,18 @@ class AddressPolicy:
 
     def _hint(self, name: str) -> str:
         return f" ({self.setting}_{name})" if self.setting else ""
+
+
+def _split(uri: str, shown: str) -> tuple[str, SplitResult]:
+    """An address and its parts; a login with `@`, `/`, `?` or `#` is escaped where nothing else makes sense."""
+    start, _, rest = uri.partition("://")
+    login, mark, behind = rest.rpartition("@")
+    for text in (uri, f"{start}://{quote(login, safe=':%')}@{behind}" if mark else uri):
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(text)
+            parts.port  # noqa: B018 - raises ValueError for what is no port
+            return text, parts
+    raise SourceForbidden(f"{shown}: not an address; escape @, /, ? and # in the password")
 
 
 def _split_file(uri: str, shown: str) -> SplitResult:

@@ -131,6 +131,14 @@ def test_policy_refuses_what_is_no_address(uri: str) -> None:
         AddressPolicy().require(uri)
 
 
+def test_policy_finds_the_host_behind_a_password_that_is_not_escaped() -> None:
+    address = AddressPolicy().require("rtsp://view@er:hun/ter2?1@192.168.7.9:8554/live?token=2")
+
+    assert address.where == ("192.168.7.9", 8554)
+    assert (address.user, address.password) == ("view%40er", "hun%2Fter2%3F1")
+    assert "ter2" not in repr(address)
+
+
 def test_policy_tells_no_login() -> None:
     policy = AddressPolicy()
 
