@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     )
     mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol: 3 for 3.1.1, or 5.")
     events_file: Path | None = Field(default=None, description="A file to which every stored message is appended.")
+    webhook_networks: Annotated[frozenset[Network], NoDecode] = Field(
+        default=frozenset({"public", "private"}),
+        description="Where the receivers of webhooks may lie, comma separated: public, private, loopback.",
+    )
     webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist.")
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
     retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept.")
@@ -127,7 +131,13 @@ class Settings(BaseSettings):
     metrics_public: bool = Field(default=False, description="Whether /metrics answers without a key once keys exist.")
 
     @field_validator(
-        "source_schemes", "source_folders", "source_networks", "stream_schemes", "stream_networks", mode="before"
+        "source_schemes",
+        "source_folders",
+        "source_networks",
+        "stream_schemes",
+        "stream_networks",
+        "webhook_networks",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

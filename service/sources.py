@@ -1,4 +1,4 @@
-"""The address policies that the settings give: for the videos of jobs, for cameras, and for webhooks."""
+"""The address policies that the settings give: for the videos of jobs, for cameras, webhooks and the broker."""
 
 from pipelines.addresses.policy import AddressPolicy
 from service.settings import Settings
@@ -16,3 +16,13 @@ def camera_policy(settings: Settings) -> AddressPolicy:
     return AddressPolicy(
         settings.stream_schemes, settings.stream_networks, settings.source_folders, setting="ACTOGRAM_STREAM"
     )
+
+
+def webhook_policy(settings: Settings) -> AddressPolicy:
+    """Where messages may be posted."""
+    return AddressPolicy(frozenset({"http", "https"}), settings.webhook_networks, setting="ACTOGRAM_WEBHOOK")
+
+
+def broker_policy() -> AddressPolicy:
+    """Where the broker may lie: whoever writes the settings may name any network, but no metadata service."""
+    return AddressPolicy(frozenset(), frozenset({"public", "private", "loopback"}))

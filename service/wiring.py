@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from pydantic import JsonValue
 
+from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library
 from service.database import Database, now
 from service.errors import InvalidRequest
@@ -21,7 +22,7 @@ from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.jsonl import JsonlSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
-from service.sources import camera_policy
+from service.sources import broker_policy, camera_policy, webhook_policy
 from service.stream_events import StreamEvents
 from service.streams.control import Room, StreamControl
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
@@ -35,6 +36,7 @@ from service.telemetry import Metrics
 logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
+_WEBHOOK_EXCHANGE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,10 @@ def build_live(base: Foundation) -> LiveServices:
         base.database, base.log, camera_policy(settings), dispatcher, witness, partial(_check_model, base.library),
         partial(_room, settings, base.supervisor),
     )  # fmt: skip
-    client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
+    client = build_client(
+        webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
+        keeps_alive=False,
+    )  # fmt: skip
     sinks = SinkControl(
         base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
         lambda sink, result: base.metrics.add("sink_deliveries_total", sink=sink, result=result),
@@ -159,7 +164,7 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
     found: list[FixedSink] = []
     if settings.mqtt_url is not None:
         topics = Topics(settings.mqtt_prefix, settings.mqtt_discovery)
-        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, version=settings.mqtt_version)
+        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, broker_policy(), version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
         found.append(FixedSink("file", JsonlSink(Path(settings.events_file))))
