@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SourceKind = Literal["rtsp", "rtmp", "http", "file", "webcam", "push"]
+SourceKind = Literal["rtsp", "rtmp", "srt", "http", "file", "webcam", "push"]
 Opening = Literal["relay", "fetch", "direct", "file", "device", "push"]
 
 # Measured on 15 fps over RTSP: 1.9 s until the first picture with FFmpeg's defaults, 0.3 s with these.
 _RTSP = {
     "analyzeduration": "100000", "probesize": "500000", "fpsprobesize": "0", "allowed_media_types": "video",
 }  # fmt: skip
+_SRT = {"analyzeduration": "1000000", "fpsprobesize": "0", "mode": "caller"}
 _RTMP = {"analyzeduration": "1000000", "fpsprobesize": "0", "rtmp_live": "live"}
 # What a stranger's server may answer with. Playlists lead to more of the same, and each file of a playlist is opened
 # by us: the persistent connections are ones that FFmpeg would open itself.
@@ -64,6 +65,7 @@ _TABLE = (
            transports=("tcp",)),
     Scheme("rtmp", "rtmp", "relay", 1935, protocols="rtmp,tcp", options=_RTMP),
     Scheme("rtmps", "rtmp", "relay", 443, is_tls=True, protocols="rtmp,tcp", options=_RTMP),
+    Scheme("srt", "srt", "direct", protocols="srt", options=_SRT, input_format="mpegts"),
     Scheme("http", "http", "fetch", 80, options=_HTTP, for_jobs=True),
     Scheme("https", "http", "fetch", 443, is_tls=True, options=_HTTP, for_jobs=True),
     Scheme("file", "file", "file", is_live=False, for_jobs=True, is_default=False),
