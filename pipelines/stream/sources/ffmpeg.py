@@ -183,11 +183,12 @@ def _relayed(address: Address, netloc: str) -> tuple[str, dict[str, str]]:
     host, port = address.where
     real = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     # The server is told the name that the camera was given by: one server may serve several.
-    return url, {"rtmp_tcurl": f"{address.scheme.name}://{real}/{_rtmp_app(parts.path)}"}
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return url, {"rtmp_tcurl": f"{address.scheme.name}://{real}/{rtmp_app(path)}"}
 
 
-def _rtmp_app(path: str) -> str:
-    """The application in an RTMP path, found as FFmpeg finds it: one part, or two where three or more are given."""
+def rtmp_app(path: str) -> str:
+    """The application in an RTMP path with its query, as FFmpeg finds it: one part, or two where three are given."""
     if path.startswith("/ondemand/"):
         return "ondemand"
     parts = path.removeprefix("/").split("/")

@@ -13,6 +13,7 @@ from pipelines.errors import SourceError, SourceUnavailable
 from pipelines.stream.sources.tls import secure
 
 _CHUNK_BYTES = 65536
+_POLL_MS = 1000
 _FAREWELL_S = 0.2
 _CONNECTIONS_MAX = 4  # RTMP's login takes a second connection
 
@@ -131,12 +132,15 @@ class Relay:
         camera, self._first = self._first or self._upstream.connect(), None
         with camera:
             self._open.extend((client, camera))
+            poll = select.poll()  # not select, which knows no descriptor above 1023
+            poll.register(client, select.POLLIN)
+            poll.register(camera, select.POLLIN)
             while not self._is_closed.is_set():
                 waiting = isinstance(camera, ssl.SSLSocket) and camera.pending() > 0
-                readable = [camera] if waiting else select.select([client, camera], [], [], 1.0)[0]
-                if client in readable and not self._pass_on(client, camera):
+                ready = {camera.fileno()} if waiting else {number for number, _ in poll.poll(_POLL_MS)}
+                if client.fileno() in ready and not self._pass_on(client, camera):
                     return
-                if camera in readable and not self._pass_on(camera, client):
+                if camera.fileno() in ready and not self._pass_on(camera, client):
                     return
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> bool:
