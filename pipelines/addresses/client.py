@@ -1,6 +1,7 @@
 """An HTTP client that connects only where the policy lets it, at every request and every redirection."""
 
 import contextlib
+import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,7 @@ def build_client(
     deadline: asked at each connection; past it, every wait is a timeout. A server that trickles holds nobody for ever.
     verify: whether certificates must be trusted by this machine and name the host.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it logs every URL, logins and tokens included
     context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False

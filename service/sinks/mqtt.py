@@ -43,12 +43,16 @@ class BrokerAddress:
     @classmethod
     def parse(cls, url: str) -> "BrokerAddress":
         """Read a URL; raises ValueError naming what is wrong, without the URL itself."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # whose words may hold the password
+            raise ValueError("mqtt_url is no address; escape @, :, / and # in the password") from None
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError(f"a broker is named mqtt://host or mqtts://host, not {parts.scheme or 'nothing'}://")
         is_tls = parts.scheme == "mqtts"
         return cls(
-            parts.hostname, parts.port or (8883 if is_tls else 1883),
+            parts.hostname, port or (8883 if is_tls else 1883),
             unquote(parts.username) if parts.username else None, unquote(parts.password) if parts.password else None,
             is_tls,
         )  # fmt: skip

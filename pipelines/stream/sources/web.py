@@ -83,7 +83,7 @@ class WebFiles:
                 data += piece
                 if len(data) > _SEGMENT_BYTES_MAX:
                     raise SourceUnavailable(
-                        f"{file.name}: an encrypted segment of more than {_SEGMENT_BYTES_MAX} bytes"
+                        f"{self._address.shown}: an encrypted segment of more than {_SEGMENT_BYTES_MAX} bytes"
                     )
         finally:
             file.close()

@@ -199,3 +199,14 @@ def test_mqtt_dials_the_address_that_was_checked(broker: Broker, listener: Liste
 
     assert listener.expect("actogram/available", "online")
     sink.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["mqtt://user:hunter2/x@broker", "mqtt://user:hunter2", "mqtt://broker:99999", "mqtt://[x"]
+)
+def test_broker_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match="escape") as caught:
+        BrokerAddress.parse(url)
+
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -217,6 +217,9 @@ def test_message_that_the_receiver_refuses_is_a_dead_letter_and_the_next_one_goe
     [
         {"url": "ftp://host/x"},
         {"url": "http:///x"},
+        {"url": "http://h:99999/x"},
+        {"url": "http://[::1/x"},
+        {"url": f"http://{'a' * 300}/x"},
         {"url": "not an address"},
         {"url": "http://h/x", "secret": "short"},
         {"url": "http://h/x", "secret": "whsec_this is no base64 at all"},
