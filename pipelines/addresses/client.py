@@ -1,4 +1,4 @@
-"""An HTTP client that connects only where the policy lets it, at every request and every redirection."""
+"""An HTTP client that connects only where the policy lets it, at every request and every redirect."""
 
 import contextlib
 import logging
@@ -34,7 +34,7 @@ def build_client(
     policy: AddressPolicy, timeout: httpx.Timeout, deadline: Callable[[], Deadline], *, verify: bool = True,
     keeps_alive: bool = True,
 ) -> httpx.Client:  # fmt: skip
-    """A client without proxies, .netrc and redirections of its own; its requests also raise SourceForbidden.
+    """A client without proxies, .netrc and redirects of its own; its requests also raise SourceForbidden.
 
     deadline: asked at each connection; past it, every wait is a timeout. A server that trickles holds nobody for ever.
     verify: whether certificates must be trusted by this machine and name the host.

@@ -53,7 +53,7 @@ def _key(secret: str) -> bytes:
 class WebhookSink:
     """Posts each message once per call.
 
-    client: with the policy and the timeouts to use; redirections are never followed, a signature is for one address.
+    client: with the policy and the timeouts to use; redirects are never followed, a signature is for one address.
     clock: seconds since 1970.
     """
 

@@ -18,7 +18,7 @@ from pipelines.stream.sources.rtsp import RtspFilter
 from pipelines.stream.sources.status import LiveOptions
 from pipelines.stream.sources.web import WebFiles
 
-_REDIRECTIONS_MAX = 5
+_REDIRECTS_MAX = 5
 _PROBE_S = 0.5  # what is left for FFmpeg, at least, once we have connected
 # Every file is opened by us. FFmpeg's own keeping of connections would not ask, and does not know our files.
 _OURS = {"protocol_whitelist": "none", "http_persistent": "0", "http_multiple": "0"}
@@ -60,12 +60,12 @@ class Opener:
         Raises SourceForbidden, SourceUnavailable with one of its codes, or what a file raises.
         """
         address = self._policy.require(uri)
-        for _ in range(_REDIRECTIONS_MAX):
+        for _ in range(_REDIRECTS_MAX):
             try:
                 return self._open(address)
             except Redirected as moved:
                 address = self._follow(moved.uri, address)
-        raise SourceUnavailable(f"{address.shown}: cannot be opened: more than {_REDIRECTIONS_MAX} redirections")
+        raise SourceUnavailable(f"{address.shown}: cannot be opened: more than {_REDIRECTS_MAX} redirects")
 
     def _follow(self, uri: str, before: Address) -> Address:
         """Where a camera sends us; its login goes there only where the host is the same."""

@@ -101,7 +101,7 @@ class Splitter:
 
 
 class RtspFilter:
-    """Passes RTSP on as if FFmpeg spoke to the camera itself, and follows no redirection.
+    """Passes RTSP on as if FFmpeg spoke to the camera itself, and follows no redirect.
 
     netloc: host and port of the relay, which FFmpeg puts into its requests.
     peer: the camera's address, checked; packets over UDP go there and nowhere else.
@@ -156,7 +156,7 @@ class RtspFilter:
         location = message.get("location")
         if status is not None and int(status[1]) in _REDIRECTS:
             if not location:
-                raise SourceUnavailable("a redirection to nowhere")
+                raise SourceUnavailable("a redirect to nowhere")
             raise Redirected(urljoin(self._real, location))
         headers = tuple(
             (name, self._transport(value) if name.lower() == "transport" else value)

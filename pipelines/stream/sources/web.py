@@ -99,7 +99,7 @@ class WebFiles:
                 return WebFile(self, address, response, start)
             response.close()
             url = urljoin(address.text, response.headers["location"])
-        raise SourceUnavailable(f"{self._address.shown}: cannot be opened: more than {_HOPS_MAX} redirections")
+        raise SourceUnavailable(f"{self._address.shown}: cannot be opened: more than {_HOPS_MAX} redirects")
 
     def _send(self, address: Address, start: int, end: int | None) -> httpx.Response:
         self.require_running()

@@ -17,7 +17,7 @@ BODY = b"script frames 3" * 1000
 
 
 class _Files(BaseHTTPRequestHandler):
-    """Serves a scripted video, a redirection to it, and one that leads where it must not."""
+    """Serves a scripted video, a redirect to it, and one that leads where it must not."""
 
     def do_GET(self) -> None:
         moved = {

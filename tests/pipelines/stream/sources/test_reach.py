@@ -155,21 +155,21 @@ def test_name_that_leads_elsewhere_at_the_next_connection_is_refused(camera: Rts
         "tcp://127.0.0.1:{port}",
     ],
 )  # fmt: skip
-def test_redirection_of_a_camera_reaches_nobody_else(camera: RtspServer, trap: Trap, location: str) -> None:
+def test_redirect_of_a_camera_reaches_nobody_else(camera: RtspServer, trap: Trap, location: str) -> None:
     camera.location = location.format(port=trap.port)
 
     assert fault_of(f"rtsp://cam.example:{camera.port}/live") == "source_forbidden"
     assert not trap.was_reached()
 
 
-def test_redirection_of_a_camera_is_followed_where_the_policy_lets_it(camera: RtspServer, footage: Footage) -> None:
+def test_redirect_of_a_camera_is_followed_where_the_policy_lets_it(camera: RtspServer, footage: Footage) -> None:
     with RtspServer(footage) as other:
         camera.location = f"rtsp://other.example:{other.port}/live"
 
         assert frames_of(f"rtsp://cam.example:{camera.port}/live") == list(range(5))
 
 
-def test_redirection_in_a_circle_ends(camera: RtspServer) -> None:
+def test_redirect_in_a_circle_ends(camera: RtspServer) -> None:
     camera.location = f"rtsp://cam.example:{camera.port}/live"
 
     assert fault_of(f"rtsp://cam.example:{camera.port}/live") == "connection_failed"
@@ -241,7 +241,7 @@ def test_playlist_reaches_whom_the_policy_lets_it(site: Site, trap: Trap, tmp_pa
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:{port}/x", "http://inside.example/x", "file:///etc/passwd"])
-def test_redirection_of_a_web_server_reaches_nobody_else(site: Site, trap: Trap, location: str) -> None:
+def test_redirect_of_a_web_server_reaches_nobody_else(site: Site, trap: Trap, location: str) -> None:
     path = "/to/" + location.format(port=trap.port)
 
     assert fault_of(site.replace("127.0.0.1", "cam.example") + path) == "source_forbidden"

@@ -63,7 +63,7 @@ def test_answers_and_packets_come_through_however_they_are_cut(piece: int) -> No
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 399])
-def test_redirection_is_not_passed_on(status: int) -> None:
+def test_redirect_is_not_passed_on(status: int) -> None:
     with pytest.raises(Redirected) as caught:
         passing().to_reader(f"RTSP/1.0 {status} Moved\r\nLocation: rtsp://127.0.0.1:22/x\r\n\r\n".encode())
 
@@ -78,7 +78,7 @@ def test_redirection_is_not_passed_on(status: int) -> None:
         pytest.param(b"RTSP/1.0 3\r02 Moved\r\nLocation: rtsp://127.0.0.1/x\r\n\r\n", id="return within the number"),
     ],
 )
-def test_redirection_is_seen_in_odd_spellings(data: bytes) -> None:
+def test_redirect_is_seen_in_odd_spellings(data: bytes) -> None:
     with pytest.raises(Redirected):
         passing().to_reader(data)
 
