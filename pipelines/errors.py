@@ -6,7 +6,8 @@ PipelineError
 │   ├── SourceTruncated      the file ends before its first frame can be decoded
 │   ├── SourceTooLarge       more pixels, frames or seconds than the limits allow
 │   ├── SourceUnavailable    a live source that cannot be reached: connection_failed, auth_failed, not_found,
-│   │                        tls_failed, timeout, codec_unsupported, ended
+│   │   │                    tls_failed, timeout, codec_unsupported, ended
+│   │   └── HostUnknown      its host has no address
 │   └── SourceForbidden      a URI whose scheme or host the settings refuse
 ├── SinkError                results cannot be written
 │   └── DiskFull             no space left on the device
@@ -52,6 +53,10 @@ class SourceUnavailable(SourceError):
     def __init__(self, message: str, code: str = "connection_failed") -> None:
         super().__init__(message)
         self.code = code
+
+
+class HostUnknown(SourceUnavailable):
+    """A host without an address; `code` is connection_failed."""
 
 
 class SourceForbidden(SourceError):

@@ -39,6 +39,7 @@ from service.retention import Janitor, Sweep
 from service.security import Authenticator, KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
+from service.sources import job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
@@ -46,7 +47,7 @@ from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.wiring import Foundation, LiveServices, build_live
 from service.worker.main import main as run_worker
-from service.worker.runners import build_runners, source_policy
+from service.worker.runners import build_runners
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     supervisor.listen("job", job_dispatcher)
     library = load_library()
     jobs = JobControl(
-        database, log, blobs, source_policy(settings), job_dispatcher, supervisor, library.require_action_model,
+        database, log, blobs, job_policy(settings), job_dispatcher, supervisor, library.require_action_model,
         settings.jobs_queued_max,
     )  # fmt: skip
     job_retention = JobRetention(database, blobs, _job_limits(settings))

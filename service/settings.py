@@ -7,17 +7,27 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipelines.addresses.networks import Network
+from pipelines.addresses.schemes import CAMERA_SCHEMES, DEFAULT_CAMERA_SCHEMES, JOB_SCHEMES
 from pipelines.errors import ConfigInvalid
 from service.service_links import find_service_links
 
 logger = logging.getLogger(__name__)
 
-Scheme = Literal["http", "https", "file"]
-LiveScheme = Literal["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam", "push"]
-Network = Literal["public", "private", "loopback"]
+
+def _among(known: frozenset[str]) -> AfterValidator:
+    """Refuses names that are not known, and names those that are."""
+
+    def check(names: frozenset[str]) -> frozenset[str]:
+        unknown = sorted(names - known)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: not among {', '.join(sorted(known))}")
+        return names
+
+    return AfterValidator(check)
 
 
 _PREFIX = "ACTOGRAM_"
@@ -83,9 +93,9 @@ class Settings(BaseSettings):
     disk_reserve_bytes: int = Field(
         default=512 * 2**20, ge=0, description="Free bytes that uploads and downloads must leave on the blob disk."
     )
-    source_schemes: Annotated[frozenset[Scheme], NoDecode] = Field(
+    source_schemes: Annotated[frozenset[str], NoDecode, _among(JOB_SCHEMES)] = Field(
         default=frozenset(),
-        description="Schemes that a job's source may have, comma separated: http, https, file.",
+        description=f"Schemes that a job's source may have, comma separated: {', '.join(sorted(JOB_SCHEMES))}.",
     )
     source_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="Folders that file: sources may come from, comma separated."
@@ -95,8 +105,8 @@ class Settings(BaseSettings):
         description="Where http(s) sources may be, comma separated: public, private (addresses of a local network), "
         "loopback. Never link-local addresses, where clouds keep their secrets.",
     )
-    stream_schemes: Annotated[frozenset[LiveScheme], NoDecode] = Field(
-        default=frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "push"}),
+    stream_schemes: Annotated[frozenset[str], NoDecode, _among(CAMERA_SCHEMES)] = Field(
+        default=DEFAULT_CAMERA_SCHEMES,
         description="Schemes that a stream's source may have, comma separated; `file` needs source_folders.",
     )
     stream_networks: Annotated[frozenset[Network], NoDecode] = Field(
@@ -128,6 +138,10 @@ class Settings(BaseSettings):
     )
     mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol version: 3 for MQTT 3.1.1, or 5.")
     events_file: Path | None = Field(default=None, description="A file that every stored message is appended to.")
+    webhook_networks: Annotated[frozenset[Network], NoDecode] = Field(
+        default=frozenset({"public", "private"}),
+        description="Where the receivers of webhooks may be, comma separated: public, private, loopback.",
+    )
     webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist at a time.")
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
     retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept; oldest go first.")
@@ -147,7 +161,13 @@ class Settings(BaseSettings):
     metrics_public: bool = Field(default=False, description="Whether /metrics needs no key even when keys exist.")
 
     @field_validator(
-        "source_schemes", "source_folders", "source_networks", "stream_schemes", "stream_networks", mode="before"
+        "source_schemes",
+        "source_folders",
+        "source_networks",
+        "stream_schemes",
+        "stream_networks",
+        "webhook_networks",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

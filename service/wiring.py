@@ -11,6 +11,7 @@ from typing import get_args
 import httpx
 from pydantic import JsonValue
 
+from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library
 from service.database import Database
 from service.errors import InvalidRequest
@@ -27,7 +28,7 @@ from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
-from service.sources import SourcePolicy
+from service.sources import broker_policy, camera_policy, webhook_policy
 from service.stream_events import StreamEvents
 from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
@@ -41,6 +42,7 @@ from service.telemetry import Metrics
 logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
+_WEBHOOK_EXCHANGE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,10 @@ def build_live(base: Foundation) -> LiveServices:
         base.database, base.log, camera_policy(settings), dispatcher, stream_events,
         partial(_check_model, base.library), partial(_worker_capacity, settings, base.supervisor),
     )  # fmt: skip
-    client = httpx.Client(timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False, trust_env=False)
+    client = build_client(
+        webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
+        keeps_alive=False,
+    )  # fmt: skip
     sinks = SinkControl(
         base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
@@ -128,11 +133,6 @@ def build_live(base: Foundation) -> LiveServices:
     live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
-
-
-def camera_policy(settings: Settings) -> SourcePolicy:
-    """Which cameras clients may name, by the settings; an address is checked again when it is opened."""
-    return SourcePolicy(frozenset(settings.stream_schemes), settings.source_folders, settings.stream_networks)
 
 
 def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str) -> None:
@@ -171,7 +171,7 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
     found: list[FixedSink] = []
     if settings.mqtt_url is not None:
         topics = Topics(settings.mqtt_prefix, settings.mqtt_discovery)
-        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, version=settings.mqtt_version)
+        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, broker_policy(), version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
         found.append(FixedSink("file", EventsFileSink(Path(settings.events_file))))

@@ -85,6 +85,9 @@ class RtspServer:
         self.status: int | None = None  # answer DESCRIBE with this status instead of 200
         self.corrupt_every = 0  # damage each n-th RTP packet; 0 for none
         self.is_mute = False  # accept connections and answer nothing
+        self.location: str | None = None  # answer DESCRIBE by leading there
+        self.transport: str | None = None  # what SETUP is answered with over UDP; `{ports}` are the client's
+        self.requests: list[str] = []
         self.num_plays = 0
         self._flowing = threading.Event()
         self._flowing.set()
@@ -204,6 +207,7 @@ class _Session:
         if not line:
             return None
         method, url, _ = line.split(" ", 2)
+        self._server.requests.append(line)
         headers = {}
         while header := self._input.readline().decode().strip():
             name, value = header.split(":", 1)
@@ -216,6 +220,8 @@ class _Session:
             self._reply(sequence, 200, {"Public": "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"})
         elif not self._may_enter(method, headers.get("authorization", "")):
             self._reply(sequence, 401, {"WWW-Authenticate": self._challenge()})
+        elif method == "DESCRIBE" and self._server.location is not None:
+            self._reply(sequence, 302, {"Location": self._server.location})
         elif method == "DESCRIBE":
             status = self._server.status or 200
             body = self._describe() if status == 200 else ""
@@ -268,6 +274,8 @@ class _Session:
             return "RTP/AVP/TCP;unicast;interleaved=0-1"
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.connect((self._socket.getpeername()[0], int(ports[1])))
+        if self._server.transport is not None:
+            return self._server.transport.format(ports=f"{ports[1]}-{ports[2]}")
         port = self._udp.getsockname()[1]
         return f"RTP/AVP;unicast;client_port={ports[1]}-{ports[2]};server_port={port}-{port + 1}"
 

@@ -65,11 +65,11 @@ def _run(
     address: str, how: tuple[str, float, bool], networks: "tuple[Settings, str | None, str | None]",
     show: "_Json | _Table", stopping: threading.Event,
 ) -> None:  # fmt: skip
+    from pipelines.addresses.redact import redact
     from pipelines.stream.buffer import FrameBuffer
     from pipelines.stream.build import build_pipeline
     from pipelines.stream.config import PipelineConfig
     from pipelines.stream.sources.health import SourceHealth
-    from pipelines.stream.sources.uri import redact
     from pipelines.stream.watch import watch
     from service.commands.analyze import load_default_networks
 
@@ -100,17 +100,17 @@ def _run(
 def _open_reader(
     address: str, how: tuple[str, float, bool], buffer: "FrameBuffer", health: "SourceHealth"
 ) -> "LiveReader":
+    from pipelines.addresses.policy import AddressPolicy
+    from pipelines.addresses.schemes import CAMERA_SCHEMES
     from pipelines.stream.sources.live import ReaderHooks
     from pipelines.stream.sources.open import build_reader
     from pipelines.stream.sources.status import LiveOptions
-    from pipelines.stream.sources.uri import SourcePolicy
 
     transport, fps, loop = how
-    # Whoever starts this command could open all of these without it.
-    policy = SourcePolicy(
-        frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "webcam"}), allow_local=True,
-        file_roots=(Path("/"),),
-    )  # fmt: skip
+    # Whoever starts this command may open what they may open anyway.
+    policy = AddressPolicy(
+        CAMERA_SCHEMES - {"push"}, frozenset({"public", "private", "loopback"}), folders=(Path("/"),)
+    )
     options = LiveOptions(transport="udp" if transport == "udp" else "tcp", rate_hz=fps, loops=loop)
     return build_reader(address, buffer, policy, options, hooks=ReaderHooks(on_state=health.on_source))
 
@@ -155,7 +155,7 @@ class _Table:
         from rich.console import Console
         from rich.live import Live
 
-        from pipelines.stream.sources.uri import redact
+        from pipelines.addresses.redact import redact
 
         self._shown = redact(address)
         self._live = Live(console=Console(), auto_refresh=False, transient=False)

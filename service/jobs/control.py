@@ -10,6 +10,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.redact import redact
 from service.blobs import BlobFolder, source_name
 from service.database import Database
 from service.errors import AtCapacity, NotFound, NotReady
@@ -20,7 +22,6 @@ from service.jobs.dispatch import JobDispatcher, Placer, announce
 from service.jobs.schemas import JobCreate, JobOptions
 from service.jobs.store import JobRow, JobState
 from service.jobs.upload import Upload
-from service.sources import SourcePolicy, redact_uri
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class JobControl:
     """
 
     def __init__(
-        self, database: Database, log: EventLog, blobs: BlobFolder, policy: SourcePolicy, dispatcher: JobDispatcher,
+        self, database: Database, log: EventLog, blobs: BlobFolder, policy: AddressPolicy, dispatcher: JobDispatcher,
         placer: Placer, require_model: Callable[[str], object], queued_max: int,
     ) -> None:  # fmt: skip
         self._database = database
@@ -92,12 +93,12 @@ class JobControl:
     def create_source(self, body: JobCreate, key: str | None) -> Created:
         """Queue a video that the worker downloads; raises SourceForbidden, IdempotencyConflict, ModelUnknown."""
         self._check(body)
-        self._policy.require_scheme(body.source.uri)
+        self._policy.require(body.source.uri)
         post = _post(key, body.source.uri, body, body.tags)
         earlier = self._earlier(post)
         if earlier is not None:
             return earlier
-        shown = redact_uri(body.source.uri)
+        shown = redact(body.source.uri)
         row = JobRow(self.new_id(), "uri", body.source.uri, shown, None, _options(body), dict(body.tags))
         return self._insert(row, post)
 
@@ -146,7 +147,7 @@ class JobControl:
         """The video of a job; raises NotFound, NotReady."""
         if row.source_kind == "upload":
             path = self._blobs.job(row.job_id) / row.source
-        elif row.source.startswith("file:"):
+        elif row.source.lower().startswith("file:"):
             path = self._policy.require_file(row.source)
         else:
             fetched = sorted(self._blobs.job(row.job_id).glob("source.*"))

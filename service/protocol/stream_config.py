@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from models.severity import Severity
+from pipelines.addresses.schemes import CAMERA_SCHEMES
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -23,7 +24,8 @@ class Source(_Part):
 
     uri: str = Field(
         min_length=1, max_length=4096,
-        description="rtsp(s)://, rtmp://, http(s)://, file://, webcam:N, or `push:` for frames over a WebSocket.",
+        description=f"One of {', '.join(sorted(CAMERA_SCHEMES))}, as the settings allow: rtsp://host/path, webcam:0, "
+        "or `push:` for frames over a WebSocket.",
     )  # fmt: skip
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="RTSP only.")
     loop: bool = Field(default=False, description="A file begins again at its end.")

@@ -7,16 +7,20 @@ Topics: `<prefix>/<stream>/action/<action>` for actions, retained `<prefix>/<str
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import JsonValue
 
+from pipelines.addresses.dial import dial
+from pipelines.addresses.policy import AddressPolicy
+from pipelines.errors import SourceError
 from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
@@ -39,12 +43,16 @@ class BrokerAddress:
     @classmethod
     def parse(cls, url: str) -> "BrokerAddress":
         """Read a URL; raises ValueError naming what is wrong, without the URL itself."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # whose words may hold the password
+            raise ValueError("mqtt_url is no address; escape @, :, / and # in the password") from None
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError(f"expected mqtt://host or mqtts://host, found the scheme {parts.scheme or 'none'!r}")
         is_tls = parts.scheme == "mqtts"
         return cls(
-            parts.hostname, parts.port or (8883 if is_tls else 1883),
+            parts.hostname, port or (8883 if is_tls else 1883),
             unquote(parts.username) if parts.username else None, unquote(parts.password) if parts.password else None,
             is_tls,
         )  # fmt: skip
@@ -130,17 +138,19 @@ class Topics:
 class MqttSink:
     """One connection, kept by the client's own thread; a message counts as delivered when the broker acknowledged it.
 
+    policy: where the broker may lie; asked at every connection.
     ack_s: how long the broker may take, seconds.
     """
 
-    def __init__(self, address: BrokerAddress, topics: Topics, *, version: int = 5, ack_s: float = 10.0) -> None:
+    def __init__(
+        self, address: BrokerAddress, topics: Topics, policy: AddressPolicy, *, version: int = 5, ack_s: float = 10.0
+    ) -> None:
         self._topics = topics
         self._ack_s = ack_s
         self._address = address
         self._connected = threading.Event()
         protocol = paho.MQTTv5 if version == 5 else paho.MQTTv311
-        # A name of its own per process: a second server must not throw the first one out.
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="", protocol=protocol)
+        self._client = _CheckedClient(policy, protocol)
         self._client.max_queued_messages_set(100)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
@@ -187,6 +197,23 @@ class MqttSink:
 
     def _on_disconnect(self, *_: object) -> None:
         self._connected.clear()
+
+
+class _CheckedClient(paho.Client):
+    """Dials the checked address; TLS still asks for the broker's name."""
+
+    def __init__(self, policy: AddressPolicy, protocol: MQTTProtocolVersion) -> None:
+        # A name of its own per process: a second server must not throw the first one out.
+        super().__init__(CallbackAPIVersion.VERSION2, client_id="", protocol=protocol)
+        self._policy = policy
+
+    def _create_socket_connection(self) -> socket.socket:
+        try:
+            return dial(self._policy, self.host, self.port, self.connect_timeout)
+        except SourceError as error:
+            # An OSError is what the client's thread expects, and tries again after.
+            logger.warning("mqtt: the broker is not dialled: %s", error)
+            raise OSError(str(error)) from error
 
 
 def _wait(told: paho.MQTTMessageInfo, timeout_s: float) -> bool:

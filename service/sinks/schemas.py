@@ -4,17 +4,22 @@ import base64
 import binascii
 import datetime as dt
 from typing import Annotated, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.redact import redact
+from pipelines.errors import SourceForbidden
 from service.sinks.store import DeliveryRow, WebhookRow
+
+_WEB = AddressPolicy(frozenset({"http", "https"}))
 
 
 def _web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("a webhook is an http:// or https:// address with a host")
+    try:
+        _WEB.require(url)
+    except SourceForbidden as error:
+        raise ValueError(f"a webhook is an http:// or https:// address with a host: {error}") from error
     return url
 
 
@@ -80,7 +85,7 @@ class WebhookRead(BaseModel):
     def of(cls, row: WebhookRow, pending: int) -> "WebhookRead":
         """A row as clients see it."""
         return cls(
-            webhook_id=row.webhook_id, url=shown_url(row.url), messages=list(row.messages),
+            webhook_id=row.webhook_id, url=redact(row.url), messages=list(row.messages),
             streams=None if row.streams is None else list(row.streams),
             actions=None if row.actions is None else list(row.actions), only_rules=row.only_rules,
             enabled=row.is_enabled, created_at=row.created_at, pending=pending,
@@ -137,10 +142,3 @@ class TestResult(BaseModel):
     status: int | None
     latency_ms: float | None
     detail: str
-
-
-def shown_url(url: str) -> str:
-    """A URL without user, password, query and fragment."""
-    parts = urlsplit(url)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-    return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))

@@ -7,6 +7,7 @@ Specification: Standard Webhooks 1.0 (standardwebhooks.com). Signed content: `{i
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -14,13 +15,17 @@ from http import HTTPStatus
 
 import httpx
 
+from pipelines.errors import SourceForbidden, SourceUnavailable
 from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
+
+logger = logging.getLogger(__name__)
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's prefix, not a secret
 _FINAL = frozenset({400, 401, 403, 404, 405, 406, 410, 413, 414, 415, 422})
 """Trying again cannot change these answers."""
 _RETRY_AFTER_MAX_S = 60.0
+UNREACHABLE = "unreachable: no HTTP answer; the server's log has the reason"
 
 
 def make_secret() -> str:
@@ -48,7 +53,7 @@ def _key(secret: str) -> bytes:
 class WebhookSink:
     """Posts each message once per call.
 
-    client: with the timeouts to use; redirects are never followed, a signature is for one address.
+    client: with the policy and the timeouts to use; redirects are never followed, a signature is for one address.
     clock: seconds since 1970.
     """
 
@@ -80,10 +85,15 @@ class WebhookSink:
             with self._client.stream("POST", self._url, content=body, headers=headers) as response:
                 status = response.status_code
                 wait = response.headers.get("retry-after", "")
-        except httpx.HTTPError as error:
-            raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
+        except SourceForbidden as error:
+            # Not final: what a name stands for may change, and so may the settings.
+            raise DeliveryFailed(f"forbidden: {error}") from error
+        except (httpx.HTTPError, SourceUnavailable) as error:
+            # One answer for refused, closed, filtered, not HTTP and no such host: a test is no port scanner.
+            logger.info("webhook %s cannot be reached: %s", self._webhook_id, error)
+            raise DeliveryFailed(UNREACHABLE) from error
         except httpx.InvalidURL as error:
-            raise DeliveryFailed(f"InvalidURL: {error}", is_final=True) from error
+            raise DeliveryFailed("the address cannot be read", is_final=True) from error
         if status < HTTPStatus.OK or status >= HTTPStatus.MULTIPLE_CHOICES:
             raise DeliveryFailed(
                 f"answered {status}", is_final=status in _FINAL, status=status, retry_after_s=_retry_after(wait)
@@ -92,4 +102,4 @@ class WebhookSink:
 
 
 def _retry_after(value: str) -> float:
-    return min(float(value), _RETRY_AFTER_MAX_S) if value.isdigit() else 0.0
+    return min(float(value), _RETRY_AFTER_MAX_S) if value.isascii() and value.isdigit() else 0.0

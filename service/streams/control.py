@@ -9,12 +9,13 @@ from typing import Protocol
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.redact import redact
 from service.database import Database, now
 from service.errors import AtCapacity, InvalidRequest, NotFound
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
 from service.protocol.stream_config import StreamConfig
-from service.sources import SourcePolicy, redact_uri
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message
 from service.streams.schemas import (
@@ -75,7 +76,7 @@ class StreamControl:
     """
 
     def __init__(
-        self, database: Database, log: EventLog, policy: SourcePolicy, dispatcher: StreamDispatcher, watcher: Watcher,
+        self, database: Database, log: EventLog, policy: AddressPolicy, dispatcher: StreamDispatcher, watcher: Watcher,
         check_model: Callable[[str | None, float | None], None], worker_capacity: Callable[[], WorkerCapacity],
     ) -> None:  # fmt: skip
         self._database = database
@@ -209,7 +210,7 @@ class StreamControl:
         uri = config.source.uri
         if not uri.startswith(_LOCAL) and _HIDDEN in uri:
             raise InvalidRequest(f"source.uri: {_HIDDEN} stands where credentials were hidden; give the whole address")
-        self._policy.require_scheme(uri)
+        self._policy.require(uri)
         if uri.startswith("push:") and uri != "push:":
             raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
         self._check_model(config.analysis.model, config.analysis.window_s)
@@ -250,7 +251,7 @@ def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bo
 
 def shown_uri(uri: str) -> str:
     """A source's address without its credentials."""
-    return uri if uri.startswith(_LOCAL) else redact_uri(uri)
+    return uri if uri.startswith(_LOCAL) else redact(uri)
 
 
 def _keep_credentials(source: Mapping[str, object], row: StreamRow) -> Mapping[str, object]:

@@ -1,7 +1,8 @@
 """Fetches an http(s) video to a job's folder: every hop is checked and connected to the address that was checked."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -10,10 +11,20 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from models.atomic_file import remove_parts, replacing
-from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, SourceTruncated, SourceUnavailable
+from pipelines.addresses.client import Deadline, build_client, fault_of
+from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.redact import redact
+from pipelines.errors import (
+    AnalysisCancelled,
+    DiskFull,
+    HostUnknown,
+    SourceForbidden,
+    SourceTooLarge,
+    SourceTruncated,
+    SourceUnavailable,
+)
 from service.blobs import is_full, source_name
 from service.errors import StorageFull
-from service.sources import SourcePolicy, redact_uri
 from service.worker.channel import Channel
 
 _HOPS_MAX = 5
@@ -36,14 +47,13 @@ class Fetch:
     require_disk_space: Callable[[int], None]
 
 
-def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: Channel) -> Path:
+def fetch(uri: str, folder: Path, policy: AddressPolicy, bounds: Fetch, channel: Channel) -> Path:
     """The video's file, complete.
 
     Raises SourceForbidden, SourceUnavailable, SourceTooLarge, SourceTruncated, DiskFull, AnalysisCancelled.
     """
     timeout = httpx.Timeout(bounds.idle_s, connect=_CONNECT_S)
-    # No proxy and no .netrc of the environment: the address that was checked is the one to connect to.
-    with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+    with build_client(policy, timeout, lambda: Deadline(_DURATION_MAX_S)) as client:
         for _ in range(_HOPS_MAX):
             with _get(client, uri, policy) as response:
                 if response.has_redirect_location:
@@ -51,39 +61,40 @@ def fetch(uri: str, folder: Path, policy: SourcePolicy, bounds: Fetch, channel: 
                     continue
                 _require_success(response, uri)
                 return _save(response, uri, folder, bounds, channel)
-    raise SourceUnavailable(f"{redact_uri(uri)}: more than {_HOPS_MAX} redirects")
+    raise SourceUnavailable(f"{redact(uri)}: more than {_HOPS_MAX} redirects")
 
 
-class _get:  # noqa: N801 - used as a function that gives a context
-    """One checked request; turns what httpx raises into SourceUnavailable."""
+@contextmanager
+def _get(client: httpx.Client, uri: str, policy: AddressPolicy) -> Iterator[httpx.Response]:
+    """One request, whose address the client checks where it connects; raises SourceForbidden, SourceUnavailable."""
+    address = policy.require(uri)
+    if address.scheme.opening != "fetch":
+        raise SourceForbidden(f"{address.shown}: only http and https are fetched")
+    try:
+        request = client.build_request("GET", address.text, headers={"Accept-Encoding": "identity"})
+        response = client.send(request, stream=True)
+    except HostUnknown as error:
+        raise SourceUnavailable(f"{address.shown}: {error}", "not_found") from error
+    except httpx.TransportError as error:
+        raise _lost(uri, error) from error
+    except httpx.InvalidURL as error:
+        raise SourceForbidden(f"{address.shown}: not an address") from error
+    with closing(response):
+        yield response
 
-    def __init__(self, client: httpx.Client, uri: str, policy: SourcePolicy) -> None:
-        target = policy.require_target(uri)
-        url = httpx.URL(uri).copy_with(host=target.address, fragment=None)
-        headers = {"Host": httpx.URL(uri).netloc.decode().rpartition("@")[2]}
-        request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": target.host})
-        try:
-            self._response = client.send(request, stream=True)
-        except httpx.TransportError as error:
-            raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
 
-    def __enter__(self) -> httpx.Response:
-        return self._response
-
-    def __exit__(self, *_: object) -> None:
-        self._response.close()
-
-
-def _code(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "timeout"
-    return "tls_failed" if "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper() else "connection_failed"
+def _lost(uri: str, error: httpx.TransportError) -> SourceUnavailable:
+    code, reason = fault_of(error)
+    return SourceUnavailable(f"{redact(uri)}: {reason}", code)
 
 
 def _require_success(response: httpx.Response, uri: str) -> None:
     if response.status_code != HTTPStatus.OK:
         code = _CODES.get(response.status_code, "connection_failed")
-        raise SourceUnavailable(f"{redact_uri(uri)} answered {response.status_code}, expected 200", code)
+        raise SourceUnavailable(f"{redact(uri)} answered {response.status_code}, expected 200", code)
+    # A few hundred bytes may unfold to half a gigabyte.
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise SourceUnavailable(f"{redact(uri)} answered with a compressed body, which was not asked for")
 
 
 def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, channel: Channel) -> Path:
@@ -95,7 +106,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
     try:
         with replacing(path) as part:
             if _write(response, uri, part, bounds, channel) == 0:
-                raise SourceTruncated(f"{redact_uri(uri)} is empty")
+                raise SourceTruncated(f"{redact(uri)} is empty")
     except StorageFull as error:
         raise DiskFull(str(error)) from error
     except OSError as error:
@@ -103,21 +114,21 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
             raise DiskFull("the blob disk is full") from error
         raise
     except httpx.TransportError as error:
-        raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
+        raise _lost(uri, error) from error
     return path
 
 
 def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channel: Channel) -> int:
     begun_s, size_bytes, unchecked = time.monotonic(), 0, _SPACE_CHECK_BYTES
     with part.open("wb") as file:
-        for chunk in response.iter_bytes(_CHUNK_BYTES):
+        for chunk in response.iter_raw(_CHUNK_BYTES):
             size_bytes += len(chunk)
             unchecked += len(chunk)
             _require_small(size_bytes, bounds, uri)
             if channel.stop_reason is not None:
                 raise AnalysisCancelled("stopped while the video was fetched")
             if time.monotonic() - begun_s > _DURATION_MAX_S:
-                raise SourceUnavailable(f"{redact_uri(uri)}: not fetched within {_DURATION_MAX_S:.0f} s", "timeout")
+                raise SourceUnavailable(f"{redact(uri)}: not fetched within {_DURATION_MAX_S:.0f} s", "timeout")
             if unchecked >= _SPACE_CHECK_BYTES:
                 unchecked = 0
                 bounds.require_disk_space(0)
@@ -128,4 +139,4 @@ def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channe
 
 def _require_small(size_bytes: int, bounds: Fetch, uri: str) -> None:
     if size_bytes > bounds.bytes_max:
-        raise SourceTooLarge(f"{redact_uri(uri)} is over the limit of {bounds.bytes_max} bytes")
+        raise SourceTooLarge(f"{redact(uri)} is over the limit of {bounds.bytes_max} bytes")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import AnalysisCancelled, PipelineError
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
@@ -16,7 +17,6 @@ from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Values
 from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
 from service.settings import Settings
-from service.sources import SourcePolicy
 from service.worker.action_models import ActionModels
 from service.worker.channel import Channel, Ended
 from service.worker.fetch import Fetch, fetch
@@ -28,7 +28,7 @@ _LIVE = "job"
 class JobRunner:
     """Does jobs with networks that are loaded already."""
 
-    def __init__(self, models: ActionModels, policy: SourcePolicy, settings: Settings) -> None:
+    def __init__(self, models: ActionModels, policy: AddressPolicy, settings: Settings) -> None:
         self._models = models
         self._policy = policy
         self._settings = settings
@@ -61,11 +61,11 @@ class JobRunner:
             return analyze(source, networks, PipelineConfig(), sinks, run)
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
-        if task.source.startswith(("http:", "https:")):
+        if task.source.lower().startswith(("http:", "https:")):
             blobs = BlobFolder(self._settings.blobs, self._settings.disk_reserve_bytes)
             bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_disk_space)
             return fetch(task.source, Path(task.folder), self._policy, bounds, channel)
-        return self._policy.require_file(task.source) if task.source.startswith("file:") else Path(task.source)
+        return self._policy.require_file(task.source) if task.source.lower().startswith("file:") else Path(task.source)
 
     def _measure(self, channel: Channel, summary: Summary) -> None:
         stats = summary.stats

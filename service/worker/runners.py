@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.protocol.messages import JobTask, StreamTask, Task, Values
 from service.settings import Settings
-from service.sources import SourcePolicy
+from service.sources import camera_policy, job_policy
 from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
     from pipelines.stream.build import Networks
-    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
 
 
 _BATCH_MAX = 16
@@ -94,13 +93,13 @@ def build_runners(settings: Settings) -> NetworkRunners:
     networks = shared(load_networks(choice, store), device)
     registry = load_registry()
     models = ActionModels(networks, lambda name: load_action(replace(choice, model=name), registry, store))
-    jobs = JobRunner(models, source_policy(settings), settings)
+    jobs = JobRunner(models, job_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(models, live_policy(settings))
+    streams = StreamRunner(models, camera_policy(settings))
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)
@@ -135,20 +134,4 @@ def shared(networks: "Networks", device: str) -> "Networks":
     return replace(
         networks, detector=BatchedDetector(networks.detector, _BATCH_MAX, _BATCH_S),
         pose=BatchedPose(networks.pose, _BATCH_MAX, _BATCH_S),
-    )  # fmt: skip
-
-
-def source_policy(settings: Settings) -> SourcePolicy:
-    """What clients may name as a source, by the settings."""
-    return SourcePolicy(settings.source_schemes, settings.source_folders, settings.source_networks)
-
-
-def live_policy(settings: Settings) -> "LivePolicy":
-    """What a worker may open as a camera, by the settings; checked where it connects."""
-    from pipelines.stream.sources.uri import SourcePolicy as LivePolicy
-
-    networks = settings.stream_networks
-    return LivePolicy(
-        schemes=frozenset(settings.stream_schemes), allow_private="private" in networks,
-        allow_local="loopback" in networks, file_roots=settings.source_folders,
     )  # fmt: skip

@@ -5,6 +5,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import PipelineConfig
@@ -14,7 +15,6 @@ from pipelines.stream.sources.live import LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
 from pipelines.stream.sources.status import LiveOptions
-from pipelines.stream.sources.uri import SourcePolicy
 from pipelines.stream.watch import watch
 from pipelines.types import FrameResult
 from service.protocol.messages import StreamTask
@@ -39,7 +39,7 @@ _SILENCE_S = 10.0
 class StreamRunner:
     """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own."""
 
-    def __init__(self, models: ActionModels, policy: SourcePolicy) -> None:
+    def __init__(self, models: ActionModels, policy: AddressPolicy) -> None:
         self._models = models
         self._policy = policy
 
@@ -55,7 +55,7 @@ class _Session:
     """One stream on this worker, from its placement to its end."""
 
     def __init__(
-        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: SourcePolicy
+        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: AddressPolicy
     ) -> None:
         self._task = task
         self._channel = channel

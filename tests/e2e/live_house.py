@@ -35,6 +35,7 @@ class House:
             **{name: value for name, value in os.environ.items() if not name.startswith("ACTOGRAM_")},
             "ACTOGRAM_HOME": str(home), "ACTOGRAM_WEIGHTS": str(weights),
             "ACTOGRAM_DISK_RESERVE_BYTES": "0", "ACTOGRAM_STREAM_NETWORKS": "loopback,private",
+            "ACTOGRAM_WEBHOOK_NETWORKS": "loopback",
             "ACTOGRAM_STREAM_FPS_BUDGET": "1000", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1",
             **{f"ACTOGRAM_{name.upper()}": value for name, value in settings.items()},
         }  # fmt: skip

@@ -57,6 +57,7 @@ def running(
     home: Path, engine: Engine | None = None, limits: Limits | None = None, is_ready: bool = True, **settings: object
 ) -> Iterator[Running]:
     """Serve on a free port until the end of the block; `is_ready` waits until a worker is."""
+    settings = {"webhook_networks": "loopback", **settings}
     app = create_app(load_settings(home=home, disk_reserve_bytes=0, **settings), engine or ThreadEngine(), limits)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=2, ws="websockets-sansio")

@@ -6,7 +6,6 @@ from pipelines.stream.sources.live import FrameSink, LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.push import PushFeed
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus, StreamState
-from pipelines.stream.sources.uri import SourcePolicy, redact, require_allowed
 
 __all__ = [
     "FileSource",
@@ -19,10 +18,7 @@ __all__ = [
     "SourceFault",
     "SourceInfo",
     "SourceLimits",
-    "SourcePolicy",
     "SourceStatus",
     "StreamState",
     "build_reader",
-    "redact",
-    "require_allowed",
 ]

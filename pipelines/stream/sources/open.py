@@ -2,19 +2,19 @@
 
 import contextlib
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import SourceForbidden, SourceUnavailable
 from pipelines.stream.sources.connection import AvConnector, Connector
 from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.live import FrameSink, LiveReader, ReaderHooks
 from pipelines.stream.sources.push import PushFeed
 from pipelines.stream.sources.status import LiveOptions
-from pipelines.stream.sources.uri import SourcePolicy, require_allowed
 
 
 def build_reader(
     source: str | PushFeed,
     sink: FrameSink,
-    policy: SourcePolicy,
+    policy: AddressPolicy,
     options: LiveOptions | None = None,
     limits: SourceLimits | None = None,
     hooks: ReaderHooks | None = None,
@@ -22,15 +22,17 @@ def build_reader(
     """A reader of a live address or of a feed, not yet started.
 
     Raises SourceForbidden at once for an address that the policy refuses; a host that cannot be found now is no reason
-    to refuse it: the camera may be off.
+    to refuse it: the camera may be off. Where it leads is asked again at every connection.
     """
     options, limits = options or LiveOptions(), limits or SourceLimits()
     if isinstance(source, PushFeed):
         return LiveReader(source, sink, options, limits, hooks)
-    if source.startswith("push:"):
+    address = policy.require(source)
+    scheme = address.scheme
+    if scheme.opening == "push":
         raise SourceForbidden("push: is fed by code: hand a PushFeed over")
-    with contextlib.suppress(SourceUnavailable):
-        require_allowed(source, policy)
+    if scheme.has_host:
+        with contextlib.suppress(SourceUnavailable):
+            policy.require_addresses(*address.where)
     connect: Connector = AvConnector(source, policy, options, limits)
-    is_file = source.partition(":")[0].lower() == "file"
-    return LiveReader(connect, sink, options, limits, hooks, follows_wall=not is_file)
+    return LiveReader(connect, sink, options, limits, hooks, follows_wall=scheme.is_live)

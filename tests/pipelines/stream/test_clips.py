@@ -8,9 +8,10 @@ import av
 import numpy as np
 import pytest
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.clips import Clip as Evidence
 from pipelines.stream.clips import ClipWriter, EvidenceBuffer, write_clip
-from pipelines.stream.sources import LiveOptions, ReaderHooks, SourcePolicy, build_reader
+from pipelines.stream.sources import LiveOptions, ReaderHooks, build_reader
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.timing import LiveClock
 from pipelines.types import EncodedPacket, Frame
@@ -285,7 +286,7 @@ class Frames:
 
 def test_clip_of_an_rtsp_camera_shows_what_its_frames_showed(video: Path, tmp_path: Path) -> None:
     buffer, frames = EvidenceBuffer(), Frames(goal=12)
-    policy = SourcePolicy(allow_local=True)
+    policy = AddressPolicy(networks=frozenset({"loopback"}))
     with RtspServer(Footage.load(video), speed=2.0) as server:
         reader = build_reader(
             server.url, frames, policy, LiveOptions(read_timeout_s=0.3), hooks=ReaderHooks(packets=buffer)

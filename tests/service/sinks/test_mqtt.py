@@ -8,17 +8,21 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from pipelines.addresses.policy import AddressPolicy
 from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed
 from service.sinks.mqtt import BrokerAddress, MqttSink, Topics, topic_part
+from service.sources import broker_policy
 
 _WAIT_S = 10.0
+ANYWHERE = broker_policy()
 
 
 def envelope(kind: str, **data: str) -> Envelope:
@@ -106,7 +110,7 @@ def listener(broker: Broker) -> Iterator[Listener]:
 
 @pytest.mark.parametrize("version", [3, 5])
 def test_mqtt_carries_actions_state_and_availability(broker: Broker, listener: Listener, version: int) -> None:
-    sink = MqttSink(broker.address, Topics(), version=version)
+    sink = MqttSink(broker.address, Topics(), ANYWHERE, version=version)
     sink.open()
 
     sink.deliver(envelope("action.started", action="fall"))
@@ -122,7 +126,7 @@ def test_mqtt_carries_actions_state_and_availability(broker: Broker, listener: L
 
 
 def test_mqtt_delivers_after_the_broker_is_back(broker: Broker) -> None:
-    sink = MqttSink(broker.address, Topics(), ack_s=0.2)
+    sink = MqttSink(broker.address, Topics(), ANYWHERE, ack_s=0.2)
     sink.open()
     sink.deliver(envelope("action.started", action="fall"))
     broker.kill()
@@ -172,3 +176,37 @@ def test_broker_address_never_shows_the_password() -> None:
 def test_broker_address_refuses_other_schemes() -> None:
     with pytest.raises(ValueError, match="mqtt://host"):
         BrokerAddress.parse("http://broker")
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "fe80::1"])
+def test_mqtt_dials_no_metadata_service(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    policy = replace(ANYWHERE, resolve=lambda host, port: [address])
+    sink = MqttSink(BrokerAddress.parse("mqtt://broker.example"), Topics(), policy, ack_s=0.3)
+
+    sink.open()
+    with pytest.raises(DeliveryFailed):
+        sink.deliver(envelope("action.started", action="fall"))
+    sink.close()
+
+    assert "never allowed" in caplog.text
+
+
+def test_mqtt_dials_the_address_that_was_checked(broker: Broker, listener: Listener) -> None:
+    policy = AddressPolicy(frozenset(), frozenset({"loopback"}), resolve=lambda host, port: ["127.0.0.1"])
+    sink = MqttSink(BrokerAddress.parse(f"mqtt://broker.example:{broker.port}"), Topics(), policy)
+
+    sink.open()
+
+    assert listener.expect("actogram/available", "online")
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["mqtt://user:hunter2/x@broker", "mqtt://user:hunter2", "mqtt://broker:99999", "mqtt://[x"]
+)
+def test_broker_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match="escape") as caught:
+        BrokerAddress.parse(url)
+
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -5,17 +5,23 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 
+from pipelines.addresses.client import Deadline, build_client
+from pipelines.addresses.policy import AddressPolicy
 from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed
-from service.sinks.webhook import WebhookSink, make_secret, sign
+from service.sinks.webhook import UNREACHABLE, WebhookSink, make_secret, sign
 
+LOOPBACK = AddressPolicy(frozenset({"http", "https"}), frozenset({"loopback"}))
 ENVELOPE = Envelope(
     seq=7, type="action.started", stream_id="door", time=dt.datetime(2026, 1, 2, tzinfo=dt.UTC), data={"action": "fall"}
 )
@@ -64,7 +70,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=5, trust_env=False) as opened:
+    with build_client(LOOPBACK, httpx.Timeout(0.3), lambda: Deadline(0.8), keeps_alive=False) as opened:
         yield opened
 
 
@@ -115,13 +121,71 @@ def test_webhook_waits_as_long_as_the_receiver_asks(receiver: Receiver, client: 
     assert caught.value.retry_after_s == 7
 
 
-def test_webhook_to_a_closed_port_may_be_tried_again(client: httpx.Client) -> None:
-    sink = WebhookSink("w1", "http://127.0.0.1:9/hook", make_secret(), client)
+def _talker(answer: bytes, pause_s: float) -> Iterator[int]:
+    """The port of a server that says the same whoever comes, byte by byte, for ever where it is to repeat itself."""
+    listener, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
-    with pytest.raises(DeliveryFailed) as caught:
-        sink.deliver(ENVELOPE)
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                visitor, _ = listener.accept()
+            except OSError:
+                return
+            with visitor, suppress(OSError):
+                while not ended.wait(pause_s) and answer:
+                    visitor.sendall(answer)
 
-    assert not caught.value.is_final
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield listener.getsockname()[1]
+    ended.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause_s"),
+    [
+        pytest.param(None, 0.0, id="closed port"),
+        pytest.param(b"", 0.05, id="hangs up"),
+        pytest.param(b"SSH-2.0-OpenSSH\r\n", 0.01, id="another protocol"),
+        pytest.param(b"", 2.0, id="silent"),
+        pytest.param(b"H", 0.1, id="trickles"),
+    ],
+)
+def test_webhook_that_gets_no_answer_says_the_same_whatever_is_there(
+    client: httpx.Client, answer: bytes | None, pause_s: float
+) -> None:
+    with contextmanager(_talker)(answer or b"", pause_s) as port:
+        sink = WebhookSink("w1", f"http://127.0.0.1:{9 if answer is None else port}/hook", make_secret(), client)
+        began_s = time.monotonic()
+
+        with pytest.raises(DeliveryFailed) as caught:
+            sink.deliver(ENVELOPE)
+
+        assert str(caught.value) == UNREACHABLE
+        assert not caught.value.is_final
+        assert time.monotonic() - began_s < 2, "the deadline of the whole exchange is 0.8 s"
+
+
+def test_webhook_to_a_host_without_an_address_is_unreachable_too(client: httpx.Client) -> None:
+    with pytest.raises(DeliveryFailed, match="unreachable"):
+        WebhookSink("w1", "http://receiver.invalid/hook", make_secret(), client).deliver(ENVELOPE)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "fe80::1", "224.0.0.1"])
+def test_webhook_reaches_no_address_that_its_policy_refuses(receiver: Receiver, address: str) -> None:
+    policy = AddressPolicy(resolve=lambda host, port: [address])
+    url = receiver.url.replace("127.0.0.1", "hooks.example")
+
+    with (
+        build_client(policy, httpx.Timeout(1), lambda: Deadline(1)) as client,
+        pytest.raises(DeliveryFailed, match="forbidden"),
+    ):
+        WebhookSink("w1", url, make_secret(), client).deliver(ENVELOPE)
+
+    assert not receiver.requests
 
 
 def test_sign_matches_the_example_of_the_specification() -> None:

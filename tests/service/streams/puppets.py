@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.addresses.policy import AddressPolicy
 from service.database import Database, migrate
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
@@ -13,7 +14,6 @@ from service.protocol.facts import StateChanged, StreamFact, WatchState
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
-from service.sources import SourcePolicy
 from service.stream_events import StreamEvents
 from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
@@ -139,7 +139,7 @@ class Desk:
         self.shown: list[PreviewPicture] = []
         self.answered: list[TrackHistory] = []
         self.dispatcher = self.next_server()
-        policy = SourcePolicy(frozenset({"rtsp", "push"}), (), frozenset({"public", "private"}))
+        policy = AddressPolicy(frozenset({"rtsp", "push"}))
         self.control = StreamControl(
             self.database,
             self.log,

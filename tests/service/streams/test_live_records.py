@@ -225,6 +225,9 @@ def test_message_that_the_receiver_refuses_is_a_dead_letter_and_the_next_one_goe
     [
         {"url": "ftp://host/x"},
         {"url": "http:///x"},
+        {"url": "http://h:99999/x"},
+        {"url": "http://[::1/x"},
+        {"url": f"http://{'a' * 300}/x"},
         {"url": "not an address"},
         {"url": "http://h/x", "secret": "short"},
         {"url": "http://h/x", "secret": "whsec_this is no base64 at all"},
@@ -247,6 +250,6 @@ def test_webhook_that_cannot_be_reached_says_so_when_it_is_tested(stage: Stage) 
     stage.service.http.delete(path)
 
     assert (result["delivered"], result["status"]) == (False, None)
-    assert "ConnectError" in result["detail"]
+    assert result["detail"].startswith("unreachable")
     assert changed["url"] == "http://127.0.0.1:9/y"
     assert stage.service.http.post(f"{path}/test").status_code == 404

@@ -87,7 +87,7 @@ def test_change_of_the_source_calls_the_stream_back_and_places_it_once_it_has_en
         {"rules": [{"name": "falls", "actions": ["fall"]}]},
         {"enabled": True},
         {"analysis": {"fps": 15.0}},
-        {"source": {"uri": "rtsp://***@192.168.7.9/live?***"}},
+        {"source": {"uri": "rtsp://***@192.168.7.9/live?token=***"}},
     ],
 )
 def test_change_that_concerns_no_pictures_leaves_the_stream_running(desk: Desk, parts: dict[str, object]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from models.arrays import Image
 from models.runtime.detector import DetectedPeople, Detector
+from pipelines.addresses.policy import AddressPolicy
 from service.protocol.messages import JobTask
 from service.settings import load_settings
-from service.sources import SourcePolicy
 from service.worker.job import JobRunner
 from tests.fakes import SilentChannel
 from tests.service.worker.action_models import only
@@ -42,7 +42,7 @@ def test_memory_does_not_grow_with_the_length_of_the_video(tmp_path: Path) -> No
     networks = networks_of((5.0, 0.0, 0.0), PERSON)
     scales = Scales(networks.detector)
     settings = load_settings(home=tmp_path)
-    policy = SourcePolicy(frozenset(), (), frozenset())
+    policy = AddressPolicy(frozenset(), frozenset())
     runner = JobRunner(only(replace(networks, detector=scales)), policy, settings)
     source = write_video(tmp_path / "source.mp4", Clip(size_wh=(48, 80), num_frames=NUM_FRAMES, fps=15))
     task = JobTask("job_1", 1, str(source), str(tmp_path), {"name": "long.mp4", "video": False})

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines.stream.sources.uri import SourcePolicy
+from pipelines.addresses.policy import AddressPolicy
 from service.protocol.facts import ActionReport, ClipReport, StreamFact
 from service.protocol.messages import BestEffort, Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
@@ -65,7 +65,7 @@ class Pushed:
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
         self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
-        runner = StreamRunner(only(networks_of(FALLING)), SourcePolicy(schemes=frozenset({"push"})))
+        runner = StreamRunner(only(networks_of(FALLING)), AddressPolicy(schemes=frozenset({"push"})))
         self.ended: list[Ended] = []
         self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
         self._thread.start()

@@ -1,5 +1,10 @@
 """Sources over HTTP: live playlists, motion JPEG, and the answers of servers that have nothing to show."""
 
+import base64
+import contextlib
+import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -9,17 +14,21 @@ from pathlib import Path
 import cv2
 import pytest
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.sources import LiveOptions, LiveReader, SourcePolicy, build_reader
+from pipelines.stream.sources import LiveOptions, LiveReader, build_reader
+from pipelines.stream.sources.rtsp import digest
 from pipelines.types import Frame
 from tests.videos import Clip, number, picture, write_video
 
 QUICK = LiveOptions(open_timeout_s=2.0, read_timeout_s=0.5, backoff_first_s=0.02, backoff_max_s=0.05)
-POLICY = SourcePolicy(allow_local=True)
+Site = str
+POLICY = AddressPolicy(networks=frozenset({"loopback"}))
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files of a folder, `/status/NNN`, `/moved/NAME` and `/camera.mjpg`."""
+    """Files of a folder, whole or in parts, `/status/NNN`, `/moved/NAME`, `/to/URL`, `/locked/SCHEME/NAME`,
+    `/trickle` and `/camera.mjpg`."""
 
     def __init__(self, folder: Path, *arguments: object) -> None:
         self._folder = folder
@@ -33,7 +42,18 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/" + name.removeprefix("moved/"))
             self.end_headers()
-        elif name == "camera.mjpg":
+        elif name.startswith("to/"):
+            self.send_response(302)
+            self.send_header("Location", name.removeprefix("to/"))
+            self.end_headers()
+        elif name == "trickle":
+            self._trickle()
+        elif name.startswith("locked/") and not self._may_enter(name.split("/")[1]):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", f'{name.split("/")[1]} realm="cam", nonce="17", qop="auth"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif name.endswith("camera.mjpg"):
             self._send_motion_jpeg()
         elif (self._folder / name).is_file():
             self._send((self._folder / name).read_bytes())
@@ -43,8 +63,31 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the parent's signature
         pass
 
+    def _may_enter(self, kind: str) -> bool:
+        given = self.headers.get("authorization", "")
+        if kind == "Basic":
+            return given == "Basic " + base64.b64encode(b"view@er:s3cret/").decode()
+        fields = dict(re.findall(r'(\w+)="?([^",]*)', given))
+        fields["uri"] = self.path
+        return fields.get("response") == digest(fields, "GET", ("view@er", "s3cret/"))
+
+    def _trickle(self) -> None:
+        pause = threading.Event()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX"[:1])
+                pause.wait(0.1)
+
     def _send(self, body: bytes) -> None:
-        self.send_response(200)
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
+        if part:
+            last = int(part[2] or len(body) - 1)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {part[1]}-{last}/{len(body)}")
+            body = body[int(part[1]) : last + 1]
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -62,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
+def site(tmp_path: Path) -> Iterator[Site]:
     """The address of a server that shows the test's folder."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, tmp_path))
     server.daemon_threads = True
@@ -74,7 +117,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def read(url: str, num_frames: int, policy: SourcePolicy = POLICY) -> list[Frame]:
+def read(url: str, num_frames: int, policy: AddressPolicy = POLICY) -> list[Frame]:
     """The first frames of an address; fails where they do not come."""
     buffer = FrameBuffer(capacity=64)
     reader = build_reader(url, buffer, policy, QUICK)
@@ -151,6 +194,7 @@ def test_motion_jpeg_is_timed_by_its_arrival(site: str) -> None:
         ("status/401", "auth_failed"),
         ("status/403", "auth_failed"),
         ("status/500", "connection_failed"),
+        ("trickle", "timeout"),
         ("letter.txt", "codec_unsupported"),
         ("letter.m3u8", "codec_unsupported"),
     ],
@@ -167,11 +211,58 @@ def test_playlist_leads_to_no_file_of_this_machine(site: str, tmp_path: Path) ->
     head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n"
     (tmp_path / "evil.m3u8").write_text(f"{head}file://{secret}\n#EXT-X-ENDLIST\n")
 
-    assert code_of(f"{site}/evil.m3u8") == "codec_unsupported"
+    assert code_of(f"{site}/evil.m3u8") == "source_forbidden"
 
 
-def test_redirect_is_followed_only_when_the_policy_says_so(site: str, tmp_path: Path) -> None:
+def test_redirect_is_followed(site: str, tmp_path: Path) -> None:
     write_playlist(tmp_path)
 
-    assert code_of(f"{site}/moved/live.m3u8") == "connection_failed"
-    assert len(read(f"{site}/moved/live.m3u8", 2, SourcePolicy(allow_local=True, follow_redirects=True))) == 2
+    assert len(read(f"{site}/moved/live.m3u8", 2)) == 2
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+def test_login_answers_the_challenge_of_the_camera(site: str, scheme: str) -> None:
+    url = f"{site}/locked/{scheme}/camera.mjpg"
+
+    assert code_of(url) == "auth_failed"
+    assert len(read(url.replace("//", "//view%40er:s3cret%2F@"), 3)) == 3
+
+
+def test_video_whose_index_comes_last_is_read_in_parts(site: str, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mp4", Clip(size_wh=(640, 480), num_frames=40, fps=20))
+    assert film.read_bytes().index(b"moov") > film.read_bytes().index(b"mdat")
+
+    frames = read(f"{site}/film.mp4", 5)
+
+    assert [number(frame.image) for frame in frames] == list(range(5))
+
+
+def test_encrypted_playlist_plays(site: str, tmp_path: Path) -> None:
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed: nothing can be encrypted")
+    write_playlist(tmp_path)
+    (tmp_path / "live.key").write_bytes(bytes(range(16)))
+    for index in range(3):
+        path = tmp_path / f"part{index}.ts"
+        vector = f"{index:032x}"
+        command = [program, "enc", "-aes-128-cbc", "-K", bytes(range(16)).hex(), "-iv", vector]
+        path.write_bytes(
+            subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True, timeout=30).stdout
+        )
+    playlist = (tmp_path / "live.m3u8").read_text()
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="live.key"\n'
+    (tmp_path / "live.m3u8").write_text(playlist.replace("#EXTINF", key + "#EXTINF", 1))
+
+    frames = read(f"{site}/live.m3u8", 12)
+
+    assert [number(frame.image) for frame in frames] == [*range(10), 0, 1]
+
+
+def test_playlist_goes_on_behind_a_segment_that_is_missing(site: str, tmp_path: Path) -> None:
+    write_playlist(tmp_path)
+    (tmp_path / "part1.ts").unlink()
+
+    frames = read(f"{site}/live.m3u8", 12)
+
+    assert [number(frame.image) for frame in frames] == [*range(10), 0, 1]

@@ -12,6 +12,7 @@ from typing import NoReturn
 import cv2
 import pytest
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import SourceForbidden
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.sources import (
@@ -20,7 +21,6 @@ from pipelines.stream.sources import (
     LiveReader,
     PushFeed,
     ReaderHooks,
-    SourcePolicy,
     SourceStatus,
     build_reader,
 )
@@ -28,10 +28,10 @@ from pipelines.types import Frame
 from tests.rtsp_server import Footage, RtspServer
 from tests.videos import Clip, number, picture, write_video
 
-LOCAL = SourcePolicy(
+LOCAL = AddressPolicy(
     schemes=frozenset({"rtsp", "rtsps", "http", "https", "file", "push", "webcam"}),
-    allow_local=True,
-    file_roots=(Path("/"),),
+    networks=frozenset({"loopback"}),
+    folders=(Path("/"),),
 )
 QUICK = LiveOptions(
     open_timeout_s=1.0,
@@ -419,7 +419,7 @@ def test_webcam_that_is_not_plugged_in_is_not_found(watch: Watch) -> None:
 
 def test_reader_of_a_forbidden_address_is_refused_before_it_starts() -> None:
     with pytest.raises(SourceForbidden):
-        build_reader("rtsp://127.0.0.1/live", FrameBuffer(), SourcePolicy())
+        build_reader("rtsp://127.0.0.1/live", FrameBuffer(), AddressPolicy())
 
 
 def jpeg(index: int) -> bytes:

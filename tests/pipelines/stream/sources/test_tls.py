@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import SourceUnavailable
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.sources import LiveOptions, SourcePolicy, build_reader
-from pipelines.stream.sources.tls import require_trusted
-from pipelines.stream.sources.uri import require_allowed
+from pipelines.stream.sources import LiveOptions, build_reader
+from pipelines.stream.sources.relay import Upstream
 from tests.rtsp_server import Footage, RtspServer
 from tests.videos import Clip, number, write_video
 
-POLICY = SourcePolicy(schemes=frozenset({"rtsps", "https"}), allow_local=True)
+POLICY = AddressPolicy(schemes=frozenset({"rtsps", "https"}), networks=frozenset({"loopback"}))
 OPTIONS = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
 
 
@@ -98,7 +98,7 @@ def camera(certificate: Path, tmp_path: Path) -> Iterator[str]:
 
 def _first_fault(uri: str) -> SourceUnavailable:
     with pytest.raises(SourceUnavailable) as caught:
-        require_trusted(require_allowed(uri, POLICY), 2.0, verify=True)
+        Upstream(POLICY.require(uri), POLICY, (2.0, 2.0), verify_tls=True).connect()
     return caught.value
 
 
@@ -137,7 +137,8 @@ def test_certificate_of_an_authority_that_this_machine_trusts_is_taken(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
 
-    require_trusted(require_allowed(camera, POLICY), 5.0, verify=True)
+    with Upstream(POLICY.require(camera), POLICY, (5.0, 5.0), verify_tls=True).connect() as connection:
+        assert connection.fileno() >= 0
 
 
 def test_certificate_for_another_name_is_not_taken(
@@ -153,6 +154,6 @@ def test_certificate_for_another_name_is_not_taken(
 
 def test_server_that_hangs_up_in_the_handshake_has_a_code(certificate: Path) -> None:
     with closing(TlsFront(certificate, breaks=True)) as front:
-        fault = _first_fault(f"https://127.0.0.1:{front.port}/live.m3u8")
+        fault = _first_fault(f"rtsps://127.0.0.1:{front.port}/live")
 
     assert fault.code in ("tls_failed", "connection_failed")
