@@ -17,7 +17,7 @@ from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.picture import PictureMaker
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
-from pipelines.stream.sources.status_tracker import StatusBoard
+from pipelines.stream.sources.status_tracker import StatusTracker
 from pipelines.stream.sources.timing import LiveClock, RateGate
 from pipelines.types import Frame, PacketSink
 
@@ -75,8 +75,8 @@ class LiveReader:
         self._clock = LiveClock(follows_wall)
         self._gate = RateGate(self._options.rate_hz)
         self._backoff = Backoff(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
-        self._board = StatusBoard(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
-        self._tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
+        self._tracker = StatusTracker(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
+        self._packet_tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -111,7 +111,7 @@ class LiveReader:
 
     def status(self) -> SourceStatus:
         """The source's state and counters now; a picture that is overdue shows here as `degraded`."""
-        return self._board.read()
+        return self._tracker.read()
 
     def _run(self) -> None:
         """The thread's edge: whatever ends the reader is reported once, and the sink always ends."""
@@ -121,7 +121,7 @@ class LiveReader:
         except Exception as unexpected:
             logger.exception("reader ended by a fault of its own")
             self._error = error = unexpected
-            self._board.fail(SourceFault("internal", type(unexpected).__name__))
+            self._tracker.fail(SourceFault("internal", type(unexpected).__name__))
         finally:
             self._sink.end(None if self._stopped.is_set() else error)
 
@@ -135,15 +135,15 @@ class LiveReader:
                 fault = error
             except SourceError as error:
                 if self._is_file or isinstance(error, _FINAL):
-                    self._board.fail(SourceFault(error.code, str(error)))
+                    self._tracker.fail(SourceFault(error.code, str(error)))
                     return error
                 fault = SourceUnavailable(str(error), code="codec_unsupported")
             if self._stopped.is_set():
                 break
             if self._is_file and not (fault.code == "ended" and self._options.loops):
-                self._board.fail(SourceFault(fault.code, str(fault)))
+                self._tracker.fail(SourceFault(fault.code, str(fault)))
                 return None if fault.code == "ended" else fault
-            self._board.lose(SourceFault(fault.code, str(fault)), is_definite=self._backoff.note(fault.code))
+            self._tracker.lose(SourceFault(fault.code, str(fault)), is_definite=self._backoff.note(fault.code))
             self._stopped.wait(0.0 if self._is_file else self._backoff.pause_s())
         return None
 
@@ -151,9 +151,9 @@ class LiveReader:
         """One connection, from its opening to its end."""
         on_packet: OnPacket = _ignore
         self._clock.reconnect()
-        if self._tap is not None:
-            self._tap.reconnect()
-            on_packet = self._tap
+        if self._packet_tap is not None:
+            self._packet_tap.reconnect()
+            on_packet = self._packet_tap
         with closing(self._connect(on_packet, self._stopped)) as connection:
             for decoded in connection:
                 if self._stopped.is_set():
@@ -164,14 +164,14 @@ class LiveReader:
         now_s = self._hooks.clock()
         picture = decoded.picture
         if picture is None or picture.is_corrupt:
-            self._board.drop("corrupt")
+            self._tracker.drop("corrupt")
             return
-        self._board.arrive()
+        self._tracker.arrive()
         time_s = self._clock.at(decoded.pts_s, now_s)
         if time_s is None:
-            self._board.drop("out_of_order")
+            self._tracker.drop("out_of_order")
         elif not self._gate.admits(time_s):
-            self._board.drop("rate")
+            self._tracker.drop("rate")
         else:
             frame = Frame(self._index, time_s, self._make(picture, decoded.aspect), now_s)
             self._hand_over(frame)
@@ -181,7 +181,7 @@ class LiveReader:
             if self._sink.put(frame, self._options.read_timeout_s):
                 self._index += 1
             else:
-                self._board.drop("sink_full")
+                self._tracker.drop("sink_full")
         self._backoff.reset()
 
 

@@ -10,7 +10,7 @@ _RATE_WINDOW_S = 5.0
 _MAX_TIMES = 2048
 
 
-class StatusBoard:
+class StatusTracker:
     """State, last error and counters, with a call at each change of state.
 
     degraded_after_s: age of the last picture from which a running source is degraded.
