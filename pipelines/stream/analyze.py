@@ -12,6 +12,7 @@ from pipelines.results import Header, RunStats, Summary
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.file_names import printable
 from pipelines.stream.interpolate import ENOUGH_HZ, results
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources import SourceCounts, SourceInfo
@@ -88,10 +89,15 @@ def analyze(source: Source, networks: Networks, config: StreamConfig, sinks: Seq
 
     Raises SourceError, ModelError, SinkError, or AnalysisCancelled; then no sink leaves anything behind.
     """
-    pipeline = build_pipeline(networks, config, run.source_id or run.name)
+    pipeline = build_pipeline(networks, config, printable(run.source_id or run.name))
     contract = networks.action.contract
     header = Header(
-        run.name, source.info.duration_s, source.info.size_wh, contract.name, contract.layout, contract.labels
+        printable(run.name),
+        source.info.duration_s,
+        source.info.size_wh,
+        contract.name,
+        contract.layout,
+        contract.labels,
     )
     try:
         return _run(source, pipeline, header, sinks, run)
@@ -108,7 +114,7 @@ def _run(source: Source, pipeline: Pipeline, header: Header, sinks: Sequence[Sin
     with _ahead(source) as frames:
         for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
             if run.is_cancelled():
-                raise AnalysisCancelled(f"{run.name}: stopped after {meter.frames} frames")
+                raise AnalysisCancelled(f"{printable(run.name)}: stopped after {meter.frames} frames")
             timeline.add(result)
             for sink in sinks:
                 sink.write(result)

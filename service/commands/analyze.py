@@ -102,10 +102,11 @@ def _analyze(
 ) -> "Summary":
     from pipelines.stream.analyze import Run, analyze
     from pipelines.stream.config import StreamConfig
+    from pipelines.stream.file_names import printable
     from pipelines.stream.interpolate import ENOUGH_HZ
 
     with _bar() as bar:
-        task = bar.add_task(_short(name), total=100.0, fps="")
+        task = bar.add_task(_short(printable(name)), total=100.0, fps="")
 
         def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
             bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")

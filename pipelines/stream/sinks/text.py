@@ -1,6 +1,7 @@
 """Results as text: JSON lines while frames go by, one JSON object, or a CSV table of actions."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable
@@ -35,6 +36,8 @@ class _TextSink:
     def open(self, header: Header) -> None:  # noqa: ARG002 - not every form says it first
         """Begin the file. Raises SinkError, DiskFull."""
         if self._output is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the locale says
             self._file = sys.stdout
             return
         place = self._output.open()

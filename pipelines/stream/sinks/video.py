@@ -1,5 +1,6 @@
 """The annotated video: the frames with everyone drawn, each at its own time, without sound."""
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from av.video.stream import VideoStream
 from models.arrays import Image
 from pipelines.errors import SinkError
 from pipelines.results import Header, Summary
+from pipelines.stream.file_names import printable, text_path
 from pipelines.stream.render.draw import Artist
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
@@ -34,12 +36,14 @@ class VideoSink:
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._last_pts = -1
+        self._links = ExitStack()
 
     def open(self, header: Header) -> None:
         """Begin the file. Raises SinkError, DiskFull."""
         place = self._output.open()
         self._artist = Artist(header.layout)
         with told(self._path):
+            place = self._links.enter_context(text_path(place))  # until `close`: faststart opens it once more
             self._container = av.open(str(place), "w", format="mp4", container_options={"movflags": "+faststart"})
             self._stream = self._add_stream(self._container, header.size_wh)
 
@@ -56,6 +60,7 @@ class VideoSink:
         self._encode(None)
         with told(self._path):
             self._container.close()
+            self._links.close()
         self._output.commit()
 
     def abort(self) -> None:
@@ -65,6 +70,7 @@ class VideoSink:
                 self._container.close()
             except (OSError, ValueError):  # what cannot be finished is removed anyway
                 self._container = None
+        self._links.close()
         self._output.abort()
 
     def _add_stream(self, container: OutputContainer, size_wh: tuple[int, int]) -> VideoStream:
@@ -91,4 +97,4 @@ class VideoSink:
                 for packet in self._stream.encode(picture):
                     self._container.mux(packet)
         except ValueError as error:
-            raise SinkError(f"{self._path}: the encoder refused a picture: {error}") from error
+            raise SinkError(f"{printable(str(self._path))}: the encoder refused a picture: {error}") from error

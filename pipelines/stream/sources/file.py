@@ -9,6 +9,7 @@ import av
 from av.video.stream import VideoStream
 
 from pipelines.errors import SourceTooLarge, SourceTruncated, UnsupportedMedia
+from pipelines.stream.file_names import printable
 from pipelines.stream.sources.container import open_file, require_video
 from pipelines.stream.sources.decode import PictureReader, VideoPacket
 from pipelines.stream.sources.info import SourceCounts, SourceInfo, SourceLimits
@@ -33,7 +34,7 @@ class FileSource:
     is_live = False
 
     def __init__(self, path: Path, limits: SourceLimits | None = None, rate_hz: float | None = None) -> None:
-        self._name = path.name
+        self._name = printable(path.name)
         self._limits = limits or SourceLimits()
         self._rate_hz = rate_hz
         self._num_frames = self._num_skipped = self._num_late = self._num_corrupt = 0

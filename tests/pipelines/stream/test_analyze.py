@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -235,3 +236,17 @@ def test_pipeline_holds_no_more_after_three_minutes_than_after_one() -> None:
 
     assert early > 0
     assert late - early < 100
+
+
+def test_analyze_writes_every_form_when_no_name_is_text(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    folder = tmp_path / name
+    folder.mkdir()
+    paths = [folder / f"{name}{ending}" for ending in (".jsonl", ".json", ".csv", ".mp4", ".png")]
+    kinds = (JsonlSink, JsonSink, CsvSink, VideoSink, TimelineSink)
+    sinks: list[Sink] = [kind(path) for kind, path in zip(kinds, paths, strict=True)]
+
+    analyze(FakeSource(30), networks_of(), StreamConfig(), sinks, Run(f"{name}.mp4"))
+
+    assert sorted(folder.iterdir()) == sorted(paths)
+    assert json.loads(paths[1].read_text())["source"] == "caf\ufffd.mp4"
