@@ -140,6 +140,9 @@ def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStat
         label_flips=pipeline.label_flips,
         peak_rss_bytes=peak_rss_bytes(),
         corrupt=counts.corrupt,
+        out_of_order=counts.out_of_order,
+        skipped_rate=counts.skipped_rate,
+        breaks=dict(counts.breaks),
         is_truncated=counts.is_truncated,
     )
 

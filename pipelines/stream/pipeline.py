@@ -1,6 +1,6 @@
 """The stream, straight down: one frame in, everything that is known of it out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventStage
@@ -11,7 +11,7 @@ from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
 from pipelines.stream.stats import StageClock
-from pipelines.types import Event, Frame, FrameResult
+from pipelines.types import Event, Frame, FrameResult, TrackEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,35 @@ class Pipeline:
     def __init__(self, stages: Stages, clock: StageClock | None = None) -> None:
         self._stages = stages
         self._clock = clock or StageClock()
+        self._size_wh: tuple[int, int] | None = None
 
     def process(self, frame: Frame) -> FrameResult:
-        """Everything that is known after this frame. Raises ModelError where a network fails."""
+        """Everything that is known after this frame. Raises ModelError where a network fails.
+
+        Where the frame does not follow on the one before, every track and event ends first, as of the frame before.
+        """
+        if not frame.is_break:
+            return self._process(frame)
+        ended, events = self._break_off(frame)
+        result = self._process(frame)
+        poses = replace(result.poses, ended=(*ended, *result.poses.ended))
+        return replace(result, poses=poses, events=(*events, *result.events))
+
+    def _break_off(self, frame: Frame) -> tuple[tuple[tuple[int, TrackEnd], ...], tuple[Event, ...]]:
+        """Forget everyone; the tracks that end, and the events that close, in pixels of this frame."""
+        do = self._stages
+        reason: TrackEnd = "scene_cut" if frame.break_reason == "scene_cut" else "gap"
+        ended = tuple((track_id, reason) for track_id in do.track.reset())
+        events = tuple(_scaled(event, self._size_wh or frame.size_wh, frame.size_wh) for event in do.events.finish())
+        do.detect.reset()
+        do.pose.reset()
+        do.window.reset()
+        do.smooth.reset()
+        do.label.reset()
+        return ended, events
+
+    def _process(self, frame: Frame) -> FrameResult:
+        self._size_wh = frame.size_wh
         do, lap = self._stages, self._clock.lap
         self._clock.start()
         boxes = do.detect(frame, do.track.demand())
@@ -69,3 +95,12 @@ class Pipeline:
     def label_flips(self) -> int:
         """How often a shown action was replaced by another one."""
         return self._stages.label.num_flips
+
+
+def _scaled(event: Event, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Event:
+    """The event with its box in pixels of another picture: the same share of it."""
+    if event.xyxy is None or from_wh == to_wh:
+        return event
+    x, y = to_wh[0] / from_wh[0], to_wh[1] / from_wh[1]
+    left, top, right, bottom = event.xyxy
+    return replace(event, xyxy=(left * x, top * y, right * x, bottom * y))

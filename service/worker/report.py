@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from pipelines.results import persons
+from pipelines.results import end_reason, persons
 from pipelines.types import Event, FrameResult
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask, Values
 from service.worker.channel import Channel
@@ -157,7 +157,8 @@ class Reporter:
             track_id = self.track_id(number)
             if track_id in self.figures.tracks:
                 self.figures.tracks.discard(track_id)
-                data: Values = {"track_id": track_id, "reason": reason, "time": at}
+                told, cut = end_reason(reason)
+                data: Values = {"track_id": track_id, "reason": told, "time": at, **({"break": cut} if cut else {})}
                 self._fact("track.ended", data, result.frame.time_s)
 
     def _lose_tracks(self) -> None:

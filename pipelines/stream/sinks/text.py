@@ -13,6 +13,7 @@ from pipelines.results import (
     JsonObject,
     Summary,
     TrackTimeline,
+    break_object,
     event_object,
     frame_object,
     header_object,
@@ -93,6 +94,9 @@ class JsonlSink(_TextSink):
     def write(self, result: FrameResult) -> None:
         """Write a frame, and what changed with it."""
         time_s, index = self._last = (result.frame.time_s, result.frame.index)
+        self._size_wh = result.frame.size_wh
+        broken = break_object(result.frame)
+        self._lines([broken] if broken else [])
         self._lines([frame_object(result)])
         self._lines(event_object(event, result.frame.size_wh, time_s, index) for event in result.events)
         self._lines(track_object(track_id, reason, time_s, index) for track_id, reason in result.poses.ended)

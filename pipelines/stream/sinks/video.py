@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
@@ -86,8 +87,7 @@ class VideoSink:
         width, height = self._stream.width, self._stream.height
         if image.shape[1] - width in (0, 1) and image.shape[0] - height in (0, 1):
             return image[:height, :width]
-        resized: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype("uint8")
-        return resized
+        return _framed(image, width, height)
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None, "open comes first"
@@ -98,3 +98,15 @@ class VideoSink:
                     self._container.mux(packet)
         except ValueError as error:
             raise SinkError(f"{printable(str(self._path))}: the encoder refused a picture: {error}") from error
+
+
+def _framed(image: Image, width: int, height: int) -> Image:
+    """The image scaled into a picture of the given size, with black bars where its shape is another."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_wh = (min(width, max(1, round(image.shape[1] * scale))), min(height, max(1, round(image.shape[0] * scale))))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2
+    canvas[top : top + inner_wh[1], left : left + inner_wh[0]] = cv2.resize(
+        image, inner_wh, interpolation=cv2.INTER_AREA
+    )
+    return canvas

@@ -12,18 +12,20 @@ from typing import Protocol
 from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
 from pipelines.stream.sources.backoff import Backoff
 from pipelines.stream.sources.connection import Connector, DecodedPicture, OnPacket
+from pipelines.stream.sources.continuity import Continuity
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.picture import PictureMaker
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
 from pipelines.stream.sources.status_tracker import StatusTracker
-from pipelines.stream.sources.timing import LiveClock, RateGate
+from pipelines.stream.sources.timing import LiveClock, PlayedClock, RateGate
 from pipelines.types import Frame, PacketSink
 
 logger = logging.getLogger(__name__)
 
 _FINAL = (SourceForbidden,)
+_USUAL_HZ = 15.0
 
 
 class FrameSink(Protocol):
@@ -72,8 +74,9 @@ class LiveReader:
         self._limits = limits or SourceLimits()
         self._hooks = hooks or ReaderHooks()
         self._is_file = not follows_wall
-        self._clock = LiveClock(follows_wall)
+        self._clock = LiveClock() if follows_wall else PlayedClock()
         self._gate = RateGate(self._options.rate_hz)
+        self._continuity = Continuity(1 / (self._options.rate_hz or _USUAL_HZ))
         self._backoff = Backoff(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
         self._tracker = StatusTracker(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
         self._packet_tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
@@ -151,6 +154,7 @@ class LiveReader:
         """One connection, from its opening to its end."""
         on_packet: OnPacket = _ignore
         self._clock.reconnect()
+        self._continuity.interrupt("reconnect")
         if self._packet_tap is not None:
             self._packet_tap.reconnect()
             on_packet = self._packet_tap
@@ -167,21 +171,28 @@ class LiveReader:
             self._tracker.drop("corrupt")
             return
         self._tracker.arrive()
-        time_s = self._clock.at(decoded.pts_s, now_s)
-        if time_s is None:
+        moment = self._clock.at(decoded.pts_s, now_s)
+        if moment is None:
             self._tracker.drop("out_of_order")
-        elif not self._gate.admits(time_s):
-            self._tracker.drop("rate")
+            return
+        if moment.is_jump:
+            self._continuity.interrupt("clock_jump")
+        if self._gate.admits(moment.time_s):
+            image = self._make(picture, decoded.aspect)
+            found = self._continuity.judge(moment.time_s, image)
+            self._hand_over(Frame(self._index, moment.time_s, image, now_s, found))
         else:
-            frame = Frame(self._index, time_s, self._make(picture, decoded.aspect), now_s)
-            self._hand_over(frame)
+            self._tracker.drop("rate")
 
     def _hand_over(self, frame: Frame) -> None:
         if not self._stopped.is_set():
             if self._sink.put(frame, self._options.read_timeout_s):
                 self._index += 1
+                self._tracker.note_break(frame.break_reason)
             else:
                 self._tracker.drop("sink_full")
+                if frame.break_reason is not None:
+                    self._continuity.interrupt(frame.break_reason)
         self._backoff.reset()
 
 

@@ -242,9 +242,10 @@ def test_analyze_writes_every_form_when_no_name_is_text(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     folder = tmp_path / name
     folder.mkdir()
-    paths = [folder / f"{name}{ending}" for ending in (".jsonl", ".json", ".csv", ".mp4", ".png")]
-    kinds = (JsonlSink, JsonSink, CsvSink, VideoSink, TimelineSink)
-    sinks: list[Sink] = [kind(path) for kind, path in zip(kinds, paths, strict=True)]
+    paths = [folder / f"{name}.{ending}" for ending in ("jsonl", "json", "csv", "mp4", "png")]
+    sinks: list[Sink] = [
+        JsonlSink(paths[0]), JsonSink(paths[1]), CsvSink(paths[2]), VideoSink(paths[3]), TimelineSink(paths[4])
+    ]  # fmt: skip
 
     analyze(FakeSource(30), networks_of(), StreamConfig(), sinks, Run(f"{name}.mp4"))
 
