@@ -22,7 +22,7 @@ from pipelines.types import BreakReason, Frame
 
 _LARGE_PIXELS = 4096 * 2304  # above, one decoder thread: each further one holds pictures of its own
 _DEFAULT_FPS = 25.0  # raw streams without any clock
-_MIN_BYTES_PER_S = 200.0  # less than any video of that length takes: the declared length is that of a clock that jumped
+_MIN_BYTES_PER_S = 200.0  # less than any video takes: a longer one declared is a clock that jumped
 
 
 class FileSource:
@@ -125,9 +125,8 @@ class FileSource:
 
     def _describe(self, first: Frame) -> SourceInfo:
         context, fps = self._stream.codec_context, _fps(self._stream)
-        duration_s = self._declared_s() or _over_base(self._container.duration)
-        if duration_s and self._path.stat().st_size / duration_s > _MIN_BYTES_PER_S:
-            self._refuse_longer_than(duration_s)
+        duration_s = self._believable_s()
+        self._refuse_longer_than(duration_s or 0.0)
         num_frames = self._stream.frames or (round(duration_s * fps) if duration_s and fps else None)
         if num_frames and duration_s and self._rate_hz is not None:
             num_frames = min(num_frames, max(1, round(duration_s * self._rate_hz)))
@@ -183,6 +182,14 @@ class FileSource:
         declared_s = self._declared_s()
         end_s = self._seconds(self._reader.end_pts) - (self._start_s or 0.0)
         return declared_s is not None and end_s < declared_s - max(1.0, 0.02 * declared_s)
+
+    def _believable_s(self) -> float | None:
+        """Declared length; None where nothing is declared, or days for which the file has too few bytes."""
+        duration_s = self._declared_s() or _over_base(self._container.duration)
+        if duration_s is None or duration_s <= self._limits.max_duration_s:
+            return duration_s
+        is_enough = self._path.stat().st_size > _MIN_BYTES_PER_S * duration_s
+        return duration_s if is_enough else None
 
     def _declared_s(self) -> float | None:
         """Length of the video stream itself, where its container declares one."""
