@@ -22,6 +22,7 @@ _BLOWN_OUT = 250  # grey level
 _TEXTURED = 3  # grey levels of mean detail from which a patch can be compared
 _MIN_COMPARABLE = 0.15  # of the picture: with less, one of the two is dark or blown out and says nothing
 _SUSPECT, _CHANGED = 0.4, 0.75  # share of the patches
+_CALM, _SUDDEN = 0.1, 0.55  # so few patches changed just before, and so many now: a cut within one place
 _UNLIKE = 0.7  # correlation below which a patch has changed
 _BUSY = 0.7  # of the share now: pictures that already changed so much are a whip pan or noise
 _SHIFTS = tuple((x, y) for y in range(-_REACH, _REACH + 1) for x in range(-_REACH, _REACH + 1))
@@ -47,7 +48,7 @@ class SceneCut:
             return False
         self._last = new
         before, self._share = self._share, share
-        is_cut = self._share >= _CHANGED and before < _BUSY * self._share
+        is_cut = (share >= _CHANGED and before < _BUSY * share) or (share >= _SUDDEN and before < _CALM)
         self._share = 0.0 if is_cut else self._share
         return is_cut
 
@@ -113,12 +114,13 @@ def _correlation(old: Image, new: Image) -> FloatArray:
     shift_x, shift_y = round(x), round(y)
     reach = _REACH + max(abs(shift_x), abs(shift_y))
     padded: FloatArray = np.pad(first, reach, mode="edge")
-    best = np.full(new.shape, -1, np.float32)
     power = _mean(second * second)
+    # In its place, the opposite counts as alike: an infrared lamp makes dark clothes and leaves bright.
+    best = np.abs(_mean(first * second) / np.sqrt(_mean(first * first) * power + 1))
     for near_x, near_y in (*_SHIFTS, *((shift_x + x, shift_y + y) for x, y in _SHIFTS)):
         moved = _part(padded, near_x, near_y, reach)
         best = np.maximum(best, _mean(moved * second) / np.sqrt(_mean(moved * moved) * power + 1))
-    return best
+    return np.asarray(best, np.float32)
 
 
 def _mean(values: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ from pipelines.stream.analyze import Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, build_pipeline, find_action
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
-from pipelines.types import Event, FrameResult
+from pipelines.types import Event, Frame, FrameResult
 from tests.stream_fakes import FakeSource, networks_of
 
 
@@ -251,3 +251,39 @@ def test_analyze_writes_every_form_when_no_name_is_text(tmp_path: Path) -> None:
 
     assert sorted(folder.iterdir()) == sorted(paths)
     assert json.loads(paths[1].read_text())["source"] == "caf\ufffd.mp4"
+
+
+def test_analyze_follows_nobody_across_a_break() -> None:
+    summary = run(FakeSource(180, breaks={90: "scene_cut"}))
+
+    before, after = summary.tracks
+    assert before.end_s == pytest.approx(89 / 30)
+    assert 3.0 < after.start_s < 3.5
+    assert before.actions[-1].end_s <= before.end_s
+    assert after.actions[0].start_s >= after.start_s
+    assert summary.stats.breaks == {"scene_cut": 1}
+
+
+def test_analyze_tells_a_break_before_what_it_ends(tmp_path: Path) -> None:
+    run(FakeSource(180, breaks={90: "clock_jump"}), JsonlSink(tmp_path / "a.jsonl"))
+
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    at_break = [line for line in lines if line.get("frame_index") == 90]
+    assert [line["type"] for line in at_break] == ["break", "frame", "action", "track"]
+    cut, frame, action, track = at_break
+    assert (cut["reason"], frame["persons"]) == ("clock_jump", [])
+    assert (action["state"], action["end_s"]) == ("ended", pytest.approx(89 / 30, abs=1e-4))
+    assert (track["reason"], track["break"]) == ("lost", "gap")
+
+
+def test_pipeline_shows_what_a_break_closed_as_shares_of_the_new_picture() -> None:
+    pipeline = build_pipeline(networks_of(), StreamConfig(), "camera")
+    for frame in FakeSource(90):
+        last = pipeline.process(frame)
+    (box,) = last.poses.xyxy
+    wide = np.zeros((480, 640, 3), np.uint8)
+
+    result = pipeline.process(Frame(90, 3.0, wide, break_reason="size_change"))
+
+    (event,) = result.events
+    assert event.xyxy == pytest.approx(tuple(2 * box))

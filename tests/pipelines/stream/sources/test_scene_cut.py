@@ -36,13 +36,13 @@ def cuts(images: list[Image]) -> list[int]:
 
 
 def light(image: Image, gain: float, offset: float = 0.0) -> Image:
-    return np.clip(image * gain + offset, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * gain + offset, 0, 255), np.uint8)
 
 
 def moved(image: Image, x: float, y: float = 0.0, degrees: float = 0.0) -> Image:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    matrix[:, 2] += (x, y)
+    matrix[:, 2] += np.array((x, y))
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
