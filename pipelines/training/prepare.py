@@ -131,6 +131,10 @@ def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig
     track = TrackStage(config.track)
     pose = PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector)
     for frame in frames:
+        if frame.is_break:
+            detect.reset()
+            track.reset()
+            pose.reset()
         boxes = detect(frame, track.demand())
         yield track.observe(pose(frame, track(frame, boxes)))
 

@@ -202,6 +202,9 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         f"{stats.peak_rss_bytes / 2**20:.0f} MiB at most",
         style="dim",
     )
+    if stats.breaks:
+        found = ", ".join(f"{count} {reason}" for reason, count in stats.breaks.items())
+        click.echo(f"actogram: note: nobody is followed across the breaks in this video: {found}", err=True)
     if stats.is_truncated:
         click.echo("actogram: note: the file ends before what it declares; what is there was analysed", err=True)
 
