@@ -59,7 +59,8 @@ class RunStats:
     label_flips: shown actions that were replaced by another one. peak_rss_bytes: most memory the process ever held.
     corrupt: pictures that could not be decoded. out_of_order: those whose time was not after the one before.
     skipped_rate: those left out because more came than are read per second. breaks: frames that do not follow on the
-    one before, by reason. is_truncated: the file ended before what it declares.
+    one before, by reason. is_truncated: the file ended before what it declares. slow_motion: how many times slower than
+    life the file says that it plays; None where it says nothing.
     """
 
     frames: int
@@ -74,6 +75,7 @@ class RunStats:
     out_of_order: int = 0
     skipped_rate: int = 0
     breaks: Mapping[BreakReason, int] = field(default_factory=dict)
+    slow_motion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def summary_object(summary: Summary) -> JsonObject:
             "out_of_order": stats.out_of_order,
             "skipped_rate": stats.skipped_rate,
             "breaks": dict(stats.breaks),
+            "slow_motion": stats.slow_motion,
             "is_truncated": stats.is_truncated,
         },
     }

@@ -123,14 +123,15 @@ def _run(source: Source, pipeline: Pipeline, header: Header, sinks: Sequence[Sin
     events = pipeline.finish()
     timeline.add_events(events)
     meter.done()
-    stats = _stats(meter, pipeline, source.counts)
+    stats = _stats(meter, pipeline, source)
     summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats)
     for sink in sinks:
         sink.close(events, summary)
     return summary
 
 
-def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStats:
+def _stats(meter: "_Meter", pipeline: Pipeline, source: Source) -> RunStats:
+    counts = source.counts
     return RunStats(
         frames=meter.frames,
         analysed=meter.analysed,
@@ -143,6 +144,7 @@ def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStat
         out_of_order=counts.out_of_order,
         skipped_rate=counts.skipped_rate,
         breaks=dict(counts.breaks),
+        slow_motion=source.info.slow_motion,
         is_truncated=counts.is_truncated,
     )
 

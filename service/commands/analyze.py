@@ -205,6 +205,11 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
     if stats.breaks:
         found = ", ".join(f"{count} {reason}" for reason, count in stats.breaks.items())
         click.echo(f"actogram: note: nobody is followed across the breaks in this video: {found}", err=True)
+    if stats.slow_motion:
+        click.echo(
+            f"actogram: note: the file plays {stats.slow_motion:g} times slower than life; actions are judged as shown",
+            err=True,
+        )
     if stats.is_truncated:
         click.echo("actogram: note: the file ends before what it declares; what is there was analysed", err=True)
 

@@ -1,5 +1,6 @@
 """A video file as a source: every picture once, with its own time, as fast as the reader asks for them."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipelines.stream.sources.truncation import is_cut_off
 from pipelines.types import BreakReason, Frame
 
 _LARGE_PIXELS = 4096 * 2304  # above, one decoder thread: each further one holds pictures of its own
+_SLOW = 1.5  # times the rate of the file: more than a rate that wavers
 _DEFAULT_FPS = 25.0  # raw streams without any clock
 _MIN_BYTES_PER_S = 200.0  # less than any video takes: a longer one declared is a clock that jumped
 
@@ -138,6 +140,7 @@ class FileSource:
             fps=fps,
             codec=context.name,
             container=self._container.format.name.split(",")[0],
+            slow_motion=_slow_motion(self._container.metadata.get("com.android.capture.fps", ""), fps),
         )
 
     def _iter_frames(self) -> Iterator[Frame]:
@@ -209,6 +212,15 @@ class FileSource:
 def _fps(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
+
+
+def _slow_motion(capture_fps: str, fps: float | None) -> float | None:
+    """By how much a phone stretched time: the rate of the camera over that of the file."""
+    try:
+        factor = float(capture_fps) / fps if fps else 1.0
+    except ValueError:
+        return None
+    return round(factor, 2) if math.isfinite(factor) and factor > _SLOW else None
 
 
 def _over_base(duration: int | None) -> float | None:

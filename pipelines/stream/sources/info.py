@@ -36,6 +36,7 @@ class SourceInfo:
     duration_s: declared length, None where nothing is declared.
     num_frames: estimate of the frames that will be handed out, None where nothing is declared.
     fps: average rate of the stored frames, for display and estimates; never a clock.
+    slow_motion: how many times slower than life the file says that it plays; None where it says nothing.
     """
 
     size_wh: tuple[int, int]
@@ -45,6 +46,7 @@ class SourceInfo:
     fps: float | None
     codec: str
     container: str
+    slow_motion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

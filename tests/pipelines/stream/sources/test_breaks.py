@@ -218,3 +218,14 @@ def test_file_cut_together_from_two_real_scenes_has_one_cut(
 
     assert reasons(frames) == {25: "scene_cut"}
     assert counts.breaks == {"scene_cut": 1}
+
+
+@pytest.mark.parametrize(("capture_fps", "factor"), [("240", 8.0), ("30.01", None), ("nonsense", None), ("inf", None)])
+def test_file_of_slow_motion_says_how_slow_it_plays(tmp_path: Path, capture_fps: str, factor: float | None) -> None:
+    path = tmp_path / "slow.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc=s=320x240:r=30:d=0.5"]
+    tag = ["-movflags", "use_metadata_tags", "-metadata", f"com.android.capture.fps={capture_fps}"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-pix_fmt", "yuv420p", *tag, str(path)], check=True)
+
+    with FileSource(path) as opened:
+        assert opened.info.slow_motion == factor
