@@ -18,6 +18,7 @@ _PATCH = 5
 _WIDE_PATCH = 9  # of the second test: in a small one something alike is found by chance
 _SURROUNDINGS = 9
 _REACH = 2  # small pixels that anything may move between two pictures: 20 of a picture 640 wide
+_SAME_GREY = 8
 _BLOWN_OUT = 250  # grey level
 _TEXTURED = 3  # grey levels of mean detail from which a patch can be compared
 _MIN_COMPARABLE = 0.15  # of the picture: with less, one of the two is dark or blown out and says nothing
@@ -57,10 +58,12 @@ class SceneCut:
 class _Small:
     """A small grey picture without its slow changes of light.
 
+    grey:   (H, W) uint8.
     detail: (H, W) uint8, 128 where a pixel is as bright as its surroundings. texture: (H, W) uint8, mean of its size.
     is_blown: (H, W) bool, too bright to show anything.
     """
 
+    grey: Image
     detail: Image
     texture: Image
     is_blown: BoolArray
@@ -76,7 +79,7 @@ class _Small:
         detail = np.asarray(cv2.addWeighted(grey, 1.0, around, -1.0, 128), np.uint8)
         size = cv2.absdiff(detail, np.full_like(detail, 128))
         texture = np.asarray(cv2.blur(size, (_PATCH, _PATCH)), np.uint8)
-        return _Small(detail, texture, grey >= _BLOWN_OUT)
+        return _Small(np.asarray(grey, np.uint8), detail, texture, np.asarray(grey >= _BLOWN_OUT, np.bool_))
 
     @property
     def detail_area(self) -> int:
@@ -85,26 +88,33 @@ class _Small:
 
 
 def _changed_share(old: _Small, new: _Small) -> float | None:
-    """Share of the comparable patches that look like nothing near them in the other picture, 0..1; None for too few."""
+    """Share of the patches that look like nothing near them in the other picture, 0..1; None for too few to tell.
+
+    Patches with detail in both pictures count, and plain ones that stayed as they were: where two people fill a
+    picture of an empty floor, all detail may move, and the floor says that the place is the same.
+    """
     comparable = (cv2.min(old.texture, new.texture) >= _TEXTURED) & (old.is_blown == new.is_blown)
-    if np.count_nonzero(comparable) < _MIN_COMPARABLE * comparable.size:
+    num_comparable = np.count_nonzero(comparable)
+    if num_comparable < _MIN_COMPARABLE * comparable.size:
         return None
-    share = _unlike_share(old, new, ((0, 0),), comparable)
-    if share >= _SUSPECT:
-        share = _unlike_share(old, new, _SHIFTS, comparable)
-    if share >= _SUSPECT:
-        share = float((_correlation(old.detail, new.detail) < _UNLIKE)[comparable].mean())
-    return share
+    is_plain = cv2.max(old.texture, new.texture) < _TEXTURED
+    num_patches = num_comparable + np.count_nonzero(is_plain & (cv2.absdiff(old.grey, new.grey) < _SAME_GREY))
+    unlike = _unlike(old, new, ((0, 0),)) & comparable
+    if np.count_nonzero(unlike) >= _SUSPECT * num_patches:
+        unlike = _unlike(old, new, _SHIFTS) & comparable
+    if np.count_nonzero(unlike) >= _SUSPECT * num_patches:
+        unlike = (_correlation(old.detail, new.detail) < _UNLIKE) & comparable
+    return float(np.count_nonzero(unlike) / num_patches)
 
 
-def _unlike_share(old: _Small, new: _Small, shifts: tuple[tuple[int, int], ...], comparable: BoolArray) -> float:
+def _unlike(old: _Small, new: _Small, shifts: tuple[tuple[int, int], ...]) -> BoolArray:
+    """(H, W) bool: patches that differ from every one near them by more than half of their detail."""
     padded: Image = np.pad(old.detail, _REACH, mode="edge")
     least: Image = np.full_like(new.detail, 255)
     for x, y in shifts:
         difference = cv2.blur(cv2.absdiff(_part(padded, x, y, _REACH), new.detail), (_PATCH, _PATCH))
         least = np.minimum(least, difference).astype(np.uint8, copy=False)
-    differs = least > cv2.max(old.texture, new.texture) // 2 + 1
-    return float(np.count_nonzero(differs & comparable) / np.count_nonzero(comparable))
+    return np.asarray(least > cv2.max(old.texture, new.texture) // 2 + 1, np.bool_)
 
 
 def _correlation(old: Image, new: Image) -> FloatArray:
