@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipelines.event_json import FILE, event_object
-from pipelines.types import ActionState, Event, EventState, FrameResult, Poses, TrackEnd
+from pipelines.types import (
+    ActionState,
+    BreakEnd,
+    BreakReason,
+    Event,
+    EventState,
+    Frame,
+    FrameResult,
+    Poses,
+    ToldEnd,
+    TrackEnd,
+)
 
 VERSION = 1
 """Version of the object shapes; raised when a reader of the old ones would misread the new ones."""
@@ -59,7 +70,10 @@ class RunStats:
     frames: pictures read, each with a result. analysed: those that went through the networks; joints in the others are
     interpolated. fps: frames per second of wall time. stage_ms: mean milliseconds per analysed frame and stage.
     label_flips: shown actions that were replaced by another one. peak_rss_bytes: most memory the process ever held.
-    corrupt: pictures that could not be decoded. is_truncated: the file ended before what it declares.
+    corrupt: pictures that could not be decoded. out_of_order: those whose time was not after the one before.
+    skipped_rate: those left out because more came than are read per second. breaks: frames that do not follow on the
+    one before, by reason. is_truncated: the file ended before what it declares. slow_motion: how many times slower than
+    life the file says that it plays; None where it says nothing.
     """
 
     frames: int
@@ -71,6 +85,10 @@ class RunStats:
     corrupt: int = 0
     is_truncated: bool = False
     analysed: int = 0
+    out_of_order: int = 0
+    skipped_rate: int = 0
+    breaks: Mapping[BreakReason, int] = field(default_factory=dict)
+    slow_motion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +158,35 @@ def action_object(event: Event, media_time_s: float, frame_index: int) -> JsonOb
     }
 
 
+def break_object(frame: Frame) -> JsonObject | None:
+    """Where the frames before and this one have nothing to do with each other, and why; None where they have."""
+    if frame.break_reason is None:
+        return None
+    return {
+        "type": "break",
+        "reason": frame.break_reason,
+        "media_time_s": _seconds(frame.time_s),
+        "frame_index": frame.index,
+        "frame_size": list(frame.size_wh),
+    }
+
+
+def end_reason(reason: TrackEnd) -> tuple[ToldEnd, BreakEnd | None]:
+    """Why a track ended, as clients know it (`left`, `lost`, `merged`), and the kind of break where one ended it."""
+    if reason == "scene_cut" or reason == "gap":
+        return "lost", reason
+    return reason, None
+
+
 def track_object(track_id: int, reason: TrackEnd, media_time_s: float, frame_index: int) -> JsonObject:
     """A person who is no longer followed, and why."""
+    told, cut = end_reason(reason)
     return {
         "type": "track",
         "track_id": track_id,
         "state": "ended",
-        "reason": reason,
+        "reason": told,
+        **({"break": cut} if cut else {}),
         "media_time_s": _seconds(media_time_s),
         "frame_index": frame_index,
     }
@@ -171,6 +211,10 @@ def summary_object(summary: Summary) -> JsonObject:
             "label_flips": stats.label_flips,
             "peak_rss_bytes": stats.peak_rss_bytes,
             "corrupt": stats.corrupt,
+            "out_of_order": stats.out_of_order,
+            "skipped_rate": stats.skipped_rate,
+            "breaks": dict(stats.breaks),
+            "slow_motion": stats.slow_motion,
             "is_truncated": stats.is_truncated,
         },
     }

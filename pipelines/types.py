@@ -14,7 +14,13 @@ from models.arrays import BoolArray, FloatArray, Image, IntArray
 PersonStatus = Literal["warming_up", "assessed", "none", "unknown", "not_assessable"]
 NotAssessableReason = Literal["occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"]
 EventState = Literal["provisional", "confirmed", "ended", "retracted"]
-TrackEnd = Literal["left", "lost", "merged"]
+ToldEnd = Literal["left", "lost", "merged"]
+BreakEnd = Literal["scene_cut", "gap"]
+TrackEnd = ToldEnd | BreakEnd
+"""The last two: a break between two frames ended the track. Clients are told `lost`, and the break beside it."""
+BreakReason = Literal["scene_cut", "gap", "clock_jump", "reconnect", "size_change"]
+"""Why a frame does not follow on the one before: another picture altogether; no picture for longer than may be
+interpolated; timestamps that jump to where they cannot lead; a new connection; pictures of another size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,20 @@ class Frame:
     time_s: media time in seconds, from the timestamps, never from a frame rate; never decreasing within a source.
     image: (H, W, 3) uint8 BGR, upright.
     wall_s: monotonic clock when the frame arrived, seconds; None for a file.
+    break_reason: why this frame does not follow on the one before: nobody is followed, nothing is judged or
+                  interpolated across. None for the next frame of the same scene, and for the first one.
     """
 
     index: int
     time_s: float
     image: Image
     wall_s: float | None = None
+    break_reason: BreakReason | None = None
+
+    @property
+    def is_break(self) -> bool:
+        """Whether a new scene or a new stretch of time begins with this frame."""
+        return self.break_reason is not None
 
     @property
     def size_wh(self) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Stand-ins for a whole stream: a detector, a pose estimator, a source, and the networks of a pipeline."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from models.runtime.detector import DetectedPeople
 from models.runtime.pose import FOLLOW_FACTOR, Landmarks
 from pipelines.stream.build import Networks
 from pipelines.stream.sources import SourceCounts, SourceInfo
-from pipelines.types import Frame
+from pipelines.types import BreakReason, Frame
 from tests.fakes import FakeNetwork, contract_of, waving_keypoints
 
 
@@ -39,7 +40,10 @@ class FakePoses:
 
 
 class FakeSource:
-    """Blank frames at a steady rate; `error` is raised after the last one."""
+    """Blank frames at a steady rate; `error` is raised after the last one.
+
+    breaks: why the frame of an index does not follow on the one before.
+    """
 
     def __init__(
         self,
@@ -47,17 +51,19 @@ class FakeSource:
         rate_hz: float = 30.0,
         size_wh: tuple[int, int] = (320, 240),
         error: Exception | None = None,
+        breaks: Mapping[int, BreakReason] | None = None,
     ) -> None:
         self._num_frames = num_frames
         self._rate_hz = rate_hz
         self._error = error
+        self._breaks = breaks or {}
         self._image = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
         self.info = SourceInfo(size_wh, size_wh, num_frames / rate_hz, num_frames, rate_hz, "fake", "fake")
-        self.counts = SourceCounts(num_frames)
+        self.counts = SourceCounts(num_frames, breaks=Counter(self._breaks.values()))
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self._num_frames):
-            yield Frame(index, index / self._rate_hz, self._image)
+            yield Frame(index, index / self._rate_hz, self._image, break_reason=self._breaks.get(index))
         if self._error is not None:
             raise self._error
 

@@ -12,6 +12,7 @@ from pipelines.results import Header, RunStats, Summary
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.file_names import printable
 from pipelines.stream.interpolate import ENOUGH_HZ, results
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources import SourceCounts, SourceInfo
@@ -90,10 +91,15 @@ def analyze(
 
     Raises SourceError, ModelError, SinkError, or AnalysisCancelled; then no sink leaves anything behind.
     """
-    pipeline = build_pipeline(networks, config, run.source_id or run.name)
+    pipeline = build_pipeline(networks, config, printable(run.source_id or run.name))
     contract = networks.action.contract
     header = Header(
-        run.name, source.info.duration_s, source.info.size_wh, contract.name, networks.pose.layout, contract.labels
+        printable(run.name),
+        source.info.duration_s,
+        source.info.size_wh,
+        contract.name,
+        networks.pose.layout,
+        contract.labels,
     )
     try:
         return _run(source, pipeline, header, sinks, run)
@@ -110,7 +116,7 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, sinks: Sequenc
     with _ahead(source) as frames:
         for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
             if run.is_cancelled():
-                raise AnalysisCancelled(f"{run.name}: stopped after {meter.frames} frames")
+                raise AnalysisCancelled(f"{printable(run.name)}: stopped after {meter.frames} frames")
             timeline.add(result)
             for sink in sinks:
                 sink.write(result)
@@ -119,14 +125,15 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, sinks: Sequenc
     events = pipeline.finish()
     timeline.add_events(events)
     meter.done()
-    stats = _stats(meter, pipeline, source.counts)
+    stats = _stats(meter, pipeline, source)
     summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats)
     for sink in sinks:
         sink.close(events, summary)
     return summary
 
 
-def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStats:
+def _stats(meter: "_Meter", pipeline: Pipeline, source: FrameSource) -> RunStats:
+    counts = source.counts
     return RunStats(
         frames=meter.frames,
         analysed=meter.analysed,
@@ -136,6 +143,10 @@ def _stats(meter: "_Meter", pipeline: Pipeline, counts: SourceCounts) -> RunStat
         label_flips=pipeline.label_flips,
         peak_rss_bytes=peak_rss_bytes(),
         corrupt=counts.corrupt,
+        out_of_order=counts.out_of_order,
+        skipped_rate=counts.skipped_rate,
+        breaks=dict(counts.breaks),
+        slow_motion=source.info.slow_motion,
         is_truncated=counts.is_truncated,
     )
 

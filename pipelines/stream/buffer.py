@@ -3,6 +3,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 from pipelines.types import Frame
@@ -21,7 +22,8 @@ class FrameBuffer:
             the last frame alone, for the lowest age.
     on_put: called after a frame came in or the end was reached, in the producer's thread: wakes a consumer of many
             buffers.
-    Every frame that goes in either comes out or is counted in `dropped_by_reason`.
+    Every frame that goes in either comes out or is counted in `dropped_by_reason`. Where a dropped frame does not
+    follow on the one before, neither does the next one that comes out.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class FrameBuffer:
             if self._is_stopped or self._has_ended:
                 return False
             if len(self._frames) >= self._capacity:
-                self._frames.popleft()
+                frame = self._inherit(self._frames.popleft(), frame)
                 self._dropped["superseded" if self._policy == "latest_only" else "buffer_full"] += 1
             self._frames.append(frame)
             self._changed.notify_all()
@@ -114,6 +116,16 @@ class FrameBuffer:
             self._is_stopped = True
             self._changed.notify_all()
         self._tell()
+
+    def _inherit(self, dropped: Frame, new: Frame) -> Frame:
+        """Hand a dropped frame's break on to the frame after it; returns `new`, changed where that is it."""
+        if not dropped.is_break:
+            return new
+        if not self._frames:
+            return new if new.is_break else replace(new, break_reason=dropped.break_reason)
+        if not self._frames[0].is_break:
+            self._frames[0] = replace(self._frames[0], break_reason=dropped.break_reason)
+        return new
 
     def _has_room(self) -> bool:
         return len(self._frames) < self._capacity or self._is_stopped or self._has_ended

@@ -22,14 +22,14 @@ def results(
     """One result per frame, in order; at most `1 / enough_hz` seconds apart, frames go through `process`.
 
     A frame is left out where the next one comes early enough, whatever the rate, so the first and the last frame are
-    always analysed. What is said of one between: the people of the analysed frame before it, their joints and boxes
-    linear in time where they are still there in the one after, nothing new. None for `enough_hz` leaves nobody out.
+    always analysed, and so are those on both sides of a break. What is said of one between: the people of the analysed
+    frame before it, their joints and boxes linear in time where they are still there in the one after, nothing new.
+    None for `enough_hz` leaves nobody out.
     """
     before: FrameResult | None = None
     held: list[Frame] = []
     for frame, following in _with_next(frames):
-        is_due = before is None or enough_hz is None or following is None or _is_due(before, following, enough_hz)
-        if not is_due:
+        if before is not None and enough_hz is not None and not _is_due(before, frame, following, enough_hz):
             held.append(frame)
             continue
         after = process(frame)
@@ -51,8 +51,10 @@ def _with_next(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
         yield held, None
 
 
-def _is_due(before: FrameResult, following: Frame, enough_hz: float) -> bool:
-    """Whether waiting for the following frame would take too long; time that jumps back does."""
+def _is_due(before: FrameResult, frame: Frame, following: Frame | None, enough_hz: float) -> bool:
+    """Whether the frame must be analysed: at a break, at the end, and where the following one comes too late."""
+    if frame.is_break or following is None or following.is_break:
+        return True
     wait_s = following.time_s - before.frame.time_s
     return not 0 <= wait_s <= 1 / enough_hz + _TICK_S
 

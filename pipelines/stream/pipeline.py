@@ -18,11 +18,17 @@ class Pipeline:
         self._clock = clock
 
     def process(self, frame: Frame) -> FrameResult:
-        """Everything that is known after this frame. Raises ModelError where a network fails."""
+        """Everything that is known after this frame. Raises ModelError where a network fails.
+
+        Where the frame does not follow on the one before, every track and event ends first, as of the frame before.
+        """
+        closed = self._actions.finish() if frame.is_break else ()
         self._clock.start()
         poses = self._people(frame)
         actions = self._actions(poses)
-        return FrameResult(frame, poses, actions.states, actions.events, actions.scores, self._clock.frame_ms)
+        return FrameResult(
+            frame, poses, actions.states, (*closed, *actions.events), actions.scores, self._clock.frame_ms
+        )
 
     def finish(self) -> tuple[Event, ...]:
         """The events that close because the source has no more frames."""

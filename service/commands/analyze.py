@@ -113,10 +113,11 @@ def _analyze(
 ) -> "Summary":
     from pipelines.stream.analyze import Run, analyze
     from pipelines.stream.config import PipelineConfig
+    from pipelines.stream.file_names import printable
     from pipelines.stream.interpolate import ENOUGH_HZ
 
     with _bar() as bar:
-        task = bar.add_task(_short(name), total=100.0, fps="")
+        task = bar.add_task(_short(printable(name)), total=100.0, fps="")
 
         def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
             bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
@@ -210,6 +211,14 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         f"{stats.peak_rss_bytes / 2**20:.0f} MiB at most",
         style="dim",
     )
+    if stats.breaks:
+        found = ", ".join(f"{count} {reason}" for reason, count in stats.breaks.items())
+        click.echo(f"actogram: note: nobody is followed across the breaks in this video: {found}", err=True)
+    if stats.slow_motion:
+        click.echo(
+            f"actogram: note: the file plays {stats.slow_motion:g} times slower than life; actions are judged as shown",
+            err=True,
+        )
     if stats.is_truncated:
         click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
 

@@ -77,6 +77,8 @@ class EventIngest:
                     return
                 store.end_track(transaction.connection, stream_id, track_id, at, change.reason)
                 data["reason"] = change.reason
+                if change.broken_by is not None:
+                    data["break"] = change.broken_by
             transaction.announce(Message(change.name, data, stream_id=stream_id, time=at))
 
     def take_clip(self, report: ClipReport) -> bool:

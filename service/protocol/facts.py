@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Discriminator
 
-from pipelines.types import Event, EventState, TrackEnd
+from pipelines.types import BreakEnd, Event, EventState, ToldEnd
 
 ActionChange = Literal["action.provisional", "action.started", "action.updated", "action.ended", "action.retracted"]
 WatchState = Literal["connecting", "running", "degraded", "reconnecting", "failed"]
@@ -67,11 +67,15 @@ class TrackStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrackEnded:
-    """A person is no longer followed."""
+    """A person is no longer followed.
+
+    reason: as clients know it. broken_by: the kind of break that ended the track, where one did.
+    """
 
     track_id: int
     time: AwareDatetime
-    reason: TrackEnd
+    reason: ToldEnd
+    broken_by: BreakEnd | None = None
     kind: Literal["track_ended"] = "track_ended"
 
     name: ClassVar[str] = "track.ended"

@@ -115,6 +115,9 @@ class StreamStatusRead(BaseModel):
     frame_age_ms: float | None = Field(default=None, description="Of the newest analysed frame; null before the first.")
     latency_ms: Latency = Latency()
     dropped: dict[str, int] = Field(default={}, description="Reason → frames.")
+    breaks: dict[str, int] = Field(
+        default={}, description="Reason → frames that do not follow on the one before: nobody is followed across."
+    )
     reconnects: int = 0
     tracks_active: int = 0
     frame_size: tuple[int, int] | None = None

@@ -114,5 +114,6 @@ def _facts(summary: Summary) -> Values:
         "fps": round(stats.fps, 2),
         "stage_ms": stage_ms,
         "is_truncated": stats.is_truncated,
+        "breaks": {reason: int(count) for reason, count in stats.breaks.items()},
         "progress": {"frames": stats.frames, "percent": 100.0, "fps": round(stats.fps, 2), "eta_s": 0.0},
     }

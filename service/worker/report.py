@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 from pydantic import JsonValue
 
 from pipelines.event_json import STORED, event_object, parse_event
-from pipelines.results import persons
+from pipelines.results import end_reason, persons
 from pipelines.types import Event, FrameResult
 from service.protocol.facts import ActionReport, StateChanged, StreamFact, TrackEnded, TrackStarted, WatchState
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask
@@ -161,7 +161,8 @@ class Reporter:
             track_id = self.track_id(number)
             if track_id in self.figures.tracks:
                 self.figures.tracks.discard(track_id)
-                self.deliver(TrackEnded(track_id, at, reason))
+                told, broken_by = end_reason(reason)
+                self.deliver(TrackEnded(track_id, at, told, broken_by))
 
     def _lose_tracks(self) -> None:
         for track_id in sorted(self.figures.tracks):

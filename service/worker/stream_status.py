@@ -35,6 +35,7 @@ class StatusTeller:
             "fps_in": round(status.fps_in, 2), "fps_analysed": figures.rate_hz(now_s), "frame_age_ms": age_ms,
             "latency_ms": {name: figures.percentile(share) for name, share in _PERCENTILES.items()},
             "dropped": {reason: int(count) for reason, count in dropped.items()}, "reconnects": status.reconnects,
+            "breaks": {reason: int(count) for reason, count in status.breaks.items()},
             "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
             "frame_size": None if figures.frame_size is None else list(figures.frame_size),
         }  # fmt: skip

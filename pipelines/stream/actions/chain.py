@@ -62,7 +62,10 @@ class ActionChain:
         return Actions(raw, scores, states, events)
 
     def finish(self) -> tuple[Event, ...]:
-        """The events that close because the source has no more frames."""
+        """The events that close because no frame follows on the last one; everybody's past is forgotten."""
+        self._stages.window.reset()
+        self._stages.smooth.reset()
+        self._stages.label.reset()
         return self._stages.events.finish()
 
     @property

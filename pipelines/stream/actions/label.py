@@ -29,6 +29,10 @@ class LabelStage:
                 self._states[item.track_id] = self._update(item)
         return tuple(self._state(int(track_id), poses.time_s) for track_id in poses.track_id)
 
+    def reset(self) -> None:
+        """Forget what was shown."""
+        self._states.clear()
+
     def _forget(self, poses: Poses, present: set[int]) -> None:
         """Drop ended tracks, and those out of sight for longer than a state is frozen."""
         horizon_s = poses.time_s - self._config.hold_s

@@ -29,6 +29,10 @@ class SmoothStage:
         self._forget(poses)
         return tuple(item if item.status in _WITHHELD else self._smooth(item) for item in scores)
 
+    def reset(self) -> None:
+        """Forget every window."""
+        self._recent.clear()
+
     def _forget(self, poses: Poses) -> None:
         horizon_s = poses.time_s - max(self._config.mean_s, 1.0)
         stale = [track_id for track_id, recent in self._recent.items() if recent[-1].time_s < horizon_s]

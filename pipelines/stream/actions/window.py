@@ -58,6 +58,12 @@ class WindowStage:
             tuple(item for item in cut if isinstance(item, Withheld)),
         )
 
+    def reset(self) -> None:
+        """Forget every pose, because the next frame does not follow on the last."""
+        self._tracks.clear()
+        self._frames.clear()
+        self._tick = None
+
     def _due(self, time_s: float) -> float | None:
         """The latest tick of the grid that this frame reaches for the first time."""
         tick = int(np.floor(time_s / self._config.stride_s + _EPSILON_S))

@@ -1,10 +1,12 @@
 """The people chain: one frame in, everyone in it with their joints out. The order of its stages stands only here."""
 
+from dataclasses import replace
+
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
 from pipelines.stream.stats import StageClock
-from pipelines.types import Frame, Poses
+from pipelines.types import Frame, Poses, TrackEnd
 
 
 class PeopleChain:
@@ -22,7 +24,11 @@ class PeopleChain:
         self._clock = clock or StageClock()
 
     def __call__(self, frame: Frame) -> Poses:
-        """Everyone whose joints were seen in this frame. Raises ModelError where a network fails."""
+        """Everyone whose joints were seen in this frame. Raises ModelError where a network fails.
+
+        Where the frame does not follow on the one before, everybody's track ends first.
+        """
+        ended = self._break_off(frame)
         lap = self._clock.lap
         boxes = self._detect(frame, self._track.demand())
         lap("detect")
@@ -32,4 +38,13 @@ class PeopleChain:
         lap("pose")
         poses = self._track.observe(sightings)
         lap("track")
-        return poses
+        return replace(poses, ended=(*ended, *poses.ended)) if ended else poses
+
+    def _break_off(self, frame: Frame) -> tuple[tuple[int, TrackEnd], ...]:
+        """Forget everyone at a break; the tracks that end with it, and why."""
+        if not frame.is_break:
+            return ()
+        self._detect.reset()
+        self._pose.reset()
+        reason: TrackEnd = "scene_cut" if frame.break_reason == "scene_cut" else "gap"
+        return tuple((track_id, reason) for track_id in self._track.reset())

@@ -45,6 +45,10 @@ class DetectStage:
         order = keep[np.argsort(-people.score[keep], kind="stable")]
         return Boxes(people.xyxy[order], people.score[order])
 
+    def reset(self) -> None:
+        """Look at the next frame at full input size, whenever the last look was."""
+        self._last_s = self._looked_s = -np.inf
+
     def _periods(self, demand: Demand) -> tuple[float, float]:
         """Seconds between two detections, and between two at full input size."""
         config = self._config
@@ -61,7 +65,7 @@ class DetectStage:
     def _forget_later(self, time_s: float) -> None:
         """A source whose time jumps back begins anew."""
         if time_s < self._last_s:
-            self._last_s = self._looked_s = -np.inf
+            self.reset()
 
 
 def _is_over(period_s: float, since_s: float, now_s: float) -> bool:

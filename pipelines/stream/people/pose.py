@@ -76,6 +76,10 @@ class PoseStage:
                 memory.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
         return self._sightings(frame, tracks, found, outcomes)
 
+    def reset(self) -> None:
+        """Forget every body."""
+        self._memories.clear()
+
     def _follow(self, frame: Frame, ids: list[int]) -> dict[int, PoseHypothesis]:
         """One pass for each known body, in the region that its last joints predict."""
         rows = [row for row, track_id in enumerate(ids) if track_id in self._memories]

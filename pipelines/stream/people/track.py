@@ -67,6 +67,12 @@ class TrackStage:
         ended = self._end(sightings.time_s, sightings.size_wh)
         return self._show(sightings, ended)
 
+    def reset(self) -> tuple[int, ...]:
+        """End every track, because the next frame does not follow on the last; returns those that had been shown."""
+        shown = tuple(track.track_id for track in self._tracks if track.is_confirmed)
+        self._tracks, self._rejected, self._skipped = [], Rejections(self._config.rejected_s), 0
+        return shown
+
     def _match(self, time_s: float, boxes: Boxes) -> Boxes:
         """Give boxes to tracks; returns those left over."""
         pairs = associate(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.atomic_file import AtomicFile
 from pipelines.errors import DiskFull, SinkError
+from pipelines.stream.file_names import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -20,9 +21,10 @@ def told(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        name = printable(str(path))
         if error.errno in _FULL:
-            raise DiskFull(f"{path}: the disk is full, {_free(path)} bytes are free") from error
-        raise SinkError(f"{path}: could not be written: {error.strerror or error}") from error
+            raise DiskFull(f"{name}: the disk is full, {_free(path)} bytes are free") from error
+        raise SinkError(f"{name}: could not be written: {error.strerror or error}") from error
 
 
 class OutputFile:
@@ -38,7 +40,7 @@ class OutputFile:
     def open(self) -> Path:
         """Where to write to. Raises SinkError when the folder is missing or closed."""
         if self.path.is_dir():
-            raise SinkError(f"{self.path}: expected a file name, found a folder")
+            raise SinkError(f"{printable(str(self.path))}: expected a file name, found a folder")
         if self.path.exists() and not self.path.is_file():
             return self.path
         with told(self.path):

@@ -1,6 +1,7 @@
 """Results as text: JSON lines while frames go by, one JSON object, or a CSV table of actions."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from pipelines.results import (
     PersonTimeline,
     Summary,
     action_object,
+    break_object,
     frame_object,
     header_object,
     summary_object,
@@ -35,6 +37,8 @@ class _TextSink:
     def open(self, header: Header) -> None:  # noqa: ARG002 - not every form says it first
         """Begin the file. Raises SinkError, DiskFull."""
         if self._output is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the locale says
             self._file = sys.stdout
             return
         place = self._output.open()
@@ -88,6 +92,8 @@ class JsonlSink(_TextSink):
     def write(self, result: FrameResult) -> None:
         """Write a frame, and what changed with it."""
         time_s, index = self._last = (result.frame.time_s, result.frame.index)
+        broken = break_object(result.frame)
+        self._lines([broken] if broken else [])
         self._lines([frame_object(result)])
         self._lines(action_object(event, time_s, index) for event in result.events)
         self._lines(track_object(track_id, reason, time_s, index) for track_id, reason in result.poses.ended)

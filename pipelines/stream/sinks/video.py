@@ -1,16 +1,19 @@
 """The annotated video: the frames with everyone drawn, each at its own time, without sound."""
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from models.arrays import Image
 from pipelines.errors import SinkError
 from pipelines.results import Header, Summary
+from pipelines.stream.file_names import printable, text_path
 from pipelines.stream.render.draw import Artist
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
@@ -34,12 +37,14 @@ class VideoSink:
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._last_pts = -1
+        self._links = ExitStack()
 
     def open(self, header: Header) -> None:
         """Begin the file. Raises SinkError, DiskFull."""
         place = self._output.open()
         self._artist = Artist(header.layout)
         with told(self._path):
+            place = self._links.enter_context(text_path(place))  # until `close`: faststart opens it once more
             self._container = av.open(str(place), "w", format="mp4", container_options={"movflags": "+faststart"})
             self._stream = self._add_stream(self._container, header.size_wh)
 
@@ -56,6 +61,7 @@ class VideoSink:
         self._encode(None)
         with told(self._path):
             self._container.close()
+            self._links.close()
         self._output.commit()
 
     def abort(self) -> None:
@@ -65,6 +71,7 @@ class VideoSink:
                 self._container.close()
             except (OSError, ValueError):  # what cannot be finished is removed anyway
                 self._container = None
+        self._links.close()
         self._output.abort()
 
     def _add_stream(self, container: OutputContainer, size_wh: tuple[int, int]) -> VideoStream:
@@ -80,8 +87,7 @@ class VideoSink:
         width, height = self._stream.width, self._stream.height
         if image.shape[1] - width in (0, 1) and image.shape[0] - height in (0, 1):
             return image[:height, :width]
-        resized: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype("uint8")
-        return resized
+        return _framed(image, width, height)
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None, "open comes first"
@@ -91,4 +97,16 @@ class VideoSink:
                 for packet in self._stream.encode(picture):
                     self._container.mux(packet)
         except ValueError as error:
-            raise SinkError(f"{self._path}: the encoder refused a picture: {error}") from error
+            raise SinkError(f"{printable(str(self._path))}: the encoder refused a picture: {error}") from error
+
+
+def _framed(image: Image, width: int, height: int) -> Image:
+    """The image scaled into a picture of the given size, with black bars where its shape is another."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_wh = (min(width, max(1, round(image.shape[1] * scale))), min(height, max(1, round(image.shape[0] * scale))))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2
+    canvas[top : top + inner_wh[1], left : left + inner_wh[0]] = cv2.resize(
+        image, inner_wh, interpolation=cv2.INTER_AREA
+    )
+    return canvas

@@ -1,5 +1,7 @@
 """Opening what a stranger sent: only real video containers, no playlists that reach elsewhere, typed errors."""
 
+import os
+import stat
 from pathlib import Path
 
 import av
@@ -7,6 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from pipelines.errors import SourceForbidden, SourceTooLarge, SourceTruncated, SourceUnavailable, UnsupportedMedia
+from pipelines.stream.file_names import printable, text_path
 from pipelines.stream.sources.info import SourceLimits
 
 # FFmpeg would read a .txt as a terminal recording and follow a playlist to any file or address: name what is video.
@@ -23,19 +26,21 @@ _SIGNATURES = (
 def open_file(path: Path, limits: SourceLimits) -> InputContainer:
     """Open a video file by its content, whatever its name says.
 
+    Only a regular file is opened: a pipe without a writer or a device would never end.
     Raises SourceUnavailable (not_found), SourceForbidden, SourceTruncated or UnsupportedMedia.
     """
-    head = _head(path)
+    head, name = _head(path), printable(path.name)
     options = {"format_whitelist": _FILE_FORMATS, "protocol_whitelist": "file", "max_pixels": str(limits.max_pixels)}
     try:
         # "file:" and an absolute path: a name such as "concat:a|b" or "x:1.mp4" is a name, not a protocol.
-        return av.open(f"file:{path.resolve()}", mode="r", options=options, metadata_errors="replace")
-    except (av.error.FFmpegError, UnicodeError) as error:
+        with text_path(path.resolve()) as place:
+            return av.open(f"file:{place}", mode="r", options=options, metadata_errors="replace")
+    except av.error.FFmpegError as error:
         if any(head[at : at + len(mark)] == mark for at, mark in _SIGNATURES):
             raise SourceTruncated(
-                f"{path.name}: starts like a video, but what describes its pictures is missing or cut off"
+                f"{name}: starts like a video, but what describes its pictures is missing or cut off"
             ) from error
-        raise UnsupportedMedia(f"{path.name}: not a video in a known container") from error
+        raise UnsupportedMedia(f"{name}: not a video in a known container") from error
 
 
 def require_video(container: InputContainer, name: str, limits: SourceLimits) -> VideoStream:
@@ -80,15 +85,41 @@ def _num_pixels(stream: VideoStream) -> int:
 
 def _head(path: Path) -> bytes:
     """The first bytes of a regular file that is not empty."""
+    name = printable(path.name)
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceUnavailable(f"{path.name}: no such file", code="not_found") from error
-    except IsADirectoryError as error:
-        raise UnsupportedMedia(f"{path.name}: is a folder, a video file is expected") from error
+        # Without O_NONBLOCK, opening a pipe waits for a writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise SourceUnavailable(f"{name}: no such file", code="not_found") from error
     except OSError as error:
-        raise SourceForbidden(f"{path.name}: cannot be read: {error.strerror}") from error
+        _require_regular(_mode(path), name)  # a socket cannot even be opened
+        raise SourceForbidden(f"{name}: cannot be read: {error.strerror}") from error
+    try:
+        _require_regular(os.fstat(handle).st_mode, name)
+        head = os.read(handle, 16)
+    except OSError as error:
+        raise SourceForbidden(f"{name}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(handle)
     if not head:
-        raise SourceTruncated(f"{path.name}: the file is empty")
+        raise SourceTruncated(f"{name}: the file is empty")
     return head
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
+
+
+def _require_regular(mode: int, name: str) -> None:
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), None)
+    if kind is not None:
+        raise UnsupportedMedia(f"{name}: is {kind}, a video file is expected")
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return stat.S_IFREG

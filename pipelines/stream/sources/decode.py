@@ -1,5 +1,6 @@
 """Packets and pictures of one stream of a container, past whatever is broken in between."""
 
+import heapq
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,6 +16,8 @@ else:
     VideoPacket = Packet  # PyAV's class is generic in its stubs only
 
 _REORDERED = 4  # packets from a reference picture to the first one shown after it, in common encoders' settings
+_PACKETS_COUNTED = frozenset({"avi", "asf"})  # containers that know the order of packets, not that of pictures
+_MAX_HELD = 32  # packets that a decoder and its threads hold back
 _MAX_READ_FAILURES = 16  # in a row; a demuxer that fails this often does not come back
 
 
@@ -30,10 +33,12 @@ class PictureReader:
         self._container = container
         self._stream = stream
         self._wants = wants
+        self._stamps = _Stamps() if _PACKETS_COUNTED & set(container.format.name.split(",")) else None
         self.num_packets = 0
         self.num_left_out = 0
         self.end_pts = 0
         self.has_failed = False
+        self.is_cut = False
         self.failure: av.error.FFmpegError | None = None
 
     def __iter__(self) -> Iterator[av.VideoFrame | None]:
@@ -41,13 +46,22 @@ class PictureReader:
         for packet in _dated(self._iter_packets(), self._stream.codec_context.has_b_frames):
             self._choose(packet)
             try:
-                yield from packet.decode()
+                pictures = packet.decode()
             except av.error.FFmpegError:
+                if self._stamps is not None:
+                    self._stamps.forget(packet)
                 yield None
+            else:
+                yield from map(self._stamped, pictures)
         try:
-            yield from self._stream.codec_context.decode(None)
+            yield from map(self._stamped, self._stream.codec_context.decode(None))
         except av.error.FFmpegError:
             yield None
+
+    def _stamped(self, picture: av.VideoFrame) -> av.VideoFrame:
+        if self._stamps is not None:
+            picture.pts = self._stamps.next()
+        return picture
 
     def _iter_packets(self) -> Iterator[VideoPacket]:
         failures = 0
@@ -68,14 +82,50 @@ class PictureReader:
 
     def _note(self, packet: VideoPacket) -> None:
         self.num_packets += 1
-        if packet.pts is not None:
-            self.end_pts = max(self.end_pts, packet.pts + (packet.duration or 0))
+        self.is_cut = packet.is_corrupt
+        stamp = packet.pts
+        if self._stamps is not None:
+            stamp = self._stamps.add(packet)
+        if stamp is not None:
+            self.end_pts = max(self.end_pts, stamp + (packet.duration or 0))
 
     def _choose(self, packet: VideoPacket) -> None:
         if self._wants is not None:
             is_wanted = self._wants(packet)
+            is_wanted = is_wanted or self._stamps is not None  # which packets give no picture would not be known
             self._stream.codec_context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             self.num_left_out += not is_wanted
+
+
+class _Stamps:
+    """Times for pictures whose container counts packets: the earliest one that is left goes to the next picture.
+
+    Decoders hand pictures out in the order in which they are shown, so the n-th picture is shown when the n-th packet
+    would be. FFmpeg guesses instead, and gives H.264's reordered pictures in AVI times out of order.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
+
+    def add(self, packet: VideoPacket) -> int | None:
+        """A packet goes into the decoder; returns its time."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is not None:
+            heapq.heappush(self._waiting, stamp)
+            if len(self._waiting) > _MAX_HELD:  # left by packets that gave no picture
+                heapq.heappop(self._waiting)
+        return stamp
+
+    def next(self) -> int | None:
+        """The time of the next picture."""
+        return heapq.heappop(self._waiting) if self._waiting else None
+
+    def forget(self, packet: VideoPacket) -> None:
+        """A packet will give no picture."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp in self._waiting:
+            self._waiting.remove(stamp)
+            heapq.heapify(self._waiting)
 
 
 def _dated(packets: Iterator[VideoPacket], has_b_frames: bool) -> Iterator[VideoPacket]:

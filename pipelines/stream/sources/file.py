@@ -1,5 +1,7 @@
 """A video file as a source: every picture once, with its own time, as fast as the reader asks for them."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -9,17 +11,20 @@ import av
 from av.video.stream import VideoStream
 
 from pipelines.errors import SourceTooLarge, SourceTruncated, UnsupportedMedia
+from pipelines.stream.file_names import printable
 from pipelines.stream.sources.container import open_file, require_video
+from pipelines.stream.sources.continuity import Continuity
 from pipelines.stream.sources.decode import PictureReader, VideoPacket
 from pipelines.stream.sources.info import SourceCounts, SourceInfo, SourceLimits
 from pipelines.stream.sources.picture import PictureMaker
-from pipelines.stream.sources.timing import MediaClock, RateGate
-from pipelines.types import Frame
+from pipelines.stream.sources.timing import MediaClock, Moment, RateGate
+from pipelines.stream.sources.truncation import is_cut_off
+from pipelines.types import BreakReason, Frame
 
 _LARGE_PIXELS = 4096 * 2304  # above, one decoder thread: each further one holds pictures of its own
+_SLOW = 1.5  # times the rate of the file: more than a rate that wavers
 _DEFAULT_FPS = 25.0  # raw streams without any clock
-_BREAKING = frozenset({"mpegts", "mpeg", "flv"})  # containers whose timestamps may break in the middle
-_MAX_JUMP_S = 10.0
+_MIN_BYTES_PER_S = 200.0  # less than any video takes: a longer one declared is a clock that jumped
 
 
 class FileSource:
@@ -33,9 +38,12 @@ class FileSource:
     is_live = False
 
     def __init__(self, path: Path, limits: SourceLimits | None = None, rate_hz: float | None = None) -> None:
-        self._name = path.name
+        self._name = printable(path.name)
         self._limits = limits or SourceLimits()
         self._rate_hz = rate_hz
+        self._path = path
+        self._breaks: Counter[BreakReason] = Counter()
+        self._gaps_s = 0.0
         self._num_frames = self._num_skipped = self._num_late = self._num_corrupt = 0
         self._container = open_file(path, self._limits)
         try:
@@ -57,6 +65,7 @@ class FileSource:
             corrupt=self._num_corrupt,
             out_of_order=self._num_late,
             is_truncated=self._is_truncated,
+            breaks=dict(self._breaks),
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -90,14 +99,15 @@ class FileSource:
         self._step_s = 1.0 / (_fps(stream) or _DEFAULT_FPS)
         start = self._container.start_time
         self._start_s = None if start is None else start / av.time_base
-        is_breaking = bool(_BREAKING & set(self._container.format.name.split(",")))
-        self._clock = MediaClock(self._start_s, self._step_s, _MAX_JUMP_S if is_breaking else None)
+        self._clock = MediaClock(self._start_s, self._step_s, self._limits.max_duration_s)
+        self._continuity = Continuity(max(self._step_s, 1 / self._rate_hz if self._rate_hz else 0.0))
         self._gate = RateGate(self._rate_hz)
         # Below twice the rate, leaving out what other pictures do not need could leave fewer than were asked for.
         may_leave_out = self._rate_hz is not None and self._step_s * self._rate_hz <= 0.5
         self._reader = PictureReader(self._container, stream, self._is_wanted if may_leave_out else None)
         self._make = PictureMaker(self._limits.max_side_px)
         self._is_truncated = False
+        self._last_s = 0.0
 
     def _is_wanted(self, packet: VideoPacket) -> bool:
         if packet.pts is None:
@@ -117,7 +127,7 @@ class FileSource:
 
     def _describe(self, first: Frame) -> SourceInfo:
         context, fps = self._stream.codec_context, _fps(self._stream)
-        duration_s = self._declared_s() or _over_base(self._container.duration)
+        duration_s = self._believable_s()
         self._refuse_longer_than(duration_s or 0.0)
         num_frames = self._stream.frames or (round(duration_s * fps) if duration_s and fps else None)
         if num_frames and duration_s and self._rate_hz is not None:
@@ -130,6 +140,7 @@ class FileSource:
             fps=fps,
             codec=context.name,
             container=self._container.format.name.split(",")[0],
+            slow_motion=_slow_motion(self._container.metadata.get("com.android.capture.fps", ""), fps),
         )
 
     def _iter_frames(self) -> Iterator[Frame]:
@@ -137,29 +148,56 @@ class FileSource:
             if picture is None or picture.is_corrupt:
                 self._num_corrupt += 1
                 continue
-            time_s = self._clock.at(None if picture.pts is None else self._seconds(picture.pts))
-            if time_s is None:
+            moment = self._clock.at(None if picture.pts is None else self._seconds(picture.pts))
+            if moment is None:
                 self._num_late += 1
-            elif not self._gate.admits(time_s):
+            elif not self._admits(moment):
                 self._num_skipped += 1
             else:
-                self._refuse_longer_than(time_s)
-                self._num_frames += 1
-                yield Frame(self._num_frames - 1, time_s, self._make(picture, self._stream.sample_aspect_ratio))
+                yield self._frame(moment.time_s, picture)
         self._is_truncated = self._ended_early()
+
+    def _admits(self, moment: Moment) -> bool:
+        if moment.is_jump:
+            self._continuity.interrupt("clock_jump")
+        return self._gate.admits(moment.time_s)
+
+    def _frame(self, time_s: float, picture: av.VideoFrame) -> Frame:
+        image = self._make(picture, self._stream.sample_aspect_ratio)
+        found = self._continuity.judge(time_s, image)
+        if found is not None:
+            self._breaks[found] += 1
+            if found in ("gap", "clock_jump"):
+                self._gaps_s += time_s - self._last_s
+        self._refuse_longer_than(time_s - self._gaps_s)
+        self._num_frames, self._last_s = self._num_frames + 1, time_s
+        return Frame(self._num_frames - 1, time_s, image, break_reason=found)
 
     def _ended_early(self) -> bool:
         """Whether fewer samples came than the index lists, or the last ended well before the declared end."""
-        if self._reader.has_failed:
+        container = self._container.format.name
+        if self._reader.has_failed or is_cut_off(self._path, container):
             return True
-        if self._container.format.name.startswith("mov"):
+        if self._reader.is_cut and container != "mpegts":  # there a packet may be marked for other reasons
+            return True
+        if container.startswith("mov"):
             return self._reader.num_packets < len(self._stream.index_entries)
         declared_s = self._declared_s()
         end_s = self._seconds(self._reader.end_pts) - (self._start_s or 0.0)
         return declared_s is not None and end_s < declared_s - max(1.0, 0.02 * declared_s)
 
+    def _believable_s(self) -> float | None:
+        """Declared length; None where nothing is declared, or days for which the file has too few bytes."""
+        duration_s = self._declared_s() or _over_base(self._container.duration)
+        if duration_s is None or duration_s <= self._limits.max_duration_s:
+            return duration_s
+        is_enough = self._path.stat().st_size > _MIN_BYTES_PER_S * duration_s
+        return duration_s if is_enough else None
+
     def _declared_s(self) -> float | None:
         """Length of the video stream itself, where its container declares one."""
+        if self._container.format.name == "avi" and self._stream.frames:
+            return self._seconds(self._stream.frames)  # its duration is guessed anew where the index is missing
         if self._stream.duration is not None:
             return self._seconds(self._stream.duration)
         return _clock_time(self._stream.metadata.get("DURATION", ""))  # Matroska's tag, "00:00:06.660000000"
@@ -174,6 +212,15 @@ class FileSource:
 def _fps(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
+
+
+def _slow_motion(capture_fps: str, fps: float | None) -> float | None:
+    """By how much a phone stretched time: the rate of the camera over that of the file."""
+    try:
+        factor = float(capture_fps) / fps if fps else 1.0
+    except ValueError:
+        return None
+    return round(factor, 2) if math.isfinite(factor) and factor > _SLOW else None
 
 
 def _over_base(duration: int | None) -> float | None:

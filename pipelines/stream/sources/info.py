@@ -1,6 +1,9 @@
 """What is known of a source, what it may cost, and what it lost on the way."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelines.types import BreakReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class SourceInfo:
     duration_s: declared length, None where nothing is declared.
     num_frames: estimate of the frames that will be handed out, None where nothing is declared.
     fps: average rate of the stored frames, for display and estimates; never a clock.
+    slow_motion: how many times slower than life the file says that it plays; None where it says nothing.
     """
 
     size_wh: tuple[int, int]
@@ -42,6 +46,7 @@ class SourceInfo:
     fps: float | None
     codec: str
     container: str
+    slow_motion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class SourceCounts:
 
     frames: handed out. skipped_rate: left out to keep to the analysis rate. corrupt: packets or pictures that could not
     be decoded. out_of_order: pictures whose time was not after the one before.
+    breaks: frames that do not follow on the one before, by reason.
     is_truncated: the file ended before what it declares.
     """
 
@@ -58,3 +64,4 @@ class SourceCounts:
     corrupt: int = 0
     out_of_order: int = 0
     is_truncated: bool = False
+    breaks: Mapping[BreakReason, int] = field(default_factory=dict)

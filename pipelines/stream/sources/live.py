@@ -11,19 +11,21 @@ from typing import Protocol
 
 from pipelines.errors import SourceError, SourceForbidden, SourceUnavailable
 from pipelines.stream.sources.connection import Connector, DecodedPicture, OnPacket
+from pipelines.stream.sources.continuity import Continuity
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.picture import PictureMaker
 from pipelines.stream.sources.retries import SourceRetries
 from pipelines.stream.sources.status import LiveOptions, SourceFault, SourceStatus
-from pipelines.stream.sources.status_tracker import StatusBoard
-from pipelines.stream.sources.timing import LiveClock, RateGate
+from pipelines.stream.sources.status_tracker import StatusTracker
+from pipelines.stream.sources.timing import LiveClock, PlayedClock, RateGate
 from pipelines.types import Frame, PacketSink
 
 logger = logging.getLogger(__name__)
 
 _FINAL = (SourceForbidden,)
+_USUAL_HZ = 15.0
 
 
 class FrameSink(Protocol):
@@ -72,11 +74,12 @@ class LiveReader:
         self._limits = limits or SourceLimits()
         self._hooks = hooks or ReaderHooks()
         self._is_file = not follows_wall
-        self._clock = LiveClock(follows_wall)
+        self._clock = LiveClock() if follows_wall else PlayedClock()
         self._gate = RateGate(self._options.rate_hz)
+        self._continuity = Continuity(1 / (self._options.rate_hz or _USUAL_HZ))
         self._retries = SourceRetries(self._options, self._hooks.generator or random.Random())  # noqa: S311 - jitter
-        self._board = StatusBoard(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
-        self._tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
+        self._tracker = StatusTracker(self._hooks.clock, self._options.degraded_after_s, self._hooks.on_state)
+        self._packet_tap = PacketTap(self._hooks.packets, self._clock) if self._hooks.packets else None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -111,7 +114,7 @@ class LiveReader:
 
     def status(self) -> SourceStatus:
         """The source's state and counters now; a picture that is overdue shows here as `degraded`."""
-        return self._board.read()
+        return self._tracker.read()
 
     def _run(self) -> None:
         """The thread's edge: whatever ends the reader is reported once, and the sink always ends."""
@@ -121,7 +124,7 @@ class LiveReader:
         except Exception as unexpected:
             logger.exception("reader ended by a fault of its own")
             self._error = error = unexpected
-            self._board.fail(SourceFault("internal", type(unexpected).__name__))
+            self._tracker.fail(SourceFault("internal", type(unexpected).__name__))
         finally:
             self._sink.end(None if self._stopped.is_set() else error)
 
@@ -135,15 +138,15 @@ class LiveReader:
                 fault = error
             except SourceError as error:
                 if self._is_file or isinstance(error, _FINAL):
-                    self._board.fail(SourceFault(error.code, str(error)))
+                    self._tracker.fail(SourceFault(error.code, str(error)))
                     return error
                 fault = SourceUnavailable(str(error), code="codec_unsupported")
             if self._stopped.is_set():
                 break
             if self._is_file and not (fault.code == "ended" and self._options.loops):
-                self._board.fail(SourceFault(fault.code, str(fault)))
+                self._tracker.fail(SourceFault(fault.code, str(fault)))
                 return None if fault.code == "ended" else fault
-            self._board.lose(SourceFault(fault.code, str(fault)), is_definite=self._retries.note(fault.code))
+            self._tracker.lose(SourceFault(fault.code, str(fault)), is_definite=self._retries.note(fault.code))
             self._stopped.wait(0.0 if self._is_file else self._retries.pause_s())
         return None
 
@@ -151,9 +154,10 @@ class LiveReader:
         """One connection, from its opening to its end."""
         on_packet: OnPacket = _ignore
         self._clock.reconnect()
-        if self._tap is not None:
-            self._tap.reconnect()
-            on_packet = self._tap
+        self._continuity.interrupt("reconnect")
+        if self._packet_tap is not None:
+            self._packet_tap.reconnect()
+            on_packet = self._packet_tap
         with closing(self._connect(on_packet, self._stopped)) as connection:
             for decoded in connection:
                 if self._stopped.is_set():
@@ -164,24 +168,31 @@ class LiveReader:
         now_s = self._hooks.clock()
         picture = decoded.picture
         if picture is None or picture.is_corrupt:
-            self._board.drop("corrupt")
+            self._tracker.drop("corrupt")
             return
-        self._board.arrive()
-        time_s = self._clock.at(decoded.pts_s, now_s)
-        if time_s is None:
-            self._board.drop("out_of_order")
-        elif not self._gate.admits(time_s):
-            self._board.drop("rate")
+        self._tracker.arrive()
+        moment = self._clock.at(decoded.pts_s, now_s)
+        if moment is None:
+            self._tracker.drop("out_of_order")
+            return
+        if moment.is_jump:
+            self._continuity.interrupt("clock_jump")
+        if self._gate.admits(moment.time_s):
+            image = self._make(picture, decoded.aspect)
+            found = self._continuity.judge(moment.time_s, image)
+            self._hand_over(Frame(self._index, moment.time_s, image, now_s, found))
         else:
-            frame = Frame(self._index, time_s, self._make(picture, decoded.aspect), now_s)
-            self._hand_over(frame)
+            self._tracker.drop("rate")
 
     def _hand_over(self, frame: Frame) -> None:
         if not self._stopped.is_set():
             if self._sink.put(frame, self._options.read_timeout_s):
                 self._index += 1
+                self._tracker.note_break(frame.break_reason)
             else:
-                self._board.drop("sink_full")
+                self._tracker.drop("sink_full")
+                if frame.break_reason is not None:
+                    self._continuity.interrupt(frame.break_reason)
         self._retries.reset()
 
 

@@ -8,7 +8,7 @@ import av
 from av.video.stream import VideoStream
 
 from pipelines.stream.sources.decode import VideoPacket
-from pipelines.stream.sources.timing import LiveClock
+from pipelines.stream.sources.timing import LiveClock, PlayedClock
 from pipelines.types import EncodedPacket, PacketSink
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ _MAX_PENDING = 256  # packets that wait for the first picture's time; a decoder 
 class PacketTap:
     """Feeds one reader's packets to a sink, from the first keyframe of each connection on."""
 
-    def __init__(self, sink: PacketSink, clock: LiveClock) -> None:
+    def __init__(self, sink: PacketSink, clock: LiveClock | PlayedClock) -> None:
         self._sink = sink
         self._clock = clock
         self._has_begun = False

@@ -47,15 +47,10 @@ class Orientation:
 
 
 class PictureMaker:
-    """Makes images of one constant size from the pictures of one stream.
-
-    The first picture fixes the size; a later one of another shape, as adaptive streams send, is fitted into it with
-    black bars, so that coordinates keep their meaning.
-    """
+    """Makes images from the pictures of one stream; each has the size that its own picture asks for."""
 
     def __init__(self, max_side_px: int) -> None:
         self._max_side_px = max_side_px
-        self._size_wh: tuple[int, int] | None = None
         self._rotation: int | None = None
         self._orientation = Orientation()
 
@@ -69,7 +64,7 @@ class PictureMaker:
             pixels = self._convert(frame, *self._target_wh(frame.width, frame.height, float(aspect or 1)))
         except (av.error.FFmpegError, ValueError) as error:
             raise UnsupportedMedia(f"pictures in {frame.format.name} cannot be shown") from error
-        return self._fit(self._orientation_of(frame).apply(np.asarray(pixels, np.uint8)))
+        return self._orientation_of(frame).apply(np.asarray(pixels, np.uint8))
 
     def _convert(self, frame: av.VideoFrame, width: int, height: int) -> AnyArray:
         if (width, height) == (frame.width, frame.height):
@@ -88,17 +83,3 @@ class PictureMaker:
         shown_width = width * aspect
         scale = min(1.0, self._max_side_px / max(shown_width, height))
         return max(1, round(shown_width * scale)), max(1, round(height * scale))
-
-    def _fit(self, image: Image) -> Image:
-        height, width = image.shape[:2]
-        if self._size_wh is None:
-            self._size_wh = (width, height)
-        if self._size_wh == (width, height):
-            return image
-        full_width, full_height = self._size_wh
-        scale = min(full_width / width, full_height / height)
-        part = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))))
-        canvas = np.zeros((full_height, full_width, 3), np.uint8)
-        top, left = (full_height - part.shape[0]) // 2, (full_width - part.shape[1]) // 2
-        canvas[top : top + part.shape[0], left : left + part.shape[1]] = part
-        return canvas

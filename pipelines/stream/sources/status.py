@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.types import BreakReason
+
 StreamState = Literal["connecting", "running", "degraded", "reconnecting", "failed"]
 Transport = Literal["tcp", "udp"]
 
@@ -53,6 +55,7 @@ class SourceStatus:
     frame_age_s: since the last of them; None before the first.
     dropped: pictures that came in and were not handed over: `corrupt`, `out_of_order`, `rate`, `sink_full`; what the
     buffer drops is counted there.
+    breaks: frames that do not follow on the one before, by reason.
     """
 
     state: StreamState
@@ -63,3 +66,4 @@ class SourceStatus:
     frame_age_s: float | None = None
     reconnects: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    breaks: dict[BreakReason, int] = field(default_factory=dict)

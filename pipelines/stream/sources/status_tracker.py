@@ -5,12 +5,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from pipelines.stream.sources.status import SourceFault, SourceStatus, StreamState
+from pipelines.types import BreakReason
 
 _RATE_WINDOW_S = 5.0
 _MAX_TIMES = 2048
 
 
-class StatusBoard:
+class StatusTracker:
     """State, last error and counters, with a call at each change of state.
 
     degraded_after_s: age of the last picture from which a running source is degraded.
@@ -36,6 +37,7 @@ class StatusBoard:
         self._last_s: float | None = None
         self._times: deque[float] = deque(maxlen=_MAX_TIMES)
         self._dropped: Counter[str] = Counter()
+        self._breaks: Counter[BreakReason] = Counter()
 
     def arrive(self) -> None:
         """A good picture came in."""
@@ -53,6 +55,12 @@ class StatusBoard:
         """A picture came in and is not handed over."""
         with self._lock:
             self._dropped[reason] += 1
+
+    def note_break(self, reason: BreakReason | None) -> None:
+        """A frame was handed over; `reason` says why it does not follow on the one before, None where it does."""
+        if reason is not None:
+            with self._lock:
+                self._breaks[reason] += 1
 
     def lose(self, fault: SourceFault, is_definite: bool) -> None:
         """The connection was lost or not made; `is_definite` where more of the same is to be expected."""
@@ -103,6 +111,7 @@ class StatusBoard:
             frame_age_s=self._age_s(),
             reconnects=self._reconnects,
             dropped=dict(self._dropped),
+            breaks=dict(self._breaks),
         )
 
     def _fps(self) -> float:

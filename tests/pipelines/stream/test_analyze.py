@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pipelines.stream.analyze import Run, Sink, analyze
 from pipelines.stream.build import NetworkChoice, build_pipeline, find_action
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
-from pipelines.types import Event, FrameResult
+from pipelines.types import Event, Frame, FrameResult
 from tests.stream_fakes import FakeSource, networks_of
 
 
@@ -239,3 +240,54 @@ def test_pipeline_holds_no_more_after_three_minutes_than_after_one() -> None:
 
     assert early > 0
     assert late - early < 100
+
+
+def test_analyze_writes_every_form_when_no_name_is_text(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    folder = tmp_path / name
+    folder.mkdir()
+    paths = [folder / f"{name}.{ending}" for ending in ("jsonl", "json", "csv", "mp4", "png")]
+    sinks: list[Sink] = [
+        JsonlSink(paths[0]), JsonSink(paths[1]), CsvSink(paths[2]), VideoSink(paths[3]), TimelineSink(paths[4])
+    ]  # fmt: skip
+
+    analyze(FakeSource(30), networks_of(), PipelineConfig(), sinks, Run(f"{name}.mp4"))
+
+    assert sorted(folder.iterdir()) == sorted(paths)
+    assert json.loads(paths[1].read_text())["source"] == "caf\ufffd.mp4"
+
+
+def test_analyze_follows_nobody_across_a_break() -> None:
+    summary = run(FakeSource(180, breaks={90: "scene_cut"}))
+
+    before, after = summary.tracks
+    assert before.end_s == pytest.approx(89 / 30)
+    assert 3.0 < after.start_s < 3.5
+    assert before.actions[-1].end_s <= before.end_s
+    assert after.actions[0].start_s >= after.start_s
+    assert summary.stats.breaks == {"scene_cut": 1}
+
+
+def test_analyze_tells_a_break_before_what_it_ends(tmp_path: Path) -> None:
+    run(FakeSource(180, breaks={90: "clock_jump"}), JsonlSink(tmp_path / "a.jsonl"))
+
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    at_break = [line for line in lines if line.get("frame_index") == 90]
+    assert [line["type"] for line in at_break] == ["break", "frame", "action", "track"]
+    cut, frame, action, track = at_break
+    assert (cut["reason"], frame["persons"]) == ("clock_jump", [])
+    assert (action["state"], action["end_s"]) == ("ended", pytest.approx(89 / 30, abs=1e-4))
+    assert (track["reason"], track["break"]) == ("lost", "gap")
+
+
+def test_pipeline_keeps_the_box_of_what_a_change_of_size_closed_as_a_share_of_the_picture() -> None:
+    pipeline = build_pipeline(networks_of(), PipelineConfig(), "camera")
+    for frame in FakeSource(90):
+        last = pipeline.process(frame)
+    (box,) = last.poses.xyxy
+    wide = np.zeros((480, 640, 3), np.uint8)
+
+    result = pipeline.process(Frame(90, 3.0, wide, break_reason="size_change"))
+
+    (event,) = result.events
+    assert event.box == pytest.approx(tuple(box / np.array([320, 240, 320, 240])), abs=1e-3)

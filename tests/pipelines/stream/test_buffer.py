@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,21 @@ def test_buffer_keeps_what_its_policy_says_and_counts_the_rest(
 
     assert taken(buffer) == out
     assert buffer.dropped_by_reason == dropped
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "latest_only"])
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_buffer_hands_a_dropped_break_on_to_the_next_frame(policy: DropPolicy, capacity: int) -> None:
+    buffer = FrameBuffer(capacity, policy)
+
+    for index in range(5):
+        buffer.put(replace(frame(index), break_reason="reconnect" if index == 1 else None))
+
+    first = buffer.get(timeout_s=0)
+    second = buffer.get(timeout_s=0)
+    assert first is not None
+    assert first.break_reason == "reconnect"
+    assert second is None or not second.is_break
 
 
 def test_buffer_makes_the_producer_wait_when_full() -> None:

@@ -13,7 +13,7 @@ from pipelines.stream.clips import Clip as Evidence
 from pipelines.stream.clips import ClipWriter, EvidenceBuffer, write_clip
 from pipelines.stream.sources import LiveOptions, ReaderHooks, build_reader
 from pipelines.stream.sources.packet_tap import PacketTap
-from pipelines.stream.sources.timing import LiveClock
+from pipelines.stream.sources.timing import PlayedClock
 from pipelines.types import EncodedPacket, Frame
 from tests.rtsp_server import Footage, RtspServer
 from tests.videos import Clip, number, write_video
@@ -23,7 +23,7 @@ OPTIONS = {"preset": "ultrafast", "tune": "zerolatency", "g": "5"}
 
 def feed(sink: EvidenceBuffer, path: Path, shift_s: float = 0.0) -> None:
     """Send a file's packets into the buffer as a reader would, media time shifted."""
-    clock = LiveClock(follows_wall=False)
+    clock = PlayedClock()
     clock.at(0.0, 0.0)
     shifted = _Shifted(sink, shift_s)
     tap = PacketTap(shifted, clock)

@@ -1,6 +1,7 @@
 """Enough of a file's pictures are analysed, and people's joints in those between are interpolated."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,17 @@ def test_every_frame_is_analysed_on_request() -> None:
     list(results(frames_at(regular(60)), stages, enough_hz=None))
 
     assert stages.seen == list(range(12))
+
+
+def test_frames_on_both_sides_of_a_break_are_analysed_and_nothing_crosses_it() -> None:
+    stages = Stages()
+    frames = frames_at(regular(60))
+    frames[6] = replace(frames[6], break_reason="scene_cut")
+
+    told = list(results(frames, stages))
+
+    assert stages.seen == [0, 4, 5, 6, 10, 11]
+    assert [result.frame.index for result in told] == list(range(12))
 
 
 def test_joints_between_are_linear_in_time_not_in_frames() -> None:

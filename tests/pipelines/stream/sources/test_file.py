@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -111,6 +112,21 @@ def test_file_is_read_by_content_whatever_its_name(tmp_path: Path, name: str, co
     assert len(read(path)) == 12
 
 
+def test_file_with_a_name_in_latin_1_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    path = write_video(tmp_path / "made.mp4").rename(folder / os.fsdecode(b"caf\xe9.mp4"))
+
+    assert len(read(path)) == 12
+
+
+def test_file_with_a_name_in_latin_1_is_named_in_text_that_can_be_printed(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        FileSource(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+
+    assert str(caught.value) == "caf\ufffd.mp4: no such file"
+
+
 def test_file_shows_wide_pixels_at_their_true_shape(tmp_path: Path) -> None:
     path = write_video(tmp_path / "anamorphic.mp4", Clip(aspect=Fraction(2, 1)))
 
@@ -195,6 +211,23 @@ def playlist(path: Path) -> None:
     path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n")
 
 
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
 def cut_without_index(path: Path) -> None:
     whole = write_video(path, Clip(num_frames=60)).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -220,6 +253,10 @@ def scrambled(path: Path) -> None:
         ("list.mp4", playlist, UnsupportedMedia, "unsupported_media"),
         ("song.m4a", write_audio, UnsupportedMedia, "unsupported_media"),
         ("folder.mp4", Path.mkdir, UnsupportedMedia, "unsupported_media"),
+        ("pipe.mp4", pipe, UnsupportedMedia, "unsupported_media"),
+        ("socket.mp4", unix_socket, UnsupportedMedia, "unsupported_media"),
+        ("device.mp4", link_to_device, UnsupportedMedia, "unsupported_media"),
+        ("loop.mp4", link_to_itself, SourceForbidden, "source_forbidden"),
         ("scrambled.mp4", scrambled, UnsupportedMedia, "unsupported_media"),
         ("zero.mp4", Path.touch, SourceTruncated, "source_truncated"),
         ("half.mp4", cut_without_index, SourceTruncated, "source_truncated"),

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.stream.sources.retries import SourceRetries
 from pipelines.stream.sources.status import LiveOptions
-from pipelines.stream.sources.timing import LiveClock, MediaClock, Pacer, RateGate
+from pipelines.stream.sources.timing import LiveClock, MediaClock, Moment, Pacer, PlayedClock, RateGate
 
 
 @pytest.mark.parametrize(
@@ -21,22 +21,56 @@ from pipelines.stream.sources.timing import LiveClock, MediaClock, Pacer, RateGa
         pytest.param(0.0, [0.0, None, 0.2], [0.0, 0.04, 0.2], id="some missing"),
         pytest.param(0.0, [0.0, 0.2, 0.1, 0.3], [0.0, 0.2, None, 0.3], id="out of order"),
         pytest.param(0.0, [0.0, 0.1, 0.1, 0.2], [0.0, 0.1, None, 0.2], id="twice"),
-        pytest.param(0.0, [0.0, 9.0, 1.0, 1.1], [0.0, 9.0, 9.04, 9.14], id="timeline starts again"),
         pytest.param(0.0, [0.0, 60.0, 120.0], [0.0, 60.0, 120.0], id="far apart"),
     ],
 )
 def test_media_clock_grows(start_s: float | None, pts_s: list[float | None], expected: list[float | None]) -> None:
     clock = MediaClock(start_s, step_s=0.04)
 
-    times_s = [clock.at(each) for each in pts_s]
+    moments = [clock.at(each) for each in pts_s]
 
+    times_s = [None if moment is None else moment.time_s for moment in moments]
     assert times_s == [None if each is None else pytest.approx(each) for each in expected]
+    assert not any(moment.is_jump for moment in moments if moment is not None)
 
 
-def test_media_clock_closes_a_break_where_breaks_happen() -> None:
-    clock = MediaClock(0.0, step_s=0.04, max_jump_s=10.0)
+@pytest.mark.parametrize(
+    ("pts_s", "expected", "jump"),
+    [
+        pytest.param([0.0, 9.0, 1.0, 1.1], [0.0, 9.0, 10.0, 10.1], 2, id="timeline starts again"),
+        pytest.param([0.0, 0.04, 95_000.0, 95_000.04], [0.0, 0.04, 1.04, 1.08], 2, id="set forward by a day"),
+        pytest.param([0.0, 0.1, 1.7e9, 1.7e9 + 0.1], [0.0, 0.1, 1.1, 1.2], 2, id="from 1970 to now"),
+        pytest.param([1.7e9, 1.7e9 + 0.1, 0.0, 0.1], [0.0, 0.1, 1.1, 1.2], 2, id="from now to 1970"),
+        pytest.param([0.0, 0.2, 0.4, 0.1, 0.3, 0.5], [0.0, 0.2, 0.4, None, 1.4, 1.6], 4, id="overlap"),
+    ],
+)
+def test_media_clock_leaves_a_second_where_the_timeline_breaks(
+    pts_s: list[float], expected: list[float | None], jump: int
+) -> None:
+    clock = MediaClock(None, step_s=0.04)
 
-    assert [clock.at(each) for each in (0.0, 0.04, 95_000.0, 95_000.04)] == pytest.approx([0.0, 0.04, 0.08, 0.12])
+    moments = [clock.at(each) for each in pts_s]
+
+    times_s = [None if moment is None else moment.time_s for moment in moments]
+    assert times_s == [None if each is None else pytest.approx(each, abs=1e-5) for each in expected]
+    assert [index for index, moment in enumerate(moments) if moment is not None and moment.is_jump] == [jump]
+
+
+def test_media_clock_keeps_the_length_of_a_gap() -> None:
+    clock = MediaClock(0.0, step_s=0.04)
+
+    moments = [clock.at(each) for each in (0.0, 0.04, 3600.0)]
+
+    assert moments[-1] == Moment(3600.0)
+
+
+def test_media_clock_goes_on_when_every_picture_has_the_same_timestamp() -> None:
+    clock = MediaClock(None, step_s=0.04)
+
+    moments = [clock.at(5.0) for _ in range(5)]
+
+    times_s = [moment.time_s for moment in moments if moment is not None]
+    assert times_s == pytest.approx([0.0, 0.04, 0.08, 0.12])
 
 
 @pytest.mark.parametrize("rate_hz", [10.0, 30.0])
@@ -54,16 +88,17 @@ def test_rate_gate_keeps_everything_without_a_rate() -> None:
 
 def play(clock: LiveClock, num: int, fps: float, wall_s: float, pts_s: float, skew: float = 1.0) -> list[float]:
     """Pictures whose camera clock runs `skew` times as fast as the wall clock."""
-    times_s = [clock.at(pts_s + i / fps * skew, wall_s + i / fps) for i in range(num)]
-    return [each for each in times_s if each is not None]
+    moments = [clock.at(pts_s + i / fps * skew, wall_s + i / fps) for i in range(num)]
+    return [moment.time_s for moment in moments if moment is not None]
 
 
 def test_live_clock_follows_the_cameras_timestamps_and_not_the_networks_jitter() -> None:
     clock = LiveClock()
     jitter = random.Random(0)
 
-    times_s = [clock.at(500.0 + i / 10, 1000.0 + i / 10 + jitter.uniform(0, 0.3)) for i in range(50)]
+    moments = [clock.at(500.0 + i / 10, 1000.0 + i / 10 + jitter.uniform(0, 0.3)) for i in range(50)]
 
+    times_s = [moment.time_s for moment in moments if moment is not None]
     assert times_s == pytest.approx([i / 10 for i in range(50)])
 
 
@@ -101,7 +136,35 @@ def test_live_clock_stays_near_the_wall_clock_when_the_camera_drifts(skew: float
 def test_live_clock_takes_arrival_times_when_there_are_no_others() -> None:
     clock = LiveClock()
 
-    assert [clock.at(None, each) for each in (50.0, 50.2, 50.2, 51.0)] == [0.0, pytest.approx(0.2), None, 1.0]
+    moments = [clock.at(None, each) for each in (50.0, 50.2, 50.2, 51.0)]
+
+    assert [moment and moment.time_s for moment in moments] == [0.0, pytest.approx(0.2), None, 1.0]
+
+
+def test_live_clock_begins_a_new_line_when_segments_overlap() -> None:
+    clock = LiveClock()
+
+    moments = [clock.at(pts_s, 100.0 + i / 10) for i, pts_s in enumerate((0.0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3))]
+
+    assert [moment and moment.is_jump for moment in moments] == [False] * 4 + [None, True, False]
+    assert [moment.time_s for moment in moments if moment is not None][-2:] == pytest.approx([0.5, 0.6])
+
+
+def test_played_clock_gives_the_times_of_the_file() -> None:
+    played, file = PlayedClock(), MediaClock(0.0, step_s=0.04)
+    stamps_s = (0.0, 0.1, 0.2, 8.0, 0.0, 0.1, 0.05, 0.2, 1e6)
+
+    assert [played.at(pts_s, 50.0) for pts_s in stamps_s] == [file.at(pts_s) for pts_s in stamps_s]
+
+
+def test_played_clock_goes_on_by_the_wall_clock_when_the_file_begins_again() -> None:
+    clock = PlayedClock()
+    clock.at(0.0, 50.0)
+    clock.at(4.0, 54.0)
+
+    clock.reconnect()
+
+    assert clock.at(0.0, 55.0) == Moment(5.0)
 
 
 def test_live_clock_gives_a_packet_the_time_of_its_picture() -> None:
