@@ -25,6 +25,7 @@ from service.deps import provide
 from service.errors import install
 from service.event_log import EventLog
 from service.events import routes as event_routes
+from service.home_lock import HomeLock
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -131,18 +132,24 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     return parts
 
 
-def create_app(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> FastAPI:
-    """The application; nothing is opened until its lifespan begins."""
+def create_app(
+    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, lock: HomeLock | None = None
+) -> FastAPI:
+    """The application; nothing is opened until its lifespan begins.
+
+    lock: held already by whoever starts the server; left out: taken when the lifespan begins.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = await run_in_threadpool(build_parts, settings, engine, limits)
-        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
-        await run_in_threadpool(parts.start, asyncio.get_running_loop())
-        try:
-            yield
-        finally:
-            await run_in_threadpool(parts.stop)
+        with lock or HomeLock(settings):
+            parts = await run_in_threadpool(build_parts, settings, engine, limits)
+            provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
+            await run_in_threadpool(parts.start, asyncio.get_running_loop())
+            try:
+                yield
+            finally:
+                await run_in_threadpool(parts.stop)
 
     app = FastAPI(
         title="Actogram", version=version("actogram"), description=_DESCRIPTION, lifespan=lifespan, docs_url=None,

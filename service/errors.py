@@ -13,7 +13,9 @@ ServiceError
 ├── Forbidden                a key whose role is too low, or a foreign origin
 ├── StorageFull              no space left for uploads or results
 ├── DatabaseNewer            a database that a newer version has migrated
-└── UnsafeBinding            an address beyond loopback without any key
+├── UnsafeBinding            an address beyond loopback without any key
+├── HomeInUse                a home from which another server already serves
+└── HomeUnusable             a home that cannot be written to
 """
 
 import logging
@@ -127,6 +129,18 @@ class UnsafeBinding(ServiceError):
     """An address beyond loopback without any key."""
 
     code = "unsafe_binding"
+
+
+class HomeInUse(ServiceError):
+    """A home from which another server already serves."""
+
+    code = "home_in_use"
+
+
+class HomeUnusable(ServiceError):
+    """A home that cannot be written to."""
+
+    code = "home_unusable"
 
 
 class FieldFault(BaseModel):

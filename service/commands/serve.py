@@ -34,6 +34,7 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     """Serve until SIGTERM or Ctrl-C: the first drains within 20 s, a second ends at once."""
     from pipelines.errors import ConfigInvalid
     from service.errors import ServiceError
+    from service.home_lock import HomeLock
     from service.settings import load_settings
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -42,13 +43,16 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings(**({} if workers is None else {"workers": workers}))
+        # Before anything else: what follows puts the home in order, which only one server may do.
+        lock = HomeLock(settings)
+        lock.acquire()
         _prepare(settings, host, create_key)
     except (ServiceError, ConfigInvalid) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         sys.exit(2)
     from service.app import create_app
 
-    sys.exit(run_server(create_app(settings), host, port, log_level))
+    sys.exit(run_server(create_app(settings, lock=lock), host, port, log_level))
 
 
 def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
