@@ -17,6 +17,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
+from service.authentication import Authenticator
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
@@ -25,6 +26,7 @@ from service.deps import provide
 from service.errors import install
 from service.event_log import EventLog
 from service.events import routes as event_routes
+from service.gate import Gate
 from service.home_lock import HomeLock
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
@@ -34,7 +36,7 @@ from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, SecurityHeaders
 from service.retention import Janitor, Keep
-from service.security import Authenticator, KeyStore
+from service.security import KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
 from service.streams import routes as stream_routes
@@ -101,8 +103,14 @@ class Parts:
         self.database.close()
 
 
-def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> Parts:
-    """Create everything, start nothing. `engine` starts workers; left out: processes of this machine."""
+def build_parts(
+    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, is_public: bool | None = None
+) -> Parts:
+    """Create everything, start nothing.
+
+    engine: starts workers; left out: processes of this machine.
+    is_public: whether the server listens beyond loopback; None: judged by each connection.
+    """
     database = Database(settings.database)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
@@ -126,24 +134,26 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     janitor = Janitor(database, log, blobs, keep, watching.sweep)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
-        Authenticator(KeyStore(database)), metrics, library, watching,
+        Authenticator(KeyStore(database), is_public=is_public), metrics, library, watching,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
 
 
 def create_app(
-    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, lock: HomeLock | None = None
-) -> FastAPI:
+    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, lock: HomeLock | None = None,
+    is_public: bool | None = None,
+) -> FastAPI:  # fmt: skip
     """The application; nothing is opened until its lifespan begins.
 
     lock: held already by whoever starts the server; left out: taken when the lifespan begins.
+    is_public: whether the server listens beyond loopback: then everything needs a key. None: judged by each connection.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with lock or HomeLock(settings):
-            parts = await run_in_threadpool(build_parts, settings, engine, limits)
+            parts = await run_in_threadpool(build_parts, settings, engine, limits, is_public)
             provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.watching.parts))
             await run_in_threadpool(parts.start, asyncio.get_running_loop())
             try:
@@ -165,7 +175,8 @@ def create_app(
         # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
-    app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
+    app.add_middleware(Gate)
+    app.add_middleware(OriginGuard)
     app.add_middleware(SecurityHeaders)
     return app
 
@@ -187,12 +198,6 @@ def _limits(settings: Settings) -> Limits:
         stall_s={"job": settings.job_stall_s, "stream": settings.stream_stall_s},
         memory_bytes=settings.worker_memory_bytes,
     )
-
-
-def _is_open(app: FastAPI) -> bool:
-    authenticator = app.state.parts[Authenticator]
-    assert isinstance(authenticator, Authenticator)
-    return authenticator.is_open()
 
 
 def _refresh(parts: Parts) -> None:

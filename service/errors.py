@@ -5,11 +5,14 @@ ServiceError
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
+├── HeadersTooLarge          more or longer headers than anybody needs
+├── BodyTooSlow              a body that does not arrive in time
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
 ├── Unauthorized             no key, or a key that is not known
+├── TooManyAttempts          wrong keys in a row; `retry_after_s` says when to try again
 ├── Forbidden                a key whose role is too low, or a foreign origin
 ├── StorageFull              no space left for uploads or results
 ├── DatabaseNewer            a database that a newer version has migrated
@@ -68,6 +71,18 @@ class TooLarge(ServiceError):
     code, status = "too_large", 413
 
 
+class HeadersTooLarge(ServiceError):
+    """More or longer headers than anybody needs."""
+
+    code, status = "headers_too_large", 431
+
+
+class BodyTooSlow(ServiceError):
+    """A body that does not arrive in time."""
+
+    code, status = "body_too_slow", 408
+
+
 class UploadIncomplete(ServiceError):
     """An upload that stopped half way or stood still."""
 
@@ -105,6 +120,16 @@ class Unauthorized(ServiceError):
 
     code, status = "unauthorized", 401
     headers = {"WWW-Authenticate": 'Bearer realm="actogram"'}  # noqa: RUF012 - never written to
+
+
+class TooManyAttempts(ServiceError):
+    """Wrong keys in a row, from one address, for one key or in total."""
+
+    code, status = "too_many_attempts", 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many wrong API keys; try again in {retry_after_s} s")
+        self.headers = {"Retry-After": str(retry_after_s)}
 
 
 class Forbidden(ServiceError):

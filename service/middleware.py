@@ -1,13 +1,12 @@
 """What holds for every request: headers that guard the browser, and origins that may change something."""
 
-import ipaddress
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from service.errors import answer, problem
+from service.errors import Forbidden, ServiceError, answer, problem_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT_SECURITY = "; ".join(
@@ -55,52 +54,54 @@ class SecurityHeaders:
 class OriginGuard:
     """Refuses what another site's page sends through a visitor's browser.
 
-    Changes and WebSockets must come from our own page or from no page at all. While no key exists, the name in the
-    address must be this machine's, too: a foreign name that resolves to loopback would make its page our own.
+    Changes and WebSockets must come from our own page or from no page at all. Behind a proxy that sends its own Host,
+    the page's host is the one in X-Forwarded-Host: no page of another site can set that header.
     """
 
-    def __init__(self, app: ASGIApp, is_open: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
         if scope["type"] in ("http", "websocket"):
-            reason = self._reason(scope)
+            reason = _foreign_origin(scope)
             if reason is not None:
-                await _refuse(reason, scope, receive, send)
+                await refuse(Forbidden(reason), scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _reason(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if self._is_open() and not is_loopback(_hostname(host)):
-            return f"host {host!r} is not this machine's loopback address, and no API key exists"
-        origin = headers.get("origin")
-        is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if is_change and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return f"origin {origin!r} is not this service's own page"
+
+def _foreign_origin(scope: Scope) -> str | None:
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+    if not is_change or origin is None:
         return None
-
-
-def _hostname(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host.lower() == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        found = urlsplit(origin).netloc.lower()
     except ValueError:
-        return False
+        found = ""
+    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    own = {host.lower() for host in (headers.get("host", ""), forwarded) if host}
+    return None if found in own else f"origin {origin[:200]!r} is not this service's own page"
 
 
-async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})
+def hostname(host: str) -> str:
+    """The name in a Host header; empty for one that cannot be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+async def refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request or a WebSocket's handshake with a problem."""
+    response = answer(problem_of(error), error.headers)
+    if scope["type"] == "http":
+        await response(scope, receive, send)
         return
-    await answer(problem(403, "forbidden", reason))(scope, receive, send)
+    socket = WebSocket(scope, receive, send)
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await socket.send_denial_response(response)
+    else:
+        await socket.close(1008, str(error)[:120])

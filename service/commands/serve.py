@@ -46,20 +46,31 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
         # Before anything else: what follows puts the home in order, which only one server may do.
         lock = HomeLock(settings)
         lock.acquire()
-        _prepare(settings, host, create_key)
+        is_public = _is_public(host)
+        _prepare(settings, host, is_public, create_key)
     except (ServiceError, ConfigInvalid) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         sys.exit(2)
     from service.app import create_app
 
-    sys.exit(run_server(create_app(settings, lock=lock), host, port, log_level))
+    sys.exit(run_server(create_app(settings, lock=lock, is_public=is_public), host, port, log_level))
 
 
-def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
+def _is_public(host: str) -> bool:
+    """Whether a host to listen on means more than this machine's loopback, by what it resolves to."""
+    from service.authentication import is_loopback
+
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)} if host else set()
+    except OSError:
+        found = set()
+    return not found or not all(is_loopback(address) for address in found)
+
+
+def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool) -> None:
     """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
-    from service.middleware import is_loopback
     from service.security import KeyStore
 
     database = Database(settings.database)
@@ -70,7 +81,7 @@ def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
             _print_key(keys)
         if not keys.is_empty():
             return
-        if not is_loopback(host):
+        if is_public:
             raise UnsafeBinding(
                 f"--host {host} is reachable from outside and there is no API key: make one with "
                 "`actogram keys create`, or start with --create-key"
@@ -89,10 +100,12 @@ def run_server(app: "FastAPI", host: str, port: int, log_level: str) -> int:
     """Serve an application until a signal; returns the exit status."""
     import uvicorn
 
+    from service.http_protocol import GuardedHttpProtocol
+
     config = uvicorn.Config(
-        app, host=host, port=port, log_level=log_level, access_log=log_level == "debug", lifespan="on",
-        timeout_graceful_shutdown=_GRACE_S, server_header=False, ws_max_size=4 * 2**20, ws_ping_interval=20,
-        ws_ping_timeout=20, log_config=None,
+        app, host=host, port=port, http=GuardedHttpProtocol, log_level=log_level, access_log=log_level == "debug",
+        lifespan="on", timeout_graceful_shutdown=_GRACE_S, server_header=False, ws_max_size=4 * 2**20,
+        ws_ping_interval=20, ws_ping_timeout=20, log_config=None,
     )  # fmt: skip
     server = _build_server(config)
     server.run()

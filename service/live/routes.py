@@ -9,20 +9,19 @@ from service.errors import Unauthorized, answer, problem_of
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
-from service.security import Authenticator
+from service.security import principal_of
 
 router = APIRouter()
 
 HubDep = Annotated[Hub, Depends(provided(Hub))]
 LogDep = Annotated[EventLog, Depends(provided(EventLog))]
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
 
 
 @router.websocket("/v1/ws")
-async def live(socket: WebSocket, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep) -> None:
+async def live(socket: WebSocket, hub: HubDep, log: LogDep) -> None:
     """Tell what happens to whoever subscribes."""
     try:
-        authenticator.require(socket.headers, socket.cookies)
+        principal_of(socket)
     except Unauthorized as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return

@@ -15,7 +15,7 @@ from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
 from service.protocol.stream_config import StreamConfig
-from service.security import ROLES, Authenticator, Operator, Role, Viewer
+from service.security import Operator, Viewer, principal_of, require_rank
 from service.streams import push_relay
 from service.streams.control import StreamControl
 from service.streams.folders import StreamFolders
@@ -41,7 +41,6 @@ PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
 HubDep = Annotated[Hub, Depends(provided(Hub))]
 LogDep = Annotated[EventLog, Depends(provided(EventLog))]
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
@@ -120,12 +119,10 @@ def get_capacity(control: ControlDep) -> CapacityRead:
 
 
 @sockets.websocket("/streams/{stream_id}/ws")
-async def watch_stream(
-    socket: WebSocket, stream_id: str, control: ControlDep, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep
-) -> None:
+async def watch_stream(socket: WebSocket, stream_id: str, control: ControlDep, hub: HubDep, log: LogDep) -> None:
     """The live channel, already subscribed to one stream, frames included."""
     try:
-        _admit(socket, authenticator, "viewer")
+        require_rank(principal_of(socket), "viewer")
         await run_in_threadpool(control.require, stream_id)
     except ServiceError as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
@@ -139,12 +136,10 @@ async def watch_stream(
 
 
 @sockets.websocket("/streams/{stream_id}/push")
-async def push_frames(
-    socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep, authenticator: AuthenticatorDep
-) -> None:
+async def push_frames(socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep) -> None:
     """Frames from the client: binary messages, each one JPEG, or H.264 in MPEG-TS."""
     try:
-        _admit(socket, authenticator, "operator")
+        require_rank(principal_of(socket), "operator")
         row = await run_in_threadpool(control.require, stream_id)
         if not _is_push(row):
             raise InvalidRequest(f"stream {stream_id} has a source of its own; frames go to a stream of `push:`")
@@ -153,12 +148,6 @@ async def push_frames(
         return
     await socket.accept()
     await push_relay.relay(socket, folders.socket(stream_id))
-
-
-def _admit(socket: WebSocket, authenticator: Authenticator, role: Role) -> None:
-    principal = authenticator.require(socket.headers, socket.cookies)
-    if ROLES.index(principal.role) < ROLES.index(role):
-        raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
 
 
 def _since(socket: WebSocket) -> int | None:

@@ -79,7 +79,7 @@ def test_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
 def test_home_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("not a folder")
 
-    with pytest.raises(HomeUnusable, match="home .*cannot be written"):
+    with pytest.raises(HomeUnusable, match=r"home .*cannot be written"):
         HomeLock(load_settings(home=tmp_path / "home")).acquire()
 
 
