@@ -1,12 +1,13 @@
 """What goes over the live channel."""
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.event_log import Message
 from service.live.hub import Interest
+from service.patterns import Pattern
 
 
 class Subscribe(BaseModel):
@@ -15,12 +16,12 @@ class Subscribe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["subscribe"]
-    streams: list[str] | None = Field(None, max_length=100, description="Patterns of stream ids; left out: all.")
-    jobs: list[str] | None = Field(None, max_length=100, description="Patterns of job ids; left out: all.")
-    messages: list[str] | None = Field(
+    streams: list[Pattern] | None = Field(None, max_length=100, description="Patterns of stream ids; left out: all.")
+    jobs: list[Pattern] | None = Field(None, max_length=100, description="Patterns of job ids; left out: all.")
+    messages: list[Annotated[str, Field(max_length=64)]] | None = Field(
         None, max_length=50, description="Families (action) or types (action.ended); left out: all but frames."
     )
-    since_seq: int | None = Field(None, ge=0, description="Tell everything stored after this number first.")
+    since_seq: int | None = Field(None, ge=0, lt=2**63, description="Tell everything stored after this number first.")
     max_rate_hz: float | None = Field(None, gt=0, le=120, description="Frames and progress per second and source.")
 
     def interest(self) -> Interest:

@@ -19,10 +19,12 @@ from service.errors import (
     Forbidden,
     HeadersTooLarge,
     InvalidRequest,
+    NotFound,
     ServiceError,
     TooLarge,
     TooManyAttempts,
     Unauthorized,
+    UnsupportedBody,
 )
 from service.middleware import hostname, refuse
 from service.security import ANYONE, PRINCIPAL, Principal
@@ -62,7 +64,7 @@ class Gate:
         self._hashing: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 401, 403, 408, 413, 422, 429, 431."""
+        """Pass a request on, or answer 401, 403, 408, 413, 415, 422, 429, 431."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -220,8 +222,13 @@ def _measure_head(scope: Scope, limits: RequestLimits) -> None:
     url_bytes = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     if url_bytes > limits.url_bytes:
         raise HeadersTooLarge(f"an address of {url_bytes} bytes; at most {limits.url_bytes}")
-    if "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
-        raise InvalidRequest("the address holds a NUL character")
+    if "\0" in scope["path"]:
+        raise NotFound("the path holds a NUL character")
+    if b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        raise InvalidRequest("the query holds a NUL character")
+    coding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedBody(f"content encoding {coding[:40]!r}; bodies are taken as they are")
 
 
 def _has_plain_body(scope: Scope, limits: RequestLimits) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.message import Message as Header
@@ -19,6 +20,7 @@ from service.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedBod
 
 _FIELD_BYTES_MAX = 64 * 1024
 _PARTS_MAX = 16
+_BYTES_PER_S_MIN = 256
 _ROOM_CHECK_BYTES = 16 * 2**20
 
 
@@ -51,12 +53,18 @@ def _open(path: Path) -> BinaryIO:
 class UploadReader:
     """Writes the `file` part of a form to `path`; used as a context manager, which removes the file on any error."""
 
-    def __init__(self, path: Path, blobs: BlobFolder, bytes_max: int, idle_s: float, opener: Opener = _open) -> None:
+    def __init__(
+        self, path: Path, blobs: BlobFolder, bytes_max: int, idle_s: float, opener: Opener = _open,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._path = path
         self._blobs = blobs
         self._bytes_max = bytes_max
         self._idle_s = idle_s
         self._opener = opener
+        self._clock = clock
+        self._began_s = clock()
+        self._num_bytes = 0
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._fields: dict[str, str] = {}
@@ -111,11 +119,19 @@ class UploadReader:
         while True:
             try:
                 chunk = await asyncio.wait_for(anext(iterator), self._idle_s)
+                self._require_pace(len(chunk))
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
                 raise UploadIncomplete(f"no byte came for {self._idle_s:.0f} s") from error
             yield chunk
+
+    def _require_pace(self, more_bytes: int) -> None:
+        """Raise UploadIncomplete for an upload that trickles: it would keep its place for ever."""
+        self._num_bytes += more_bytes
+        taken_s = self._clock() - self._began_s
+        if taken_s > self._idle_s and self._num_bytes < taken_s * _BYTES_PER_S_MIN:
+            raise UploadIncomplete(f"{self._num_bytes} bytes in {taken_s:.0f} s; at least {_BYTES_PER_S_MIN} a second")
 
     def _parser(self, content_type: str) -> MultipartParser:
         header = Header()

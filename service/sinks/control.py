@@ -5,7 +5,6 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import httpx
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from service.database import Database, now
 from service.envelope import Envelope
 from service.errors import AtCapacity, NotFound
 from service.event_log import EventLog, Message
+from service.patterns import matches_any
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.outbox import Attempt, Outbox
@@ -213,4 +213,4 @@ def wants(row: WebhookRow, message: Message) -> bool:
 
 
 def _is_any(name: str | None, patterns: Sequence[str]) -> bool:
-    return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+    return name is not None and matches_any(name, patterns)

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 import httpx
 
+from service.deadline import Deadline
 from service.envelope import Envelope
 from service.sinks.delivery import DeliveryFailed, Receipt
 
@@ -50,16 +51,19 @@ class WebhookSink:
 
     client: with the timeouts to use; redirects are never followed, a signature is for one address.
     clock: seconds since 1970.
+    exchange_s: from the connection to the last header of the answer, however slowly it trickles.
     """
 
     def __init__(
-        self, webhook_id: str, url: str, secret: str, client: httpx.Client, clock: Callable[[], float] = time.time
-    ) -> None:
+        self, webhook_id: str, url: str, secret: str, client: httpx.Client, clock: Callable[[], float] = time.time,
+        exchange_s: float = 20.0,
+    ) -> None:  # fmt: skip
         self._webhook_id = webhook_id
         self._url = url
         self._secret = secret
         self._client = client
         self._clock = clock
+        self._exchange_s = exchange_s
 
     def deliver(self, envelope: Envelope) -> Receipt:
         """Post one message; raises DeliveryFailed."""
@@ -70,17 +74,28 @@ class WebhookSink:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "actogram-webhook",
+            "Accept-Encoding": "identity",
+            # A connection of its own: the deadline shuts it, and no answer of before may stand in it.
+            "Connection": "close",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(self._secret, message_id, timestamp, body),
         }
         began_s = time.perf_counter()
+        deadline = Deadline(self._exchange_s)
         try:
             # Only the status is read: a receiver's endless body must not hold the thread.
-            with self._client.stream("POST", self._url, content=body, headers=headers) as response:
+            with (
+                deadline,
+                self._client.stream(
+                    "POST", self._url, content=body, headers=headers, extensions={"trace": deadline.trace}
+                ) as response,
+            ):
                 status = response.status_code
                 wait = response.headers.get("retry-after", "")
         except httpx.HTTPError as error:
+            if deadline.is_over:
+                raise DeliveryFailed(f"no whole answer within {deadline.seconds:g} s") from error
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
         except httpx.InvalidURL as error:
             raise DeliveryFailed(f"InvalidURL: {error}", is_final=True) from error
@@ -92,4 +107,4 @@ class WebhookSink:
 
 
 def _retry_after(value: str) -> float:
-    return min(float(value), _RETRY_AFTER_MAX_S) if value.isdigit() else 0.0
+    return min(float(value), _RETRY_AFTER_MAX_S) if value.isascii() and value.isdigit() else 0.0

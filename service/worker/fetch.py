@@ -11,6 +11,7 @@ import httpx
 
 from pipelines.errors import AnalysisCancelled, DiskFull, SourceTooLarge, SourceTruncated, SourceUnavailable
 from service.blobs import is_full, source_name
+from service.deadline import Deadline
 from service.errors import StorageFull
 from service.sources import SourcePolicy, redact_uri
 from service.worker.channel import Channel
@@ -19,7 +20,10 @@ _HOPS_MAX = 5
 _CHUNK_BYTES = 256 * 1024
 _ROOM_CHECK_BYTES = 16 * 2**20
 _CONNECT_S = 10.0
+_HEAD_S = 60.0
+"""Seconds until the headers of an answer are there, however slowly they trickle."""
 _DURATION_MAX_S = 6 * 3600.0
+_DIGITS_MAX = 20
 _CODES = {401: "auth_failed", 403: "auth_failed", 404: "not_found", 410: "not_found"}
 
 
@@ -60,9 +64,14 @@ class _get:  # noqa: N801 - used as a function that gives a context
         target = policy.require_target(uri)
         url = httpx.URL(uri).copy_with(host=target.address, fragment=None)
         headers = {"Host": httpx.URL(uri).netloc.decode().rpartition("@")[2]}
-        request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": target.host})
+        # As it is: a few compressed bytes may stand for gigabytes. And on a connection that the deadline can shut.
+        headers |= {"Accept-Encoding": "identity", "Connection": "close"}
+        deadline = Deadline(_HEAD_S)
+        extensions = {"sni_hostname": target.host, "trace": deadline.trace}
+        request = client.build_request("GET", url, headers=headers, extensions=extensions)
         try:
-            self._response = client.send(request, stream=True)
+            with deadline:
+                self._response = client.send(request, stream=True)
         except httpx.TransportError as error:
             raise SourceUnavailable(f"{redact_uri(uri)}: {error}", _code(error)) from error
 
@@ -83,6 +92,11 @@ def _require_success(response: httpx.Response, uri: str) -> None:
     if response.status_code != HTTPStatus.OK:
         code = _CODES.get(response.status_code, "connection_failed")
         raise SourceUnavailable(f"{redact_uri(uri)} answered {response.status_code}, expected 200", code)
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise SourceUnavailable(
+            f"{redact_uri(uri)} answered in {coding[:40]!r}, asked for as it is", "codec_unsupported"
+        )
 
 
 def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, channel: Channel) -> Path:
@@ -90,7 +104,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
     # Not source.*: a file of that name is complete.
     part = folder / "fetch.part"
     declared = response.headers.get("content-length", "")
-    if declared.isdecimal():
+    if declared.isascii() and declared.isdecimal() and len(declared) < _DIGITS_MAX:
         _require_small(int(declared), bounds, uri)
     try:
         size_bytes = _write(response, uri, part, bounds, channel)
@@ -110,7 +124,7 @@ def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, chann
 def _write(response: httpx.Response, uri: str, part: Path, bounds: Fetch, channel: Channel) -> int:
     begun_s, size_bytes, unchecked = time.monotonic(), 0, _ROOM_CHECK_BYTES
     with part.open("wb") as file:
-        for chunk in response.iter_bytes(_CHUNK_BYTES):
+        for chunk in response.iter_raw(_CHUNK_BYTES):
             size_bytes += len(chunk)
             unchecked += len(chunk)
             _require_small(size_bytes, bounds, uri)
