@@ -1,5 +1,6 @@
 """Skeleton sets out of videos, made with the stream's own stages, so that training sees what serving will see."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -62,7 +63,27 @@ def find_videos(inputs: Sequence[Path]) -> list[Path]:
         raise DatasetInvalid(
             f"no video among {', '.join(map(str, inputs))} (endings {' '.join(sorted(VIDEO_SUFFIXES))})"
         )
-    return sorted(set(found))
+    return sorted({file.absolute(): file for file in found}.values())
+
+
+def unique_names(videos: Sequence[Path]) -> list[str]:
+    """A name for each video: its own, with its ending and with folders before it where others are called the same."""
+    names = [path.stem for path in videos]
+    for depth in range(max((len(path.absolute().parts) for path in videos), default=0)):
+        for has_ending in (False, True):
+            uses = Counter(names)
+            if len(uses) == len(names):
+                return names
+            names = [
+                name if uses[name] == 1 else _longer_name(path, depth, has_ending)
+                for name, path in zip(names, videos, strict=True)
+            ]
+    return names
+
+
+def _longer_name(path: Path, depth: int, has_ending: bool) -> str:
+    folders = path.absolute().parts[-depth - 1 : -1]
+    return "/".join((*folders, path.name if has_ending else path.stem))
 
 
 def prepare(
@@ -81,11 +102,12 @@ def prepare(
     """
     classes = tuple(sorted({path.parent.name for path in videos})) if by_folder else (UNLABELLED,)
     annotations: list[Annotation] = []
+    names = unique_names(videos)
     for index, path in enumerate(videos):
         label = classes.index(path.parent.name) if by_folder else -1
         try:
             frames = _counted(path, partial(on_frame, index))
-            annotations += _people(path, frames, networks, label, min_seconds)
+            annotations += _people(names[index], frames, networks, label, min_seconds)
         except SourceError as refused:
             on_refused(path, str(refused))
     rates = [float(str(annotation.extra["rate_hz"])) for annotation in annotations]
@@ -109,7 +131,7 @@ def _counted(path: Path, on_share: Callable[[float], None]) -> Iterator[Frame]:
 
 
 def _people(
-    path: Path, frames: Iterator[Frame], networks: Networks, label: int, min_seconds: float
+    video: str, frames: Iterator[Frame], networks: Networks, label: int, min_seconds: float
 ) -> Iterator[Annotation]:
     tracks: dict[int, _Track] = {}
     size_wh = (0, 0)
@@ -122,7 +144,7 @@ def _people(
             track.keypoints.append(poses.keypoints[row])
     for track_id, track in tracks.items():
         if track.time_s[-1] - track.time_s[0] >= min_seconds:
-            yield _annotation(f"{path.stem}#{track_id}", track, label, size_wh, path)
+            yield _annotation(f"{video}#{track_id}", track, label, size_wh, video)
 
 
 def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig) -> Iterator[Poses]:
@@ -135,7 +157,7 @@ def iter_poses(frames: Iterator[Frame], networks: Networks, config: StreamConfig
         yield track.observe(pose(frame, track(frame, boxes)))
 
 
-def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], path: Path) -> Annotation:
+def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], video: str) -> Annotation:
     """One sequence without holes: frames in which the person was not seen have score 0."""
     first, last = track.frame[0], track.frame[-1]
     keypoint = np.zeros((1, last - first + 1, 17, 2), np.float32)
@@ -146,7 +168,7 @@ def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], 
     time_s = np.interp(np.arange(last - first + 1), rows, track.time_s)
     rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
     extra = {
-        "video": path.stem,
+        "video": video,
         "rate_hz": round(float(rate_hz), 3),
         "time_s": time_s.astype(np.float32),
         "first_frame": first,
