@@ -35,7 +35,11 @@ from service.jobs.dispatch import JobDispatcher
 from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, SecurityHeaders
+from service.private_files import tighten_home
+from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Keep
+from service.sealing import fail_lost, seal_stored
+from service.secret_box import open_box
 from service.security import KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
@@ -80,10 +84,14 @@ class Parts:
     metrics: Metrics
     library: Library
     watching: LiveServices
+    reserve: DiskReserve
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
+        seal_stored(self.database)
+        fail_lost(self.database, self.log)
+        self.reserve.fill()
         self.blobs.open()
         self.hub.open(loop)
         self.janitor.sweep_orphans()
@@ -111,7 +119,8 @@ def build_parts(
     engine: starts workers; left out: processes of this machine.
     is_public: whether the server listens beyond loopback; None: judged by each connection.
     """
-    database = Database(settings.database)
+    tighten_home(settings)
+    database = Database(settings.database, open_box(settings))
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
     log = EventLog(database, hub.publish)
@@ -135,6 +144,7 @@ def build_parts(
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
         Authenticator(KeyStore(database), is_public=is_public), metrics, library, watching,
+        DiskReserve(settings.home / "reserve"),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -175,6 +185,7 @@ def create_app(
         # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
+    app.add_middleware(MakeRoom)
     app.add_middleware(Gate)
     app.add_middleware(OriginGuard)
     app.add_middleware(SecurityHeaders)

@@ -17,6 +17,10 @@ ServiceError
 ├── StorageFull              no space left for uploads or results
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
+├── DatabaseBusy             a database that somebody else holds; ask again
+├── DatabaseUnavailable      a database that does not answer, or not as it should
+├── DatabaseDamaged          a database file that cannot be read
+├── SecretKeyInvalid         a key file that holds no key
 ├── HomeInUse                a home from which another server already serves
 └── HomeUnusable             a home that cannot be written to
 """
@@ -156,6 +160,32 @@ class UnsafeBinding(ServiceError):
     code = "unsafe_binding"
 
 
+class DatabaseBusy(ServiceError):
+    """A database that somebody else holds; ask again."""
+
+    code, status = "busy", 503
+    headers = {"Retry-After": "3"}  # noqa: RUF012 - never written to
+
+
+class DatabaseUnavailable(ServiceError):
+    """A database that does not answer, or not as it should."""
+
+    code, status = "database_unavailable", 503
+    headers = {"Retry-After": "30"}  # noqa: RUF012 - never written to
+
+
+class DatabaseDamaged(ServiceError):
+    """A database file that cannot be read."""
+
+    code = "database_damaged"
+
+
+class SecretKeyInvalid(ServiceError):
+    """A key file that holds no key."""
+
+    code = "secret_key_invalid"
+
+
 class HomeInUse(ServiceError):
     """A home from which another server already serves."""
 
@@ -197,7 +227,7 @@ _STATUS = {
     "config_invalid": 422, "dataset_invalid": 422, "disk_full": 507, "model_unknown": 422, "layout_unknown": 422,
     "weights_missing": 503, "weights_corrupt": 503, "device_unavailable": 503, "connection_failed": 502,
     "auth_failed": 502, "not_found": 502, "tls_failed": 502, "timeout": 504, "codec_unsupported": 415, "ended": 502,
-    "source_quarantined": 422, "cancelled": 409,
+    "source_quarantined": 422, "cancelled": 409, "too_long": 413,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from service.authentication import Authenticator, Caller, is_loopback
+from service.database import be_brief
 from service.errors import (
     BodyTooSlow,
     Forbidden,
@@ -68,6 +69,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        be_brief()
         try:
             _measure_head(scope, self._limits)
             caller = await self._admit(scope)

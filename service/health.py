@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from service.database import Database
 from service.deps import provided
+from service.errors import ServiceError
 from service.security import principal_of
 from service.settings import Settings
 from service.supervision.supervisor import Supervisor
@@ -104,5 +105,5 @@ def _asks(database: Database) -> bool:
     try:
         with database.read() as connection:
             return bool(connection.execute(sa.text("SELECT 1")).scalar_one() == 1)
-    except sa.exc.SQLAlchemyError:
+    except (sa.exc.SQLAlchemyError, ServiceError):
         return False

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import sqlalchemy as sa
 
+from service.database import sqlite_file
 from service.errors import HomeInUse, HomeUnusable
 from service.settings import Settings
 
@@ -67,7 +68,7 @@ class HomeLock:
 
     def __init__(self, settings: Settings) -> None:
         self._locks = [FileLock(settings.home / _NAME, f"home {settings.home}")]
-        database = _sqlite_file(settings.database)
+        database = sqlite_file(sa.make_url(settings.database))
         if database is not None and database.parent.resolve() != settings.home.resolve():
             self._locks.append(FileLock(database.with_name(f"{database.name}.lock"), f"database {database}"))
         self._held = ExitStack()
@@ -95,9 +96,3 @@ class HomeLock:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self.release()
-
-
-def _sqlite_file(url: str) -> Path | None:
-    parsed = sa.make_url(url)
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
-    return Path(str(parsed.database)) if is_file else None

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.errors import ConfigInvalid
@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0; cuda: a GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely pays.")
 
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What cameras' and webhooks' secrets are sealed with in the database; "
+        "none keeps a key in a file of the home.",
+    )
     database_url: str | None = Field(
         default=None, repr=False, description="SQLAlchemy URL; default is a SQLite file in the home folder."
     )
@@ -51,6 +57,9 @@ class Settings(BaseSettings):
     )
     job_duration_max_s: float = Field(
         default=24 * 3600.0, ge=1, description="Wall seconds after which a running job is failed; every wait ends."
+    )
+    job_frames_max: int = Field(
+        default=200_000, ge=1, description="Frames of one video; a longer one fails with `too_long`."
     )
     jobs_queued_max: int = Field(
         default=1000, ge=1, description="Jobs that may wait; one more is answered at_capacity."

@@ -35,6 +35,7 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     from pipelines.errors import ConfigInvalid
     from service.errors import ServiceError
     from service.home_lock import HomeLock
+    from service.private_files import make_private_by_default
     from service.settings import load_settings
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -43,6 +44,7 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings(**({} if workers is None else {"workers": workers}))
+        make_private_by_default()
         # Before anything else: what follows puts the home in order, which only one server may do.
         lock = HomeLock(settings)
         lock.acquire()
@@ -71,8 +73,10 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
     """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
+    from service.secret_box import open_box
     from service.security import KeyStore
 
+    open_box(settings)  # a key that cannot be read ends the start here, with words
     database = Database(settings.database)
     try:
         migrate(database)

@@ -15,6 +15,7 @@ from service.envelope import Envelope
 from service.errors import AtCapacity, NotFound
 from service.event_log import EventLog, Message
 from service.patterns import matches_any
+from service.secret_box import LOST
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.outbox import Attempt, Outbox
@@ -174,7 +175,8 @@ class SinkControl:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
     def _begin(self, row: WebhookRow) -> None:
-        if row.is_enabled:
+        # One whose secrets were sealed with another key waits until they are entered again.
+        if row.is_enabled and LOST not in (row.url, row.secret):
             self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
 
     def _end(self, name: str) -> None:
