@@ -34,7 +34,7 @@ from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
 from service.live import routes as live_routes
 from service.live.hub import Hub
-from service.middleware import OriginGuard, SecurityHeaders
+from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
 from service.private_files import tighten_home
 from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Keep
@@ -185,6 +185,7 @@ def create_app(
         # Compressing a row of pictures would hold each one back until the next ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
+    app.add_middleware(PlainProblems)
     app.add_middleware(MakeRoom)
     app.add_middleware(Gate)
     app.add_middleware(OriginGuard)

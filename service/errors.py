@@ -29,6 +29,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -261,6 +262,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ModelError, _on_known)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    for kind in (OverflowError, UnicodeError, RecursionError, sqlalchemy.exc.StatementError):
+        app.add_exception_handler(kind, _on_unfit)
     app.add_exception_handler(Exception, _on_unknown)
 
 
@@ -289,6 +292,18 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
     return answer(
         problem(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), error.headers
     )
+
+
+def _on_unfit(request: Request, error: Exception) -> JSONResponse:
+    """A value that a check of ours let through and a layer below cannot hold: the client's, not a broken server."""
+    if isinstance(error, sqlalchemy.exc.StatementError) and not _is_value(error):
+        raise error
+    logger.exception("%s %s: a value was not checked", request.method, request.url.path, exc_info=error)
+    return answer(problem(422, "invalid_request", "a value is out of the range of what can be stored"))
+
+
+def _is_value(error: sqlalchemy.exc.StatementError) -> bool:
+    return isinstance(error, sqlalchemy.exc.DataError) or isinstance(error.orig, (OverflowError, UnicodeError))
 
 
 def _on_unknown(_: Request, __: Exception) -> JSONResponse:

@@ -1,12 +1,14 @@
 """What holds for every request: headers that guard the browser, and origins that may change something."""
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.errors import Forbidden, ServiceError, answer, problem_of
+from service.errors import Forbidden, ServiceError, answer, problem, problem_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT_SECURITY = "; ".join(
@@ -15,6 +17,9 @@ _CONTENT_SECURITY = "; ".join(
         "object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
+_FIRST_ERROR = 400
+_TEXT_BYTES_MAX = 1000
+_CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
 # The pages that FastAPI makes load their scripts from a CDN; they are served without this policy only there.
 _HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY,
@@ -49,6 +54,47 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+
+
+class PlainProblems:
+    """Turns errors that a library answers as bare text, such as a range that a file has not, into problems."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+        text = bytearray()
+
+        async def translated(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_bare(message):
+                held.append(message)
+            elif not held:
+                await send(message)
+            else:
+                text.extend(message.get("body", b"")[:_TEXT_BYTES_MAX])
+                if not message.get("more_body", False):
+                    await _problem(held[0], bytes(text), scope)(scope, receive, send)
+
+        await self._app(scope, receive, translated)
+
+
+def _is_bare(message: Message) -> bool:
+    content_type = Headers(raw=message["headers"]).get("content-type", "")
+    return message["status"] >= _FIRST_ERROR and content_type.partition(";")[0] in ("", "text/plain")
+
+
+def _problem(start: Message, text: bytes, scope: Scope) -> Response:
+    headers = Headers(raw=start["headers"])
+    kept = {name: value for name, value in headers.items() if name not in ("content-type", "content-length")}
+    detail = (
+        text.decode("utf-8", "replace") or f"{scope['method']} {scope['path']}: {HTTPStatus(start['status']).phrase}"
+    )
+    return answer(problem(start["status"], _CODES.get(start["status"], "http_error"), detail), kept)
 
 
 class OriginGuard:

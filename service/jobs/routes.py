@@ -20,6 +20,7 @@ from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
+from service.numbers import parse_integer
 from service.security import Operator, Viewer
 from service.settings import Settings
 
@@ -187,15 +188,15 @@ def _form(fields: dict[str, str]) -> UploadForm:
     if "tags" in values:
         try:
             values["tags"] = json.loads(fields["tags"])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidRequest(f"field tags is not JSON: {error}") from error
     return _parse(UploadForm, values)
 
 
 def _refuse_oversize(request: Request, settings: Settings) -> None:
-    declared = request.headers.get("content-length", "")
+    declared = parse_integer(request.headers.get("content-length", ""))
     # The form around the file takes some bytes of its own.
-    if declared.isdecimal() and int(declared) > settings.upload_bytes_max + 2**20:
+    if declared is not None and declared > settings.upload_bytes_max + 2**20:
         raise TooLarge(f"the body is {declared} bytes, the limit is {settings.upload_bytes_max}")
 
 
@@ -207,7 +208,7 @@ async def _json(request: Request) -> object:
             raise TooLarge(f"the JSON body is over {_JSON_BYTES_MAX} bytes")
     try:
         parsed: object = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from error
     return parsed
 

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from email.message import Message as Header
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from service.blobs import BlobFolder, is_full
 from service.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedBody, UploadIncomplete
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _FIELD_BYTES_MAX = 64 * 1024
 _PARTS_MAX = 16
@@ -136,24 +139,30 @@ class UploadReader:
     def _parser(self, content_type: str) -> MultipartParser:
         header = Header()
         header["Content-Type"] = content_type
-        boundary = header.get_param("boundary")
+        try:
+            boundary = header.get_param("boundary")
+        except (ValueError, LookupError) as error:
+            raise InvalidRequest(f"content type {content_type[:200]!r} cannot be read: {error}") from error
         if header.get_content_type() != "multipart/form-data":
             raise UnsupportedBody(f"content type {content_type!r}; expected multipart/form-data or application/json")
         if not isinstance(boundary, str) or not boundary:
             raise InvalidRequest("multipart/form-data without a boundary")
-        return MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._on_part_begin,
-                "on_header_field": _collect(self._header_name),
-                "on_header_value": _collect(self._header_value),
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers_finished,
-                "on_part_data": self._on_part_data,
-                "on_part_end": self._on_part_end,
-                "on_end": self._on_end,
-            },
-        )
+        try:
+            return MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise InvalidRequest(f"the boundary of {len(boundary)} characters is none: {error}") from error
+
+    def _callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._on_part_begin,
+            "on_header_field": _collect(self._header_name),
+            "on_header_value": _collect(self._header_value),
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
+        }
 
     async def _flush(self) -> None:
         if not self._pending:

@@ -13,7 +13,7 @@ from service.sinks.store import DeliveryRow, WebhookRow
 
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("a webhook is an http:// or https:// address with a host")
     return url
 
@@ -141,6 +141,10 @@ class TestResult(BaseModel):
 
 def shown_url(url: str) -> str:
     """A URL without user, password, query and fragment."""
-    parts = urlsplit(url)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    except ValueError:
+        # Stored by a version that looked less closely; it must not take the whole list with it.
+        return "unreadable URL"
     return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))

@@ -14,6 +14,7 @@ from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, an
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
+from service.numbers import parse_integer
 from service.protocol.stream_config import StreamConfig
 from service.security import Operator, Viewer, principal_of, require_rank
 from service.streams import push_relay
@@ -124,13 +125,14 @@ async def watch_stream(socket: WebSocket, stream_id: str, control: ControlDep, h
     try:
         require_rank(principal_of(socket), "viewer")
         await run_in_threadpool(control.require, stream_id)
+        since_seq = _since(socket)
     except ServiceError as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
     families = ["action", "track", "stream", "clip", "frame"]
     first = Subscribe(
-        type="subscribe", streams=[stream_id], jobs=None, messages=families, since_seq=_since(socket), max_rate_hz=None
+        type="subscribe", streams=[stream_id], jobs=None, messages=families, since_seq=since_seq, max_rate_hz=None
     )
     await Session(socket, hub, log).run(first)
 
@@ -152,7 +154,10 @@ async def push_frames(socket: WebSocket, stream_id: str, control: ControlDep, fo
 
 def _since(socket: WebSocket) -> int | None:
     text = socket.query_params.get("since_seq", "")
-    return int(text) if text.isdecimal() else None
+    found = parse_integer(text)
+    if text and found is None:
+        raise InvalidRequest(f"query.since_seq: found {text[:64]!r}, expected a number that a message carried")
+    return found
 
 
 def _is_push(row: StreamRow) -> bool:
