@@ -17,6 +17,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
+from service.api_document import describe
 from service.authentication import Authenticator
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
@@ -178,7 +179,7 @@ def create_app(
     install(app)
     for router in _routers():
         app.include_router(router)
-    _describe_keys(app)
+    describe(app)
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
@@ -220,23 +221,6 @@ def _refresh(parts: Parts) -> None:
         found = job_store.count(connection)
     for state in ("queued", "running", "succeeded", "failed", "cancelled"):
         parts.metrics.set("jobs", found.get(state, 0), state=state)
-
-
-def _describe_keys(app: FastAPI) -> None:
-    """Put the API key into the OpenAPI document: a dependency that did it could not serve WebSockets too."""
-    build = app.openapi
-
-    def openapi() -> dict[str, object]:
-        document: dict[str, object] = build()
-        scheme = {"type": "http", "scheme": "bearer", "description": "An API key, made with `actogram keys create`."}
-        components = document.setdefault("components", {})
-        assert isinstance(components, dict)
-        components["securitySchemes"] = {"key": scheme}
-        # The second, empty one: none is needed while no key exists.
-        document["security"] = [{"key": []}, {}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _mount_page(app: FastAPI) -> None:
