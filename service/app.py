@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
 from service.api_document import describe
+from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
@@ -86,6 +87,7 @@ class Parts:
     library: Library
     watching: LiveServices
     reserve: DiskReserve
+    audit: AuditLog
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -145,7 +147,7 @@ def build_parts(
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, dispatcher, control, janitor,
         Authenticator(KeyStore(database), is_public=is_public), metrics, library, watching,
-        DiskReserve(settings.home / "reserve"),
+        DiskReserve(settings.home / "reserve"), AuditLog(settings.home / NAME, settings.audit_bytes_max),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts

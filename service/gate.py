@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from service.audit import AuditLog, entry_now
 from service.authentication import Authenticator, Caller, is_loopback
 from service.database import be_brief
 from service.errors import (
@@ -31,6 +32,7 @@ from service.middleware import hostname, refuse
 from service.security import ANYONE, PRINCIPAL, Principal
 
 T = TypeVar("T")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOKING_MAX = 8
 _HASHING_MAX = 2
 _HASHING_WAIT_MAX = 16
@@ -83,8 +85,31 @@ class Gate:
         watch = _Watch(self, scope, caller, self._limits.recheck_s)
         if scope["type"] == "websocket":
             await self._app(scope, watch.receiving(receive, send), watch.sending(send))
-        else:
+        elif scope["method"] in _SAFE_METHODS:
             await self._app(scope, receive, watch.answering(send))
+        else:
+            await self._audited(scope, receive, watch.answering(send), caller)
+
+    async def _audited(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        statuses: list[int] = []
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            principal = scope.get(PRINCIPAL)
+            # Who has no key is not noted: strangers must not be able to push the others' lines out.
+            if isinstance(principal, Principal):
+                entry = entry_now(
+                    principal.key_id, principal.name, principal.role, caller.address, scope["method"], scope["path"],
+                    statuses[-1] if statuses else 500,
+                )  # fmt: skip
+                audit = scope["app"].state.parts[AuditLog]
+                await self.in_thread(lambda: audit.append(entry))
 
     async def _admit(self, scope: Scope) -> Caller:
         connection = HTTPConnection(scope)

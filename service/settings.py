@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     retention_log_rows: int = Field(
         default=200_000, ge=100, description="Rows of the event log that a client can resume from."
     )
+    audit_bytes_max: int = Field(
+        default=32 * 2**20, ge=2**12, description="Bytes of the log of who changed what; the oldest half goes first."
+    )
     metrics_public: bool = Field(default=False, description="Whether /metrics answers without a key once keys exist.")
 
     @field_validator(
