@@ -82,7 +82,7 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
         migrate(database)
         keys = KeyStore(database)
         if create_key and keys.is_empty():
-            _print_key(keys)
+            _print_key(keys, settings)
         if not keys.is_empty():
             return
         if is_public:
@@ -95,8 +95,12 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
         database.close()
 
 
-def _print_key(keys: "KeyStore") -> None:
+def _print_key(keys: "KeyStore", settings: "Settings") -> None:
+    from service.audit import NAME, AuditLog, entry_of_command
+
     text = keys.create("first", "admin")
+    entry = entry_of_command("POST", f"/v1/keys/{text.split('_')[1]}")
+    AuditLog(settings.home / NAME, settings.audit_bytes_max).append(entry)
     click.echo(f"Admin API key, shown once and kept only as a hash: {text}")
 
 
