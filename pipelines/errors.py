@@ -5,6 +5,7 @@ PipelineError
 │   ├── UnsupportedMedia     not a video, no video track, or a codec that cannot be decoded
 │   ├── SourceTruncated      the file ends before its first frame can be decoded
 │   ├── SourceTooLarge       more pixels, frames or seconds than the limits allow
+│   ├── SourceTooLong        more frames than whoever asks for the analysis allows
 │   ├── SourceUnavailable    a live source that cannot be reached: connection_failed, auth_failed, not_found,
 │   │   │                    tls_failed, timeout, codec_unsupported, ended
 │   │   └── HostUnknown      its host has no address
@@ -45,6 +46,12 @@ class SourceTooLarge(SourceError):
     """More pixels, frames or seconds than the limits allow."""
 
     code = "too_large"
+
+
+class SourceTooLong(SourceError):
+    """More frames than whoever asks for the analysis allows."""
+
+    code = "too_long"
 
 
 class SourceUnavailable(SourceError):

@@ -18,6 +18,9 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
+from service.api_document import describe
+from service.audit import NAME, AuditLog
+from service.authentication import Authenticator
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
@@ -26,6 +29,8 @@ from service.deps import provide
 from service.errors import install
 from service.event_log import EventLog
 from service.events import routes as event_routes
+from service.gate import Gate
+from service.home_lock import HomeLock
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -33,10 +38,14 @@ from service.jobs.dispatch import JobDispatcher
 from service.jobs.retention import JobLimits, JobRetention
 from service.live import routes as live_routes
 from service.live.hub import Hub
-from service.middleware import OriginGuard, SecurityHeaders
+from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
+from service.private_files import tighten_home
 from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Sweep
-from service.security import Authenticator, KeyStore
+from service.sealing import fail_lost, seal_stored
+from service.secret_box import open_box
+from service.security import KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
 from service.sources import job_policy
@@ -82,10 +91,15 @@ class Parts:
     metrics: Metrics
     library: Library
     live: LiveServices
+    reserve: DiskReserve
+    audit: AuditLog
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
+        seal_stored(self.database)
+        fail_lost(self.database, self.log)
+        self.reserve.fill()
         self.blobs.open()
         self.hub.open(loop)
         self.job_retention.remove_orphans()
@@ -105,9 +119,16 @@ class Parts:
         self.database.close()
 
 
-def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> Parts:
-    """Create everything, start nothing. `engine` starts the workers; by default as processes of this machine."""
-    database = Database(settings.database)
+def build_parts(
+    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, is_public: bool | None = None
+) -> Parts:
+    """Create everything, start nothing.
+
+    engine: starts workers; left out: processes of this machine.
+    is_public: whether the server listens beyond loopback; None: judged by each connection.
+    """
+    tighten_home(settings)
+    database = Database(settings.database, open_box(settings))
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
     hub = Hub()
     log = EventLog(database, hub.publish)
@@ -130,24 +151,33 @@ def build_parts(settings: Settings, engine: Engine | None = None, limits: Limits
     ))  # fmt: skip
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
-        Authenticator(KeyStore(database)), metrics, library, live,
+        Authenticator(KeyStore(database), is_public=is_public), metrics, library, live,
+        DiskReserve(settings.home / "reserve"), AuditLog(settings.home / NAME, settings.audit_bytes_max),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
 
 
-def create_app(settings: Settings, engine: Engine | None = None, limits: Limits | None = None) -> FastAPI:
-    """The application; nothing is opened until its lifespan begins."""
+def create_app(
+    settings: Settings, engine: Engine | None = None, limits: Limits | None = None, lock: HomeLock | None = None,
+    is_public: bool | None = None,
+) -> FastAPI:  # fmt: skip
+    """The application; nothing is opened until its lifespan begins.
+
+    lock: held already by whoever starts the server; left out: taken when the lifespan begins.
+    is_public: whether the server listens beyond loopback: then everything needs a key. None: judged by each connection.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = await run_in_threadpool(build_parts, settings, engine, limits)
-        provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
-        await run_in_threadpool(parts.start, asyncio.get_running_loop())
-        try:
-            yield
-        finally:
-            await run_in_threadpool(parts.stop)
+        with lock or HomeLock(settings):
+            parts = await run_in_threadpool(build_parts, settings, engine, limits, is_public)
+            provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
+            await run_in_threadpool(parts.start, asyncio.get_running_loop())
+            try:
+                yield
+            finally:
+                await run_in_threadpool(parts.stop)
 
     app = FastAPI(
         title="Actogram", version=version("actogram"), description=_DESCRIPTION, lifespan=lifespan, docs_url=None,
@@ -156,14 +186,17 @@ def create_app(settings: Settings, engine: Engine | None = None, limits: Limits 
     install(app)
     for router in _routers():
         app.include_router(router)
-    _describe_keys(app)
+    describe(app)
     _mount_page(app)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
         # Compressing a moving picture would hold every frame back until later ones have filled the compressor.
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", _MJPEG),
     )  # fmt: skip
-    app.add_middleware(OriginGuard, is_open=lambda: _is_open(app))
+    app.add_middleware(PlainProblems)
+    app.add_middleware(MakeRoom)
+    app.add_middleware(Gate)
+    app.add_middleware(OriginGuard)
     app.add_middleware(SecurityHeaders)
     return app
 
@@ -192,12 +225,6 @@ def _job_limits(settings: Settings) -> JobLimits:
     return JobLimits(age, settings.retention_jobs_max, settings.retention_blobs_bytes)
 
 
-def _is_open(app: FastAPI) -> bool:
-    authenticator = app.state.parts[Authenticator]
-    assert isinstance(authenticator, Authenticator)
-    return authenticator.is_open()
-
-
 def _refresh(parts: Parts) -> None:
     parts.metrics.record(WS_CLIENTS.set(parts.hub.num_clients))
     for worker in parts.supervisor.health():
@@ -206,23 +233,6 @@ def _refresh(parts: Parts) -> None:
         found = job_store.count(connection)
     for state in get_args(job_store.JobState):
         parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
-
-
-def _describe_keys(app: FastAPI) -> None:
-    """Put the API key into the OpenAPI document: FastAPI's own security dependencies do not work for WebSockets."""
-    build = app.openapi
-
-    def openapi() -> dict[str, object]:
-        document: dict[str, object] = build()
-        scheme = {"type": "http", "scheme": "bearer", "description": "An API key, made with `actogram keys create`."}
-        components = document.setdefault("components", {})
-        assert isinstance(components, dict)
-        components["securitySchemes"] = {"key": scheme}
-        # The second, empty entry: no key is needed while none exists.
-        document["security"] = [{"key": []}, {}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _mount_page(app: FastAPI) -> None:

@@ -30,8 +30,8 @@ class BlobFolder:
     def open(self) -> None:
         """Make the folders, and remove what a run before this one left half way."""
         shutil.rmtree(self._incoming, ignore_errors=True)
-        for folder in (self._incoming, self._jobs):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self._root, self._incoming, self._jobs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def job(self, job_id: str) -> Path:
         """The folder of a job, there or not."""

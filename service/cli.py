@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "serve": ("service.commands.serve", "Serve the page and the API."),
     "keys": ("service.commands.keys", "Create, list and revoke API keys."),
+    "audit": ("service.commands.audit", "Show who changed what."),
     "analyze": ("service.commands.analyze", "Say who does what, when, in a video."),
     "watch": ("service.commands.watch", "Show live what a camera sees, in the terminal."),
     "models": ("service.commands.models", "List, download, describe and import networks."),

@@ -5,21 +5,31 @@ ServiceError
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
+├── HeadersTooLarge          more or longer headers than anybody needs
+├── BodyTooSlow              a body that does not arrive in time
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
 ├── Unauthorized             no key, or a key that is not known
+├── TooManyAttempts          wrong keys in a row; `retry_after_s` says when to try again
 ├── Forbidden                a key whose role is too low, or a foreign origin
 ├── StorageFull              no space left for uploads or results
 ├── DatabaseNewer            a database that a newer version has migrated
-└── UnsafeBinding            an address beyond loopback without any key
+├── UnsafeBinding            an address beyond loopback without any key
+├── DatabaseBusy             a database that somebody else holds; ask again
+├── DatabaseUnavailable      a database that does not answer, or not as it should
+├── DatabaseDamaged          a database file that cannot be read
+├── SecretKeyInvalid         a key file that holds no key
+├── HomeInUse                a home from which another server already serves
+└── HomeUnusable             a home that cannot be written to
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -66,6 +76,18 @@ class TooLarge(ServiceError):
     code, status = "too_large", 413
 
 
+class HeadersTooLarge(ServiceError):
+    """More or longer headers than anybody needs."""
+
+    code, status = "headers_too_large", 431
+
+
+class BodyTooSlow(ServiceError):
+    """A body that does not arrive in time."""
+
+    code, status = "body_too_slow", 408
+
+
 class UploadIncomplete(ServiceError):
     """An upload that stopped half way or stood still."""
 
@@ -105,6 +127,16 @@ class Unauthorized(ServiceError):
     headers = {"WWW-Authenticate": 'Bearer realm="actogram"'}  # noqa: RUF012 - never written to
 
 
+class TooManyAttempts(ServiceError):
+    """Wrong keys in a row, from one address, for one key or in total."""
+
+    code, status = "too_many_attempts", 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many wrong API keys; try again in {retry_after_s} s")
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
 class Forbidden(ServiceError):
     """A key whose role is too low, or a foreign origin."""
 
@@ -127,6 +159,44 @@ class UnsafeBinding(ServiceError):
     """An address beyond loopback without any key."""
 
     code = "unsafe_binding"
+
+
+class DatabaseBusy(ServiceError):
+    """A database that somebody else holds; ask again."""
+
+    code, status = "busy", 503
+    headers = {"Retry-After": "3"}  # noqa: RUF012 - never written to
+
+
+class DatabaseUnavailable(ServiceError):
+    """A database that does not answer, or not as it should."""
+
+    code, status = "database_unavailable", 503
+    headers = {"Retry-After": "30"}  # noqa: RUF012 - never written to
+
+
+class DatabaseDamaged(ServiceError):
+    """A database file that cannot be read."""
+
+    code = "database_damaged"
+
+
+class SecretKeyInvalid(ServiceError):
+    """A key file that holds no key."""
+
+    code = "secret_key_invalid"
+
+
+class HomeInUse(ServiceError):
+    """A home from which another server already serves."""
+
+    code = "home_in_use"
+
+
+class HomeUnusable(ServiceError):
+    """A home that cannot be written to."""
+
+    code = "home_unusable"
 
 
 class FieldFault(BaseModel):
@@ -158,7 +228,7 @@ _STATUS = {
     "config_invalid": 422, "dataset_invalid": 422, "disk_full": 507, "model_unknown": 422, "layout_unknown": 422,
     "weights_missing": 503, "weights_corrupt": 503, "device_unavailable": 503, "connection_failed": 502,
     "auth_failed": 502, "not_found": 502, "tls_failed": 502, "timeout": 504, "codec_unsupported": 415, "ended": 502,
-    "source_quarantined": 422, "cancelled": 409,
+    "source_quarantined": 422, "cancelled": 409, "too_long": 413,
 }  # fmt: skip
 
 
@@ -192,6 +262,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ModelError, _on_known)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    for kind in (OverflowError, UnicodeError, RecursionError, sqlalchemy.exc.StatementError):
+        app.add_exception_handler(kind, _on_unfit)
     app.add_exception_handler(Exception, _on_unknown)
 
 
@@ -220,6 +292,18 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
     return answer(
         problem(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), error.headers
     )
+
+
+def _on_unfit(request: Request, error: Exception) -> JSONResponse:
+    """A value that a check of ours let through and a layer below cannot hold: the client's, not a broken server."""
+    if isinstance(error, sqlalchemy.exc.StatementError) and not _is_value(error):
+        raise error
+    logger.exception("%s %s: a value was not checked", request.method, request.url.path, exc_info=error)
+    return answer(problem(422, "invalid_request", "a value is out of the range of what can be stored"))
+
+
+def _is_value(error: sqlalchemy.exc.StatementError) -> bool:
+    return isinstance(error, sqlalchemy.exc.DataError) or isinstance(error.orig, (OverflowError, UnicodeError))
 
 
 def _on_unknown(_: Request, __: Exception) -> JSONResponse:

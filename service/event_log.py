@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from service.database import Database, UtcTime, metadata, now
+from service.database import PATIENCE_S, Database, UtcTime, metadata, now
+from service.errors import DatabaseBusy
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +95,17 @@ class EventLog:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Write rows and announce messages, which are published once everything is committed."""
-        with self._order:
+        """Write rows and announce messages; what was announced is told once it is committed. Raises DatabaseBusy."""
+        if not self._order.acquire(timeout=PATIENCE_S.get()):
+            raise DatabaseBusy("others are writing; nothing was stored")
+        try:
             with self._database.write() as connection:
                 transaction = Transaction(connection)
                 yield transaction
             for message in transaction.announced:
                 self._publish(message)
+        finally:
+            self._order.release()
 
     def head(self) -> int:
         """The number of the newest message; 0 when there is none."""

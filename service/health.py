@@ -11,7 +11,8 @@ from starlette.requests import Request
 
 from service.database import Database
 from service.deps import provided
-from service.security import AuthenticatorDep
+from service.errors import ServiceError
+from service.security import principal_of
 from service.settings import Settings
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import WorkerHealth, WorkerState
@@ -93,10 +94,10 @@ def readyz(response: Response, supervisor: SupervisorDep) -> ReadyRead:
 
 
 @router.get("/metrics", response_class=PlainTextResponse, summary="Metrics for Prometheus")
-def metrics(request: Request, authenticator: AuthenticatorDep, found: MetricsDep, settings: SettingsDep) -> Response:
+def metrics(request: Request, found: MetricsDep, settings: SettingsDep) -> Response:
     """Needs a key once keys exist, unless ACTOGRAM_METRICS_PUBLIC is set."""
     if not settings.metrics_public:
-        authenticator.require(request.headers, request.cookies)
+        principal_of(request)
     return Response(found.render(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -104,5 +105,5 @@ def _asks(database: Database) -> bool:
     try:
         with database.read() as connection:
             return bool(connection.execute(sa.text("SELECT 1")).scalar_one() == 1)
-    except sa.exc.SQLAlchemyError:
+    except (sa.exc.SQLAlchemyError, ServiceError):
         return False

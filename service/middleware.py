@@ -1,13 +1,14 @@
 """What holds for every request: headers that guard the browser, and origins that may change something."""
 
-import ipaddress
-from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from service.errors import answer, problem
+from service.errors import Forbidden, ServiceError, answer, problem, problem_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT_SECURITY = "; ".join(
@@ -16,6 +17,9 @@ _CONTENT_SECURITY = "; ".join(
         "object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
+_FIRST_ERROR = 400
+_TEXT_BYTES_MAX = 1000
+_CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
 # The pages that FastAPI makes load their scripts from a CDN; they are served without this policy only there.
 _HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY,
@@ -52,55 +56,98 @@ class SecurityHeaders:
         await self._app(scope, receive, guarded if scope["type"] == "http" else send)
 
 
+class PlainProblems:
+    """Turns errors that a library answers as bare text, such as a range that a file has not, into problems."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+        text = bytearray()
+
+        async def translated(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_bare(message):
+                held.append(message)
+            elif not held:
+                await send(message)
+            else:
+                text.extend(message.get("body", b"")[:_TEXT_BYTES_MAX])
+                if not message.get("more_body", False):
+                    await _problem(held[0], bytes(text), scope)(scope, receive, send)
+
+        await self._app(scope, receive, translated)
+
+
+def _is_bare(message: Message) -> bool:
+    content_type = Headers(raw=message["headers"]).get("content-type", "")
+    return message["status"] >= _FIRST_ERROR and content_type.partition(";")[0] in ("", "text/plain")
+
+
+def _problem(start: Message, text: bytes, scope: Scope) -> Response:
+    headers = Headers(raw=start["headers"])
+    kept = {name: value for name, value in headers.items() if name not in ("content-type", "content-length")}
+    detail = (
+        text.decode("utf-8", "replace") or f"{scope['method']} {scope['path']}: {HTTPStatus(start['status']).phrase}"
+    )
+    return answer(problem(start["status"], _CODES.get(start["status"], "http_error"), detail), kept)
+
+
 class OriginGuard:
     """Refuses what another site's page sends through a visitor's browser.
 
-    Changes and WebSockets must come from our own page or from no page at all. While no key exists, the name in the
-    address must be this machine's, too: a foreign name that resolves to loopback would make its page our own.
+    Changes and WebSockets must come from our own page or from no page at all. Behind a proxy that sends its own Host,
+    the page's host is the one in X-Forwarded-Host: no page of another site can set that header.
     """
 
-    def __init__(self, app: ASGIApp, is_open: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
         if scope["type"] in ("http", "websocket"):
-            reason = self._reason(scope)
+            reason = _foreign_origin(scope)
             if reason is not None:
-                await _refuse(reason, scope, receive, send)
+                await refuse(Forbidden(reason), scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _reason(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if self._is_open() and not is_loopback(_hostname(host)):
-            return f"host {host!r} is not this machine's loopback address, and no API key exists"
-        origin = headers.get("origin")
-        is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if is_change and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return f"origin {origin!r} is not this service's own page"
+
+def _foreign_origin(scope: Scope) -> str | None:
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+    if not is_change or origin is None:
         return None
-
-
-def _hostname(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host.lower() == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        found = urlsplit(origin).netloc.lower()
     except ValueError:
-        return False
+        found = ""
+    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    own = {host.lower() for host in (headers.get("host", ""), forwarded) if host}
+    return None if found in own else f"origin {origin[:200]!r} is not this service's own page"
 
 
-async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})
+def hostname(host: str) -> str:
+    """The name in a Host header; empty for one that cannot be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+async def refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request or a WebSocket's handshake with a problem."""
+    response = answer(problem_of(error), error.headers)
+    if scope["type"] == "http":
+        await response(scope, receive, send)
         return
-    await answer(problem(403, "forbidden", reason))(scope, receive, send)
+    socket = WebSocket(scope, receive, send)
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await socket.send_denial_response(response)
+    else:
+        await socket.close(1008, str(error)[:120])

@@ -3,13 +3,10 @@
 import datetime as dt
 import hashlib
 import hmac
-import logging
 import re
 import secrets
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 import sqlalchemy as sa
@@ -17,14 +14,14 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from service.database import Database, UtcTime, metadata, now
-from service.deps import provided
 from service.errors import Forbidden, NotFound, Unauthorized
-
-logger = logging.getLogger(__name__)
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 COOKIE = "actogram_key"
+PRINCIPAL = "actogram.principal"
+"""Where the gate leaves who asks, in the scope of a request."""
+NO_KEY = "no API key; expected the header `Authorization: Bearer ak_...`"
 
 api_keys = sa.Table(
     "api_keys",
@@ -36,10 +33,8 @@ api_keys = sa.Table(
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
-_KEY = re.compile(r"ak_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-_REMEMBER_S = 60.0
-_REMEMBER_MAX = 1000
-_LOOK_AGAIN_S = 5.0
+KEY = re.compile(r"ak_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_NOBODY_SALT = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +56,17 @@ class KeyRow:
     created_at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as it is stored: whose it is, and the scrypt hash of its secret with its salt."""
+
+    principal: Principal
+    salt: bytes = field(repr=False)
+    hash: bytes = field(repr=False)
+
+
 ANYONE = Principal("", "anyone on this machine", "admin")
-"""Who asks while no key exists; only ever on a loopback address."""
+"""Who asks while no key exists; only ever from this machine, over a loopback address."""
 
 
 class KeyStore:
@@ -99,82 +103,43 @@ class KeyStore:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(api_keys)).scalar_one() == 0
 
+    def get(self, key_id: str) -> "StoredKey | None":
+        """A key with its hash, or None."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.key_id == key_id)).one_or_none()
+        return None if row is None else StoredKey(Principal(row.key_id, row.name, row.role), row.salt, row.hash)
+
     def find(self, text: str) -> Principal | None:
-        """Whose key this is; None when nobody's."""
-        match = _KEY.fullmatch(text)
+        """Whose key this is; None when nobody's. An id that is not known takes as long as one that is."""
+        match = KEY.fullmatch(text)
         if match is None:
             return None
-        with self._database.read() as connection:
-            row = connection.execute(sa.select(api_keys).where(api_keys.c.key_id == match[1])).one_or_none()
-        if row is None or not hmac.compare_digest(_hash(match[2], row.salt), row.hash):
+        stored = self.get(match[1])
+        found = _hash(match[2], _NOBODY_SALT if stored is None else stored.salt)
+        if stored is None or not hmac.compare_digest(found, stored.hash):
             return None
-        return Principal(row.key_id, row.name, row.role)
+        return stored.principal
 
 
 def _hash(secret: str, salt: bytes) -> bytes:
     return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
 
-class Authenticator:
-    """Answers who asks; remembers an answer for a minute, because hashing is slow on purpose."""
-
-    def __init__(self, keys: KeyStore, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys = keys
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: dict[bytes, tuple[Principal, float]] = {}
-        self._open: tuple[bool, float] | None = None
-
-    def is_open(self) -> bool:
-        """Whether no key exists, so that everyone on this machine may do everything."""
-        with self._lock:
-            if self._open is None or self._clock() - self._open[1] > _LOOK_AGAIN_S:
-                self._open = (self._keys.is_empty(), self._clock())
-            return self._open[0]
-
-    def require(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
-        """Who asks; raises Unauthorized."""
-        if self.is_open():
-            return ANYONE
-        scheme, _, text = headers.get("authorization", "").partition(" ")
-        text = text.strip() if scheme.lower() == "bearer" else cookies.get(COOKIE, "")
-        if not text:
-            raise Unauthorized("no API key; expected the header `Authorization: Bearer ak_...`")
-        principal = self._recall(text)
-        if principal is None:
-            raise Unauthorized("the API key is not known")
-        return principal
-
-    def _recall(self, text: str) -> Principal | None:
-        digest = hashlib.sha256(text.encode()).digest()
-        with self._lock:
-            found = self._known.get(digest)
-        if found is not None and self._clock() - found[1] < _REMEMBER_S:
-            return found[0]
-        principal = self._keys.find(text)
-        with self._lock:
-            self._known.pop(digest, None)
-            if len(self._known) >= _REMEMBER_MAX:
-                self._known.clear()
-            if principal is not None:
-                self._known[digest] = (principal, self._clock())
-        return principal
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Who asks, as the gate found it (service/gate.py); raises Unauthorized where it let nobody through."""
+    found = connection.scope.get(PRINCIPAL)
+    if not isinstance(found, Principal):
+        raise Unauthorized(NO_KEY)
+    return found
 
 
-AuthenticatorDep = Annotated[Authenticator, Depends(provided(Authenticator))]
-
-
-def authenticate(connection: HTTPConnection, authenticator: AuthenticatorDep) -> Principal:
+def authenticate(connection: HTTPConnection) -> Principal:
     """Dependency: who asks, over HTTP or a WebSocket."""
-    return authenticator.require(connection.headers, connection.cookies)
+    return principal_of(connection)
 
 
-def admit(connection: HTTPConnection, authenticator: Authenticator, role: Role) -> Principal:
-    """Who asks, if the role is high enough; raises Unauthorized, Forbidden."""
-    return _with_role(authenticate(connection, authenticator), role)
-
-
-def _with_role(principal: Principal, role: Role) -> Principal:
+def require_rank(principal: Principal, role: Role) -> Principal:
+    """Raise Forbidden when the role of whoever asks is lower."""
     if ROLES.index(principal.role) < ROLES.index(role):
         raise Forbidden(f"key {principal.key_id} has role {principal.role}; {role} is needed")
     return principal
@@ -184,7 +149,7 @@ def require_role(role: Role) -> Callable[[Principal], Principal]:
     """Dependency: who asks, if the role is high enough; raises Forbidden."""
 
     def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
-        return _with_role(principal, role)
+        return require_rank(principal, role)
 
     return check
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.addresses.networks import Network
@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What cameras' and webhooks' secrets are sealed with in the database; "
+        "none keeps a key in a file of the home.",
+    )
     database_url: str | None = Field(
         default=None, repr=False, description="SQLAlchemy URL; by default a SQLite file in the home folder."
     )
@@ -82,6 +88,9 @@ class Settings(BaseSettings):
         default=24 * 3600.0,
         ge=1,
         description="Seconds after which a running job fails, so that no wait is endless.",
+    )
+    job_frames_max: int = Field(
+        default=200_000, ge=1, description="Frames of one video; a longer one fails with `too_long`."
     )
     jobs_queued_max: int = Field(
         default=1000, ge=1, description="Jobs that may wait; further ones are refused with at_capacity."
@@ -157,6 +166,9 @@ class Settings(BaseSettings):
     )
     retention_log_rows: int = Field(
         default=200_000, ge=100, description="Messages that are kept for clients that resume."
+    )
+    audit_bytes_max: int = Field(
+        default=32 * 2**20, ge=2**12, description="Bytes of the log of who changed what; the oldest half goes first."
     )
     metrics_public: bool = Field(default=False, description="Whether /metrics needs no key even when keys exist.")
 

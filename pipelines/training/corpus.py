@@ -108,8 +108,12 @@ def _ends(duration_s: float, window_s: float) -> tuple[float, float]:
 
 
 def read_clips(skeletons: SkeletonSet, table: LabelTable, names: Iterable[str] | None = None) -> list[TrainingClip]:
-    """The clips of a set, of all its sequences or of the named ones; excluded groups never come."""
+    """The clips of a set, of all its sequences or of the named ones; excluded groups never come.
+
+    Raises DatasetInvalid for a set that does not say what its labels and its joints are.
+    """
     rows = table.require(skeletons.name)
+    _require_described(skeletons)
     wanted = None if names is None else set(names)
     clips: list[TrainingClip] = []
     for annotation in skeletons.annotations:
@@ -118,6 +122,16 @@ def read_clips(skeletons: SkeletonSet, table: LabelTable, names: Iterable[str] |
         if _group(rows, annotation) not in rows.exclude_groups:
             clips += _clips(skeletons, rows, table, annotation)
     return clips
+
+
+def _require_described(skeletons: SkeletonSet) -> None:
+    missing = []
+    if not skeletons.classes and any(annotation.label >= 0 for annotation in skeletons.annotations):
+        missing.append("`classes` (the names of its labels, in order)")
+    if skeletons.to_coco17 is None:
+        missing.append("`to_coco17` (for each COCO joint the index of its own, or None)")
+    if missing:
+        raise DatasetInvalid(f"{skeletons.name}: the file lacks {' and '.join(missing)}; add what is missing to it")
 
 
 def split_names(skeletons: SkeletonSet, table: LabelTable, part: str) -> set[str]:
@@ -213,6 +227,8 @@ def _meaning(skeletons: SkeletonSet, rows: SetTable, annotation: Annotation) -> 
     if annotation.label < 0:
         return rows.whole or SKIP
     if rows.coarse:
+        if "coarse" not in annotation.extra:
+            raise DatasetInvalid(f"{skeletons.name}: {annotation.name} has no `coarse`, by which this set is read")
         return rows.meaning(str(annotation.extra["coarse"]))
     return rows.meaning(skeletons.classes[annotation.label])
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+import math
 import pickle
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +16,14 @@ import numpy as np
 from models.arrays import AnyArray, FloatArray
 from models.atomic_file import replacing
 from pipelines.errors import DatasetInvalid
+from pipelines.training import pickles
 
-# Everything else a pickle may name is refused: numpy's own array and scalar builders are all that PYSKL's files need.
-_ALLOWED = {
-    ("numpy", "ndarray"), ("numpy", "dtype"),
-    *((f"numpy.{core}.{module}", name) for core in ("core", "_core") for module, name in (
-        ("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"),
-    )),
-    *(("builtins", name) for name in ("dict", "list", "tuple", "set", "frozenset", "bytes", "bytearray", "complex")),
-    ("_codecs", "encode"),
-}  # fmt: skip
+COCO17_JOINTS = 17
+_FILE_BYTES_MAX = 8 * 2**30
+_UNPACKED_BYTES_MAX = 8 * 2**30
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_RATIO_MAX = 200
+"""Bytes that one byte of an .npz may unpack to; joints of real people come to three or four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,13 @@ class SkeletonSet:
     meta: Mapping[str, object] = field(default_factory=dict)
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _ALLOWED:
-            raise DatasetInvalid(f"the pickle refers to {module}.{name}; only containers and numpy arrays may be read")
-        return super().find_class(module, name)
-
-
 def load_set(path: Path) -> SkeletonSet:
     """Read a `.pkl` in PYSKL's format or a `.npz` of ours; raises DatasetInvalid."""
     if not path.is_file():
         raise DatasetInvalid(f"{path}: no such file")
+    size_bytes = path.stat().st_size
+    if size_bytes > _FILE_BYTES_MAX:
+        raise DatasetInvalid(f"{path.name}: {size_bytes} bytes, at most {_FILE_BYTES_MAX} are read")
     if path.suffix == ".npz":
         return _parse(path.stem, _read_npz(path))
     return _parse(path.stem, _read_pickle(path))
@@ -102,11 +98,11 @@ def check_target(path: Path) -> None:
 
 def _read_pickle(path: Path) -> dict[str, Any]:
     try:
-        raw = _RestrictedUnpickler(io.BytesIO(path.read_bytes())).load()
-    # A pickle is a program: a broken one fails with nearly any of Python's own errors.
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError, ImportError,
-            OverflowError, MemoryError) as cause:  # fmt: skip
-        raise DatasetInvalid(f"{path.name}: not a readable pickle ({type(cause).__name__}: {cause})") from cause
+        raw = pickles.loads(path.read_bytes())
+    except OSError as cause:
+        raise DatasetInvalid(f"{path.name}: cannot be read: {cause.strerror}") from cause
+    except DatasetInvalid as cause:
+        raise DatasetInvalid(f"{path.name}: {cause}") from cause
     if not isinstance(raw, dict):
         raise DatasetInvalid(f"{path.name}: expected a dict with `split` and `annotations`, got {type(raw).__name__}")
     return raw
@@ -114,14 +110,39 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            raw: dict[str, Any] = json.loads(str(file["meta"]))
+        with zipfile.ZipFile(path) as archive:
+            _require_modest(archive, path)
+            raw: dict[str, Any] = json.loads(str(_member(archive, "meta")))
             for row in raw["annotations"]:
                 for key in row.pop("arrays"):
-                    row[key] = file[f"{row['index']}/{key}"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as cause:
+                    row[key] = _member(archive, f"{row['index']}/{key}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError, NotImplementedError,
+            RuntimeError, zlib.error, zipfile.BadZipFile) as cause:  # fmt: skip
         raise DatasetInvalid(f"{path.name}: not a skeleton set ({type(cause).__name__}: {cause})") from cause
     return raw
+
+
+def _require_modest(archive: zipfile.ZipFile, path: Path) -> None:
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > min(_UNPACKED_BYTES_MAX, _RATIO_MAX * path.stat().st_size + 2**20):
+        raise ValueError(f"{path.stat().st_size} bytes that unpack to {unpacked}")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> AnyArray:
+    """One array; its shape and its bytes must agree before anything is allocated."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
+            version
+        ]
+        shape, is_fortran, dtype = read_header(file)
+        expected = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "biufU" or dtype.hasobject or expected > info.file_size:
+            raise ValueError(f"{name}: {dtype} of shape {shape} in {info.file_size} bytes")
+        content = file.read(expected)
+    found: AnyArray = np.frombuffer(content, dtype, math.prod(shape))
+    return found.reshape(shape, order="F" if is_fortran else "C").copy(order="K")
 
 
 def _write_npz(raw: dict[str, Any], file: io.BufferedWriter) -> None:
@@ -148,27 +169,39 @@ def _parse(name: str, raw: dict[str, Any]) -> SkeletonSet:
         classes = tuple(str(label) for label in raw.get("classes", ()))
         splits = {str(key): tuple(str(item) for item in items) for key, items in raw["split"].items()}
         annotations = tuple(_annotation(row) for row in raw["annotations"])
-    except (KeyError, TypeError, AttributeError, ValueError) as cause:
+        rest = {key: value for key, value in raw.items() if key not in {"split", "annotations"}}
+        to_coco17 = _mapping(rest.get("to_coco17"))
+        rate_hz = float(rest["fps"]) if rest.get("fps") else None
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as cause:
         raise DatasetInvalid(f"{name}: {type(cause).__name__}: {cause}") from cause
-    rest = {key: value for key, value in raw.items() if key not in {"split", "annotations"}}
-    to_coco17 = tuple(rest["to_coco17"]) if rest.get("to_coco17") is not None else None
-    rate_hz = float(rest["fps"]) if rest.get("fps") else None
     skeletons = SkeletonSet(name, classes, splits, annotations, to_coco17, rate_hz, rest)
     _check(skeletons)
     return skeletons
 
 
+def _mapping(value: object) -> tuple[int | None, ...] | None:
+    if value is None:
+        return None
+    found = tuple(cast("Iterable[int | None]", value))
+    if len(found) != COCO17_JOINTS or any(index is not None and not int(index) >= 0 for index in found):
+        raise DatasetInvalid(
+            f"`to_coco17` holds {len(found)} places, expected {COCO17_JOINTS}: an index of each or None"
+        )
+    return tuple(None if index is None else int(index) for index in found)
+
+
 def _annotation(row: Mapping[str, Any]) -> Annotation:
     name = str(row["frame_dir"])
-    keypoint = np.asarray(row["keypoint"], np.float32)
+    with np.errstate(over="ignore"):
+        keypoint = np.asarray(row["keypoint"], np.float32)
     if keypoint.ndim != 4 or keypoint.shape[-1] not in (2, 3):
         raise DatasetInvalid(f"{name}: keypoint has shape {keypoint.shape}, expected (M, T, V, 2 or 3)")
     score = row.get("keypoint_score")
     score = np.ones(keypoint.shape[:3], np.float32) if score is None else np.asarray(score, np.float32)
     if score.shape != keypoint.shape[:3]:
         raise DatasetInvalid(f"{name}: keypoint_score has shape {score.shape}, expected {keypoint.shape[:3]}")
-    if not np.isfinite(keypoint).all():
-        raise DatasetInvalid(f"{name}: keypoint holds a value that is not a number")
+    if not np.isfinite(keypoint).all() or not np.isfinite(score).all():
+        raise DatasetInvalid(f"{name}: keypoint or keypoint_score holds a value that is not a number")
     shape = row.get("img_shape")
     shape_hw = (int(shape[0]), int(shape[1])) if shape is not None else None
     known = {"frame_dir", "label", "keypoint", "keypoint_score", "img_shape"}
@@ -189,7 +222,12 @@ def _check(skeletons: SkeletonSet) -> None:
             raise DatasetInvalid(
                 f"{skeletons.name}: split {split!r} names {lost[0]!r}, which is not among the sequences"
             )
+    joints = max((index for index in skeletons.to_coco17 or () if index is not None), default=-1)
     for annotation in skeletons.annotations:
+        if annotation.keypoint.shape[2] <= joints:
+            raise DatasetInvalid(
+                f"{annotation.name}: {annotation.keypoint.shape[2]} joints, `to_coco17` names joint {joints}"
+            )
         if skeletons.classes and not -1 <= annotation.label < len(skeletons.classes):
             raise DatasetInvalid(f"{annotation.name}: label {annotation.label} of {len(skeletons.classes)} classes")
 

@@ -1,5 +1,6 @@
 """Skeleton sets out of videos, made with the stream's own stages, so that training sees what serving will see."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -38,7 +39,27 @@ def find_videos(inputs: Sequence[Path]) -> list[Path]:
         raise DatasetInvalid(
             f"no video among {', '.join(map(str, inputs))} (endings {' '.join(sorted(VIDEO_SUFFIXES))})"
         )
-    return sorted(set(found))
+    return sorted({file.absolute(): file for file in found}.values())
+
+
+def unique_names(videos: Sequence[Path]) -> list[str]:
+    """A name for each video: its own, with its ending and with folders before it where others are called the same."""
+    names = [path.stem for path in videos]
+    for depth in range(max((len(path.absolute().parts) for path in videos), default=0)):
+        for has_ending in (False, True):
+            uses = Counter(names)
+            if len(uses) == len(names):
+                return names
+            names = [
+                name if uses[name] == 1 else _longer_name(path, depth, has_ending)
+                for name, path in zip(names, videos, strict=True)
+            ]
+    return names
+
+
+def _longer_name(path: Path, depth: int, has_ending: bool) -> str:
+    folders = path.absolute().parts[-depth - 1 : -1]
+    return "/".join((*folders, path.name if has_ending else path.stem))
 
 
 def prepare(
@@ -57,12 +78,13 @@ def prepare(
     """
     classes = tuple(sorted({path.parent.name for path in videos})) if by_folder else (UNLABELLED,)
     annotations: list[Annotation] = []
+    names = unique_names(videos)
     for index, path in enumerate(videos):
         label = classes.index(path.parent.name) if by_folder else -1
         try:
             frames = _counted(path, partial(on_frame, index))
             people = build_people(networks, PipelineConfig())
-            annotations += _sequences(path, map(people, frames), label, min_seconds)
+            annotations += _sequences(names[index], map(people, frames), label, min_seconds)
         except SourceError as refused:
             on_refused(path, str(refused))
     rates = [float(str(annotation.extra["rate_hz"])) for annotation in annotations]
@@ -85,7 +107,7 @@ def _counted(path: Path, on_share: Callable[[float], None]) -> Iterator[Frame]:
             yield frame
 
 
-def _sequences(path: Path, poses_of_frames: Iterable[Poses], label: int, min_seconds: float) -> Iterator[Annotation]:
+def _sequences(video: str, poses_of_frames: Iterable[Poses], label: int, min_seconds: float) -> Iterator[Annotation]:
     """One sequence per person who was followed for long enough."""
     tracks: dict[int, _Track] = {}
     size_wh = (0, 0)
@@ -98,10 +120,10 @@ def _sequences(path: Path, poses_of_frames: Iterable[Poses], label: int, min_sec
             track.keypoints.append(poses.keypoints[row])
     for track_id, track in tracks.items():
         if track.time_s[-1] - track.time_s[0] >= min_seconds:
-            yield _annotation(f"{path.stem}#{track_id}", track, label, size_wh, path)
+            yield _annotation(f"{video}#{track_id}", track, label, size_wh, video)
 
 
-def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], path: Path) -> Annotation:
+def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], video: str) -> Annotation:
     """One sequence without holes: frames in which the person was not seen have score 0."""
     first, last = track.frame[0], track.frame[-1]
     joints = np.stack(track.keypoints)
@@ -112,7 +134,7 @@ def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], 
     time_s = np.interp(np.arange(last - first + 1), rows, track.time_s)
     rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
     extra = {
-        "video": path.stem,
+        "video": video,
         "rate_hz": round(float(rate_hz), 3),
         "time_s": time_s.astype(np.float32),
         "first_frame": first,

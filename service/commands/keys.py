@@ -25,6 +25,7 @@ def create(name: str, role: str) -> None:
 
     with _keys() as keys:
         text = keys.create(name[:128], ROLES[ROLES.index(role)])
+        _note("POST", text)
     click.echo(text)
     click.echo(f"Shown once; only its hash is stored. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
 
@@ -39,6 +40,7 @@ def ensure(name: str, role: str) -> None:
     with _keys() as keys:
         if keys.is_empty():
             text = keys.create(name[:128], ROLES[ROLES.index(role)])
+            _note("POST", text)
             click.echo(f"API key ({role}), shown once; only its hash is stored: {text}")
 
 
@@ -53,9 +55,20 @@ def list_keys() -> None:
 @command.command("revoke")
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """Revoke a key; a running server stops accepting it within a minute."""
+    """Remove a key; a running server refuses it at once and ends its WebSockets within seconds."""
     with _keys() as keys:
         keys.revoke(key_id)
+        _note("DELETE", f"ak_{key_id}_")
+
+
+def _note(method: str, key: str) -> None:
+    """Put it into the log of who changed what, without the secret."""
+    from service.audit import NAME, AuditLog, entry_of_command
+    from service.settings import load_settings
+
+    settings = load_settings()
+    entry = entry_of_command(method, f"/v1/keys/{key.split('_')[1]}")
+    AuditLog(settings.home / NAME, settings.audit_bytes_max).append(entry)
 
 
 @contextmanager

@@ -40,6 +40,8 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     """Serve until a signal: the first one drains within 20 s, a second one ends at once."""
     from pipelines.errors import ConfigInvalid
     from service.errors import ServiceError
+    from service.home_lock import HomeLock
+    from service.private_files import make_private_by_default
     from service.settings import load_settings
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -48,31 +50,48 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings(**({} if workers is None else {"workers": workers}))
-        _prepare(settings, host, create_key)
+        make_private_by_default()
+        # Before anything else: what follows puts the home in order, which only one server may do.
+        lock = HomeLock(settings)
+        lock.acquire()
+        is_public = _is_public(host)
+        _prepare(settings, host, is_public, create_key)
     except (ServiceError, ConfigInvalid) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         sys.exit(2)
     from service.app import create_app
 
-    sys.exit(run_server(create_app(settings), host, port, log_level))
+    sys.exit(run_server(create_app(settings, lock=lock, is_public=is_public), host, port, log_level))
 
 
-def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
-    """Migrate, create the first key if asked, and refuse to serve other machines while there is no key."""
+def _is_public(host: str) -> bool:
+    """Whether a host to listen on means more than this machine's loopback, by what it resolves to."""
+    from service.authentication import is_loopback
+
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)} if host else set()
+    except OSError:
+        found = set()
+    return not found or not all(is_loopback(address) for address in found)
+
+
+def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool) -> None:
+    """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
-    from service.middleware import is_loopback
+    from service.secret_box import open_box
     from service.security import KeyStore
 
+    open_box(settings)  # a key that cannot be read ends the start here, with words
     database = Database(settings.database)
     try:
         migrate(database)
         keys = KeyStore(database)
         if create_key and keys.is_empty():
-            _print_key(keys)
+            _print_key(keys, settings)
         if not keys.is_empty():
             return
-        if not is_loopback(host):
+        if is_public:
             raise UnsafeBinding(
                 f"--host {host} can be reached from other machines and there is no API key: create one with "
                 "`actogram keys create`, or start with --create-key"
@@ -82,8 +101,12 @@ def _prepare(settings: "Settings", host: str, create_key: bool) -> None:
         database.close()
 
 
-def _print_key(keys: "KeyStore") -> None:
+def _print_key(keys: "KeyStore", settings: "Settings") -> None:
+    from service.audit import NAME, AuditLog, entry_of_command
+
     text = keys.create("first", "admin")
+    entry = entry_of_command("POST", f"/v1/keys/{text.split('_')[1]}")
+    AuditLog(settings.home / NAME, settings.audit_bytes_max).append(entry)
     click.echo(f"Admin API key, shown once; only its hash is stored: {text}")
 
 
@@ -91,10 +114,12 @@ def run_server(app: "FastAPI", host: str, port: int, log_level: str) -> int:
     """Serve an application until a signal; returns the exit status."""
     import uvicorn
 
+    from service.http_protocol import GuardedHttpProtocol
+
     config = uvicorn.Config(
-        app, host=host, port=port, log_level=log_level, access_log=log_level == "debug", lifespan="on",
-        timeout_graceful_shutdown=_GRACE_S, server_header=False, ws_max_size=4 * 2**20, ws_ping_interval=20,
-        ws_ping_timeout=20, log_config=None,
+        app, host=host, port=port, http=GuardedHttpProtocol, log_level=log_level, access_log=log_level == "debug",
+        lifespan="on", timeout_graceful_shutdown=_GRACE_S, server_header=False, ws_max_size=4 * 2**20,
+        ws_ping_interval=20, ws_ping_timeout=20, log_config=None,
     )  # fmt: skip
     server = _build_server(config)
     server.run()

@@ -22,6 +22,7 @@ from service.events.schemas import (
     TrackTimeline,
 )
 from service.events.store import Filter
+from service.numbers import INTEGER_MAX, in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
 from service.security import Operator, Viewer
 
@@ -38,7 +39,7 @@ def _filter(
     state: EventState | None = None,
     zone: str | None = None,
     severity: str | None = None,
-    track: int | None = None,
+    track: Annotated[int | None, Query(ge=0, le=INTEGER_MAX)] = None,
     min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
@@ -49,7 +50,7 @@ def _filter(
     if tag is not None and not colon:
         raise InvalidRequest(f"query.tag: found {tag!r}, expected key:value")
     return Filter(
-        stream, job, action, state, zone, severity, track, min_score, _utc(since), _utc(until),
+        stream, job, action, state, zone, severity, track, min_score, _utc(since, "since"), _utc(until, "until"),
         (key, value) if tag is not None else None, acknowledged,
     )  # fmt: skip
 
@@ -144,13 +145,14 @@ def get_track_keypoints(track_id: str, control: EventControlDep, evidence: Evide
 
 def _track(track_id: str) -> tuple[str, int]:
     stream_id, _, number = track_id.rpartition(":")
-    if not stream_id or not number.isdigit():
-        raise NotFound(f"no track {track_id}: expected <stream>:<number>")
-    return stream_id, int(number)
+    found = parse_integer(number)
+    if not stream_id or found is None:
+        raise NotFound(f"no track {track_id[:128]!r}: expected <stream>:<number>")
+    return stream_id, found
 
 
-def _utc(time: dt.datetime | None) -> dt.datetime | None:
-    return time.replace(tzinfo=dt.UTC) if time is not None and time.tzinfo is None else time
+def _utc(time: dt.datetime | None, name: str) -> dt.datetime | None:
+    return None if time is None else in_utc(time, f"query.{name}")
 
 
 def _place(cursor: str) -> tuple[dt.datetime, str]:
@@ -161,4 +163,4 @@ def _place(cursor: str) -> tuple[dt.datetime, str]:
         raise invalid_cursor() from error
     if start_time.tzinfo is None:
         raise invalid_cursor()
-    return start_time, event_id
+    return in_utc(start_time, "query.cursor"), event_id

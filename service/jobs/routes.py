@@ -18,6 +18,7 @@ from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
+from service.numbers import parse_integer
 from service.paging import cut_page, decode_cursor
 from service.security import Operator, Viewer
 from service.settings import Settings
@@ -191,9 +192,9 @@ def _form(fields: dict[str, str]) -> UploadForm:
 
 
 def _refuse_oversize(request: Request, settings: Settings) -> None:
-    declared = request.headers.get("content-length", "")
-    # The form around the file adds some bytes.
-    if declared.isdecimal() and int(declared) > settings.upload_bytes_max + 2**20:
+    declared = parse_integer(request.headers.get("content-length", ""))
+    # The form around the file takes some bytes of its own.
+    if declared is not None and declared > settings.upload_bytes_max + 2**20:
         raise TooLarge(f"the body is {declared} bytes, the limit is {settings.upload_bytes_max}")
 
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from service import idempotency
 from service.database import UtcTime, metadata, now
+from service.sealed import SealedText
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 SCOPE = "jobs"
@@ -25,7 +26,7 @@ jobs = sa.Table(
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime, index=True),
     sa.Column("source_kind", sa.String(8), nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("source", SealedText, nullable=False),
     sa.Column("source_name", sa.Text, nullable=False),
     sa.Column("source_bytes", sa.BigInteger),
     sa.Column("options", sa.JSON, nullable=False),

@@ -2,14 +2,15 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.message import Message as Header
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -17,9 +18,13 @@ from starlette.requests import ClientDisconnect
 from service.blobs import BlobFolder, is_full
 from service.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedBody, UploadIncomplete
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
 _FIELD_BYTES_MAX = 64 * 1024
 _PARTS_MAX = 16
 _SPACE_CHECK_BYTES = 16 * 2**20
+_BYTES_PER_S_MIN = 256
 
 
 class Opener(Protocol):
@@ -51,12 +56,18 @@ def _open(path: Path) -> BinaryIO:
 class UploadReader:
     """Writes the `file` part of a form to `path`; used as a context manager, which removes the file on any error."""
 
-    def __init__(self, path: Path, blobs: BlobFolder, bytes_max: int, idle_s: float, opener: Opener = _open) -> None:
+    def __init__(
+        self, path: Path, blobs: BlobFolder, bytes_max: int, idle_s: float, opener: Opener = _open,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._path = path
         self._blobs = blobs
         self._bytes_max = bytes_max
         self._idle_s = idle_s
         self._opener = opener
+        self._clock = clock
+        self._began_s = clock()
+        self._num_bytes = 0
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._fields: dict[str, str] = {}
@@ -111,33 +122,47 @@ class UploadReader:
         while True:
             try:
                 chunk = await asyncio.wait_for(anext(iterator), self._idle_s)
+                self._require_pace(len(chunk))
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
                 raise UploadIncomplete(f"nothing was received for {self._idle_s:.0f} s") from error
             yield chunk
 
+    def _require_pace(self, more_bytes: int) -> None:
+        """Raise UploadIncomplete for an upload that trickles: it would keep its place for ever."""
+        self._num_bytes += more_bytes
+        taken_s = self._clock() - self._began_s
+        if taken_s > self._idle_s and self._num_bytes < taken_s * _BYTES_PER_S_MIN:
+            raise UploadIncomplete(f"{self._num_bytes} bytes in {taken_s:.0f} s; at least {_BYTES_PER_S_MIN} a second")
+
     def _parser(self, content_type: str) -> MultipartParser:
         header = Header()
         header["Content-Type"] = content_type
-        boundary = header.get_param("boundary")
+        try:
+            boundary = header.get_param("boundary")
+        except (ValueError, LookupError) as error:
+            raise InvalidRequest(f"content type {content_type[:200]!r} cannot be read: {error}") from error
         if header.get_content_type() != "multipart/form-data":
             raise UnsupportedBody(f"content type {content_type!r}; expected multipart/form-data or application/json")
         if not isinstance(boundary, str) or not boundary:
             raise InvalidRequest("multipart/form-data without a boundary")
-        return MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._on_part_begin,
-                "on_header_field": _collect(self._header_name),
-                "on_header_value": _collect(self._header_value),
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers_finished,
-                "on_part_data": self._on_part_data,
-                "on_part_end": self._on_part_end,
-                "on_end": self._on_end,
-            },
-        )
+        try:
+            return MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise InvalidRequest(f"the boundary of {len(boundary)} characters is none: {error}") from error
+
+    def _callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._on_part_begin,
+            "on_header_field": _collect(self._header_name),
+            "on_header_value": _collect(self._header_value),
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
+        }
 
     async def _flush(self) -> None:
         if not self._pending:

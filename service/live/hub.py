@@ -1,7 +1,6 @@
 """Sends every connected client what it asked for; a slow one loses frames first and is then disconnected."""
 
 import asyncio
-import fnmatch
 import logging
 import threading
 from collections import deque
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.event_log import Message
+from service.patterns import matches_any
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Interest:
 
 
 def _matches(found: str, patterns: tuple[str, ...] | None) -> bool:
-    return patterns is None or any(fnmatch.fnmatchcase(found, pattern) for pattern in patterns)
+    return patterns is None or matches_any(found, patterns)
 
 
 class Client:

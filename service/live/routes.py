@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, WebSocket
 from starlette.concurrency import run_in_threadpool
 
 from service.deps import provided
-from service.errors import ServiceError, answer, problem_of
+from service.errors import InvalidRequest, ServiceError, answer, problem_of
 from service.event_log import EventLog
 from service.live.hub import Hub
 from service.live.session import Session
 from service.live.subscription import Subscribe
-from service.security import AuthenticatorDep, admit
+from service.numbers import parse_integer
+from service.security import principal_of, require_rank
 
 router = APIRouter(prefix="/v1")
 
@@ -36,10 +37,10 @@ DirectoryDep = Annotated[StreamDirectory, Depends(provided(StreamDirectory))]
 
 
 @router.websocket("/ws")
-async def live(socket: WebSocket, hub: HubDep, log: LogDep, authenticator: AuthenticatorDep) -> None:
+async def live(socket: WebSocket, hub: HubDep, log: LogDep) -> None:
     """Tell a client what happens, once it has subscribed."""
     try:
-        admit(socket, authenticator, "viewer")
+        require_rank(principal_of(socket), "viewer")
     except ServiceError as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
@@ -48,20 +49,18 @@ async def live(socket: WebSocket, hub: HubDep, log: LogDep, authenticator: Authe
 
 
 @router.websocket("/streams/{stream_id}/ws")
-async def watch_stream(
-    socket: WebSocket, stream_id: str, directory: DirectoryDep, hub: HubDep, log: LogDep,
-    authenticator: AuthenticatorDep,
-) -> None:  # fmt: skip
+async def watch_stream(socket: WebSocket, stream_id: str, directory: DirectoryDep, hub: HubDep, log: LogDep) -> None:
     """The live channel, already subscribed to one stream, frames included."""
     try:
-        admit(socket, authenticator, "viewer")
+        require_rank(principal_of(socket), "viewer")
         await run_in_threadpool(directory.require, stream_id)
+        since_seq = _since(socket)
     except ServiceError as error:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
     first = Subscribe(
-        type="subscribe", streams=[stream_id], jobs=None, messages=_OF_ONE_STREAM, since_seq=_since(socket),
+        type="subscribe", streams=[stream_id], jobs=None, messages=_OF_ONE_STREAM, since_seq=since_seq,
         max_rate_hz=None,
     )  # fmt: skip
     await Session(socket, hub, log).run(first)
@@ -69,4 +68,7 @@ async def watch_stream(
 
 def _since(socket: WebSocket) -> int | None:
     text = socket.query_params.get("since_seq", "")
-    return int(text) if text.isdecimal() else None
+    found = parse_integer(text)
+    if text and found is None:
+        raise InvalidRequest(f"query.since_seq: found {text[:64]!r}, expected a number that a message carried")
+    return found

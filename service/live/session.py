@@ -16,6 +16,7 @@ from service.live.subscription import Subscribe
 logger = logging.getLogger(__name__)
 
 _PAGE_ROWS = 200
+_MESSAGE_CHARS_MAX = 64 * 1024
 TRY_AGAIN_LATER = 1013
 
 
@@ -68,7 +69,11 @@ class Session:
         if first is not None:
             await self._subscribe(client, first)
         while True:
-            text = await self._socket.receive_text()
+            text = await self._hear_text()
+            if text is None:
+                detail = f"expected a text message of at most {_MESSAGE_CHARS_MAX} characters"
+                await self._say("error", {"code": "invalid_message", "detail": detail})
+                continue
             try:
                 wanted = Subscribe.model_validate_json(text)
             except ValidationError as error:
@@ -77,6 +82,14 @@ class Session:
                 await self._say("error", {"code": "invalid_message", "detail": f"{where}: {fault['msg']}"})
                 continue
             await self._subscribe(client, wanted)
+
+    async def _hear_text(self) -> str | None:
+        """The next message; None for one that is not text, or too long. Raises WebSocketDisconnect."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        text = message.get("text")
+        return text if isinstance(text, str) and len(text) <= _MESSAGE_CHARS_MAX else None
 
     async def _subscribe(self, client: Client, wanted: Subscribe) -> None:
         async with self._sending:

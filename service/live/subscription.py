@@ -1,10 +1,11 @@
 """What a client sends over the live channel."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.live.hub import Interest
+from service.patterns import Pattern
 
 
 class Subscribe(BaseModel):
@@ -13,12 +14,12 @@ class Subscribe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["subscribe"]
-    streams: list[str] | None = Field(None, max_length=100, description="Patterns of stream ids; all when left out.")
-    jobs: list[str] | None = Field(None, max_length=100, description="Patterns of job ids; all when left out.")
-    messages: list[str] | None = Field(
+    streams: list[Pattern] | None = Field(None, max_length=100, description="Patterns of stream ids; left out: all.")
+    jobs: list[Pattern] | None = Field(None, max_length=100, description="Patterns of job ids; left out: all.")
+    messages: list[Annotated[str, Field(max_length=64)]] | None = Field(
         None, max_length=50, description="Families (action) or types (action.ended); all but frames when left out."
     )
-    since_seq: int | None = Field(None, ge=0, description="First send everything stored after this number.")
+    since_seq: int | None = Field(None, ge=0, lt=2**63, description="First send everything stored after this number.")
     max_rate_hz: float | None = Field(None, gt=0, le=120, description="Frames and progress per second and source.")
 
     def interest(self) -> Interest:

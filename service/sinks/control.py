@@ -5,7 +5,6 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 import httpx
 import sqlalchemy as sa
@@ -16,6 +15,8 @@ from service.envelope import Envelope
 from service.errors import AtCapacity, NotFound
 from service.event_log import EventLog, Message
 from service.idempotency import RepeatablePost
+from service.patterns import matches_any
+from service.secret_box import LOST
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.outbox import Attempt, Outbox
@@ -180,7 +181,8 @@ class SinkControl:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
     def _begin(self, row: WebhookRow) -> None:
-        if row.is_enabled:
+        # One whose secrets were sealed with another key waits until they are entered again.
+        if row.is_enabled and LOST not in (row.url, row.secret):
             self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
 
     def _end(self, name: str) -> None:
@@ -219,4 +221,4 @@ def wants(row: WebhookRow, message: Message) -> bool:
 
 
 def _is_any(name: str | None, patterns: Sequence[str]) -> bool:
-    return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+    return name is not None and matches_any(name, patterns)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from service.deps import provided
 from service.errors import Problem
 from service.idempotency import IdempotencyKey
+from service.numbers import parse_integer
 from service.paging import invalid_cursor
 from service.security import Admin, Viewer
 from service.sinks.control import SinkControl
@@ -78,10 +79,10 @@ def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
     """What became of each try, the newest first; `?outcome=dead` lists the dead letters."""
-    # A delivery's number, which the database keeps in 64 bits.
-    if cursor is not None and not (cursor.isdecimal() and len(cursor) < 19):
+    before_id = None if cursor is None else parse_integer(cursor)
+    if cursor is not None and before_id is None:
         raise invalid_cursor()
-    rows = control.deliveries(webhook_id, outcome, int(cursor) if cursor else None, limit)
+    rows = control.deliveries(webhook_id, outcome, before_id, limit)
     more = str(rows[-1].delivery_id) if len(rows) == limit else None
     return DeliveryPage(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from service import idempotency
 from service.database import Database, UtcTime, metadata, now
+from service.sealed import SealedText
 from service.sinks.outbox import Attempt
 
 SCOPE = "webhooks"
@@ -24,8 +25,8 @@ webhooks = sa.Table(
     "webhooks",
     metadata,
     sa.Column("webhook_id", sa.String(64), primary_key=True),
-    sa.Column("url", sa.Text, nullable=False),
-    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("url", SealedText, nullable=False),
+    sa.Column("secret", SealedText, nullable=False),
     sa.Column("messages", sa.JSON, nullable=False),
     sa.Column("streams", sa.JSON),
     sa.Column("actions", sa.JSON),

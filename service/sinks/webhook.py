@@ -53,7 +53,7 @@ def _key(secret: str) -> bytes:
 class WebhookSink:
     """Posts each message once per call.
 
-    client: with the policy and the timeouts to use; redirects are never followed, a signature is for one address.
+    client: with the policy and the deadline to use; redirects are never followed, a signature is for one address.
     clock: seconds since 1970.
     """
 
@@ -75,6 +75,9 @@ class WebhookSink:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "actogram-webhook",
+            "Accept-Encoding": "identity",
+            # A connection of its own: no answer of before may stand in it.
+            "Connection": "close",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(self._secret, message_id, timestamp, body),

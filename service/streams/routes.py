@@ -11,7 +11,7 @@ from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, an
 from service.idempotency import IdempotencyKey
 from service.paging import cut_page, decode_cursor
 from service.protocol.stream_config import StreamConfig
-from service.security import AuthenticatorDep, Operator, Viewer, admit
+from service.security import Operator, Viewer, principal_of, require_rank
 from service.streams import push_relay
 from service.streams.control import StreamControl
 from service.streams.folders import StreamFolders
@@ -112,12 +112,10 @@ def get_capacity(control: ControlDep) -> CapacityRead:
 
 
 @sockets.websocket("/streams/{stream_id}/push")
-async def push_frames(
-    socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep, authenticator: AuthenticatorDep
-) -> None:
+async def push_frames(socket: WebSocket, stream_id: str, control: ControlDep, folders: FoldersDep) -> None:
     """Frames from the client: binary messages, each one JPEG, or H.264 in MPEG-TS."""
     try:
-        admit(socket, authenticator, "operator")
+        require_rank(principal_of(socket), "operator")
         row = await run_in_threadpool(control.require, stream_id)
         if not _is_push(row):
             raise InvalidRequest(f"stream {stream_id} has a source of its own; frames go to a stream of `push:`")

@@ -11,11 +11,12 @@ from pydantic import JsonValue
 from service import idempotency
 from service.database import UtcTime, metadata, now
 from service.event_log import counters
+from service.sealed import SealedSource
 
 StreamState = Literal["disabled", "connecting", "running", "degraded", "reconnecting", "failed"]
 SCOPE = "streams"
 """Of their idempotency keys, each of which is kept as long as its stream."""
-FINAL = frozenset({"source_quarantined", "ended"})
+FINAL = frozenset({"source_quarantined", "ended", "secret_lost"})
 """Errors after which a stream is not tried again until somebody changes or enables it."""
 _COUNTER = "stream_placements"
 
@@ -25,7 +26,7 @@ streams = sa.Table(
     sa.Column("stream_id", sa.String(64), primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("is_enabled", sa.Boolean, nullable=False),
-    sa.Column("config", sa.JSON, nullable=False),
+    sa.Column("config", SealedSource, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("state_since", UtcTime, nullable=False),
     sa.Column("error_code", sa.String(64)),

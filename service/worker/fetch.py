@@ -31,7 +31,10 @@ _HOPS_MAX = 5
 _CHUNK_BYTES = 256 * 1024
 _SPACE_CHECK_BYTES = 16 * 2**20
 _CONNECT_S = 10.0
+_HEAD_S = 60.0
+"""Seconds until the headers of an answer are there, however slowly they trickle."""
 _DURATION_MAX_S = 6 * 3600.0
+_DIGITS_MAX = 20
 _CODES = {401: "auth_failed", 403: "auth_failed", 404: "not_found", 410: "not_found"}
 
 
@@ -93,14 +96,15 @@ def _require_success(response: httpx.Response, uri: str) -> None:
         code = _CODES.get(response.status_code, "connection_failed")
         raise SourceUnavailable(f"{redact(uri)} answered {response.status_code}, expected 200", code)
     # A few hundred bytes may unfold to half a gigabyte.
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise SourceUnavailable(f"{redact(uri)} answered with a compressed body, which was not asked for")
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        text = "answered with a compressed body, which was not asked for"
+        raise SourceUnavailable(f"{redact(uri)} {text}", "codec_unsupported")
 
 
 def _save(response: httpx.Response, uri: str, folder: Path, bounds: Fetch, channel: Channel) -> Path:
     path = folder / source_name(urlsplit(uri).path)
     declared = response.headers.get("content-length", "")
-    if declared.isdecimal():
+    if declared.isascii() and declared.isdecimal() and len(declared) < _DIGITS_MAX:
         _require_small(int(declared), bounds, uri)
     remove_parts(folder)
     try:

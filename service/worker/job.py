@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.addresses.policy import AddressPolicy
-from pipelines.errors import AnalysisCancelled, PipelineError
+from pipelines.errors import AnalysisCancelled, PipelineError, SourceTooLong
 from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
@@ -53,9 +53,14 @@ class JobRunner:
             channel.offer(JobProgress(task.task_id, frames, percent, fps, eta_s))
 
         name = task.options.get("name")
-        run = Run(
-            name if isinstance(name, str) else path.name, task.task_id, tell, lambda: channel.stop_reason is not None
-        )
+        shown = name if isinstance(name, str) else path.name
+        frames = FrameLimit(shown, self._settings.job_frames_max)
+
+        def is_cancelled() -> bool:
+            frames.count()
+            return channel.stop_reason is not None
+
+        run = Run(shown, task.task_id, tell, is_cancelled)
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
         with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
             return analyze(source, networks, PipelineConfig(), sinks, run)
@@ -73,6 +78,21 @@ class JobRunner:
         for stage, mean_ms in stats.stage_ms.items():
             channel.measure(FRAMES.add(stats.analysed, stream=_LIVE, stage=stage))
             channel.measure(STAGE_TIME.observe(mean_ms / 1000, stage=stage))
+
+
+class FrameLimit:
+    """Counts frames: a small file may hold so many that one job takes the worker for a day."""
+
+    def __init__(self, name: str, frames_max: int) -> None:
+        self._name = name
+        self._frames_max = frames_max
+        self._num_frames = 0
+
+    def count(self) -> None:
+        """One more; raises SourceTooLong."""
+        self._num_frames += 1
+        if self._num_frames > self._frames_max:
+            raise SourceTooLong(f"{self._name} has over {self._frames_max} frames; cut it into pieces")
 
 
 def _shown(text: str, task: JobTask) -> str:

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.http_protocol import GuardedHttpProtocol
 from service.settings import load_settings
 from service.supervision.local import Engine
 from service.supervision.types import Limits
@@ -54,13 +55,26 @@ Serve = Callable[..., Running]
 
 @contextmanager
 def running(
-    home: Path, engine: Engine | None = None, limits: Limits | None = None, is_ready: bool = True, **settings: object
-) -> Iterator[Running]:
-    """Serve on a free port until the end of the block; `is_ready` waits until a worker is."""
+    home: Path, engine: Engine | None = None, limits: Limits | None = None, is_ready: bool = True,
+    is_public: bool | None = None, **settings: object,
+) -> Iterator[Running]:  # fmt: skip
+    """Serve on a free port until the end of the block; `is_ready` waits until a worker is.
+
+    is_public: as if it listened beyond loopback.
+    """
     settings = {"webhook_networks": "loopback", **settings}
-    app = create_app(load_settings(home=home, disk_reserve_bytes=0, **settings), engine or ThreadEngine(), limits)
+    chosen = load_settings(home=home, disk_reserve_bytes=0, **settings)
+    app = create_app(chosen, engine or ThreadEngine(), limits, is_public=is_public)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=2, ws="websockets-sansio")
+        uvicorn.Config(
+            app,
+            port=0,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=2,
+            ws="websockets-sansio",
+            http=GuardedHttpProtocol,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -85,9 +99,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(
-            engine: Engine | None = None, limits: Limits | None = None, is_ready: bool = True, **settings: object
-        ) -> Running:
-            return stack.enter_context(running(tmp_path / "home", engine, limits, is_ready, **settings))
+            engine: Engine | None = None, limits: Limits | None = None, is_ready: bool = True,
+            is_public: bool | None = None, **settings: object,
+        ) -> Running:  # fmt: skip
+            return stack.enter_context(running(tmp_path / "home", engine, limits, is_ready, is_public, **settings))
 
         yield start
 

@@ -6,9 +6,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from service.authentication import Authenticator
 from service.database import Database, migrate
 from service.errors import Unauthorized
-from service.security import Authenticator, KeyStore, Role, api_keys
+from service.security import KeyStore, Role, api_keys
 from tests.service.conftest import Running, Serve
 
 

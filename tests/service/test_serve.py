@@ -24,7 +24,8 @@ def _environment(home: Path, **more: str) -> dict[str, str]:
     return {**kept, "ACTOGRAM_HOME": str(home), "ACTOGRAM_DISK_RESERVE_BYTES": "0", "PYTHONUNBUFFERED": "1", **more}
 
 
-def _actogram(home: Path, *words: str, **more: str) -> Result:
+def actogram(home: Path, *words: str, **more: str) -> Result:
+    """What the command says and how it ends, with a home of its own."""
     gone = {name: None for name in os.environ if name.startswith("ACTOGRAM_")}
     return CliRunner().invoke(main, words, env={**gone, "ACTOGRAM_HOME": str(home), **more})
 
@@ -103,21 +104,21 @@ def test_second_signal_ends_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
 def test_serve_refuses_an_open_address_without_a_key(tmp_path: Path, host: str) -> None:
-    found = _actogram(tmp_path, "serve", "--host", host)
+    found = actogram(tmp_path, "serve", "--host", host)
 
     assert found.exit_code == 2
     assert found.stderr.splitlines()[-1].startswith("actogram: unsafe_binding: ")
 
 
 def test_serve_refuses_a_setting_that_does_not_exist(tmp_path: Path) -> None:
-    found = _actogram(tmp_path, "serve", ACTOGRAM_WROKERS="2")
+    found = actogram(tmp_path, "serve", ACTOGRAM_WROKERS="2")
 
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
     assert "ACTOGRAM_WROKERS: no such setting" in found.stderr
 
 
 def test_serve_names_the_setting_that_is_wrong_and_not_its_value(tmp_path: Path) -> None:
-    found = _actogram(tmp_path, "serve", ACTOGRAM_WORKERS="hunter2")
+    found = actogram(tmp_path, "serve", ACTOGRAM_WORKERS="hunter2")
 
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
     assert "ACTOGRAM_WORKERS" in found.stderr
@@ -125,13 +126,13 @@ def test_serve_names_the_setting_that_is_wrong_and_not_its_value(tmp_path: Path)
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    first = _actogram(tmp_path, "keys", "ensure")
-    again = _actogram(tmp_path, "keys", "ensure")
-    made = _actogram(tmp_path, "keys", "create", "--role", "viewer", "--name", "wall display")
-    listed = _actogram(tmp_path, "keys", "list")
+    first = actogram(tmp_path, "keys", "ensure")
+    again = actogram(tmp_path, "keys", "ensure")
+    made = actogram(tmp_path, "keys", "create", "--role", "viewer", "--name", "wall display")
+    listed = actogram(tmp_path, "keys", "list")
     key_id = made.stdout.split("_")[1]
-    revoked = _actogram(tmp_path, "keys", "revoke", key_id)
-    missing = _actogram(tmp_path, "keys", "revoke", key_id)
+    revoked = actogram(tmp_path, "keys", "revoke", key_id)
+    missing = actogram(tmp_path, "keys", "revoke", key_id)
 
     assert "ak_" in first.stdout
     assert again.stdout == ""

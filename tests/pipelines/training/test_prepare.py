@@ -6,7 +6,7 @@ import pytest
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.build import PeopleNetworks
 from pipelines.training.datasets import load_set, save_set
-from pipelines.training.prepare import find_videos, prepare
+from pipelines.training.prepare import find_videos, prepare, unique_names
 from tests.stream_fakes import FakeDetector, FakePoses
 from tests.videos import Clip, write_video
 
@@ -68,3 +68,32 @@ def test_prepare_drops_tracks_that_are_too_short(tmp_path: Path) -> None:
 def test_prepare_of_nothing_says_which_endings_it_knows(tmp_path: Path) -> None:
     with pytest.raises(DatasetInvalid, match=r"no video among .* \(endings .*\.mp4"):
         find_videos([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("videos", "names"),
+    [
+        (["/v/walk/01.mp4", "/v/fall/01.mp4", "/v/fall/02.mp4"], ["walk/01", "fall/01", "02"]),
+        (["/v/a/x.mp4", "/v/a/x.avi"], ["x.mp4", "x.avi"]),
+        (["/v/a/c/x.mp4", "/v/b/c/x.mp4"], ["a/c/x", "b/c/x"]),
+        (["/v/a/x.mp4", "/v/a/x.avi", "/v/b/x.mp4"], ["a/x", "x.avi", "b/x"]),
+        (["/v/x.mp4", "/v/x.avi", "/v/x.mp4.mkv"], ["v/x", "x.avi", "v/x.mp4"]),
+        ([], []),
+    ],
+)
+def test_videos_of_the_same_name_are_told_apart(videos: list[str], names: list[str]) -> None:
+    assert unique_names([Path(video) for video in videos]) == names
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pkl"])
+def test_set_of_videos_of_the_same_name_can_be_read_again(tmp_path: Path, suffix: str) -> None:
+    for kind in ("walk", "fall"):
+        (tmp_path / kind).mkdir()
+        write_video(tmp_path / kind / "01.mp4", LONG)
+
+    save_set(prepare(find_videos([tmp_path]), NETWORKS, "mine", by_folder=True), tmp_path / f"mine{suffix}")
+    found = load_set(tmp_path / f"mine{suffix}")
+
+    assert [(row.name, found.classes[row.label], row.extra["video"]) for row in found.annotations] == [
+        ("fall/01#1", "fall", "fall/01"), ("walk/01#1", "walk", "walk/01"),
+    ]  # fmt: skip

@@ -159,3 +159,16 @@ def test_upload_says_so_when_the_disk_fills_while_it_comes(tmp_path: Path) -> No
         asyncio.run(read())
 
     assert not reading.path.exists()
+
+
+def test_upload_that_trickles_is_given_up(reading: Reading) -> None:
+    time_s = iter(range(0, 100_000, 10))
+
+    async def read() -> Upload:
+        with UploadReader(reading.path, reading.blobs, 2**30, 60, clock=lambda: next(time_s)) as reader:
+            return await reader.read(TYPE, _chunks(_form(bytes(100_000)), 100))
+
+    with pytest.raises(UploadIncomplete, match="at least 256 a second"):
+        asyncio.run(read())
+
+    assert not reading.path.exists()

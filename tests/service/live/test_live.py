@@ -129,6 +129,26 @@ def test_bad_message_is_answered_and_the_socket_stays(service: Running, text: st
     assert after["type"] == "subscribed"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\x00\xff", b"", "x" * 70_000, "[" * 60_000, '{"type": "subscribe", "since_seq": 9223372036854775808}',
+        '{"type": "subscribe", "streams": ["' + "*" * 129 + '"]}', '{"type": "subscribe", "max_rate_hz": NaN}',
+        '{"type": "subscribe", "streams": ["\\ud800"]}', '{"type": "subscribe", "since_seq": ' + "9" * 5000 + "}",
+    ],
+    ids=["binary", "empty binary", "long", "deep", "over 63 bits", "long pattern", "nan", "surrogate", "5000 digits"],
+)  # fmt: skip
+def test_message_that_means_nothing_is_answered_and_the_socket_stays(service: Running, message: str | bytes) -> None:
+    with _socket(service) as socket:
+        socket.send(message)
+        refused = _until(socket, "error")[-1]
+        socket.send('{"type": "subscribe"}')
+        told = _until(socket, "subscribed")[-1]
+
+    assert refused["data"]["code"] == "invalid_message"  # type: ignore[index]
+    assert told["type"] == "subscribed"
+
+
 def test_subscription_can_be_changed(service: Running) -> None:
     log = _log(service)
     with _socket(service, streams=["a"]) as socket:

@@ -1,6 +1,7 @@
 """Webhooks against a real receiver on loopback."""
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -196,3 +197,48 @@ def test_sign_matches_the_example_of_the_specification() -> None:
     found = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
 
     assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["status line", "header"])
+def test_receiver_that_trickles_its_headers_holds_nobody(client: httpx.Client, head: bytes) -> None:
+    stop = threading.Event()
+
+    def trickle() -> None:
+        link, _ = listener.accept()
+        with link, contextlib.suppress(OSError):
+            link.sendall(head or b"H")
+            while not stop.wait(0.05):
+                link.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        sink = WebhookSink("w1", f"http://127.0.0.1:{listener.getsockname()[1]}/", make_secret(), client)
+        began_s = time.monotonic()
+        with pytest.raises(DeliveryFailed, match="unreachable"):
+            sink.deliver(ENVELOPE)
+        stop.set()
+        thread.join()
+
+    assert time.monotonic() - began_s < 3
+
+
+def test_answer_that_never_ends_is_not_read(client: httpx.Client) -> None:
+    stop = threading.Event()
+
+    def answer() -> None:
+        link, _ = listener.accept()
+        with link, contextlib.suppress(OSError):
+            link.sendall(b"HTTP/1.1 204 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 999999999\r\n\r\n")
+            while not stop.wait(0.01):
+                link.sendall(b"x" * 1000)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        sink = WebhookSink("w1", f"http://127.0.0.1:{listener.getsockname()[1]}/", make_secret(), client)
+        receipt = sink.deliver(ENVELOPE)
+        stop.set()
+        thread.join()
+
+    assert receipt.status == 204

@@ -1,5 +1,6 @@
 """A named video is fetched from where the policy looked, hop by hop, and never half."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,8 @@ from service.worker.fetch import Fetch, fetch
 from tests.fakes import SilentChannel
 
 BODY = b"script frames 3" * 1000
+BOMB = gzip.compress(gzip.compress(bytes(50 * 2**20)))
+"""A few hundred bytes that stand for fifty million."""
 
 
 class _Files(BaseHTTPRequestHandler):
@@ -29,7 +32,7 @@ class _Files(BaseHTTPRequestHandler):
             "/half.mp4": BODY[:100],
             "/empty.mp4": b"",
             "/chunked.mp4": BODY,
-            "/folded.mp4": BODY,
+            "/bomb.mp4": BOMB,
         }
         self.send_response(302 if self.path in moved else 200 if self.path in bodies else 404)
         if self.path in moved:
@@ -39,6 +42,8 @@ class _Files(BaseHTTPRequestHandler):
         body = bodies.get(self.path, b"")
         if self.path != "/chunked.mp4":
             self.send_header("Content-Length", str(len(BODY) if self.path == "/half.mp4" else len(body)))
+        if self.path == "/bomb.mp4":
+            self.send_header("Content-Encoding", "gzip, gzip")
         self.end_headers()
         self.wfile.write(body)
 
@@ -85,8 +90,8 @@ def test_fetch_gives_the_whole_video(port: int, path: str, tmp_path: Path) -> No
         ("/file.mp4", SourceForbidden, "source_forbidden"),
         ("/loop.mp4", SourceUnavailable, "connection_failed"),
         ("/half.mp4", SourceUnavailable, "connection_failed"),
+        ("/bomb.mp4", SourceUnavailable, "codec_unsupported"),
         ("/empty.mp4", SourceTruncated, "source_truncated"),
-        ("/folded.mp4", SourceUnavailable, "connection_failed"),
     ],
 )
 def test_fetch_says_why_there_is_no_video(

@@ -1,0 +1,64 @@
+"""Everything that the OpenAPI document allows, and much that it does not, against a running service."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+
+from service.app import create_app
+from service.database import Database, migrate
+from service.security import KeyStore
+from service.settings import load_settings
+from tests.service.conftest import Running, running
+
+pytestmark = pytest.mark.slow
+
+AnyCase: TypeAlias = Case[Any]
+# Only the document is made here: the application is not started, and nothing is opened.
+SCHEMA = schemathesis.openapi.from_dict(create_app(load_settings(home=Path("/nowhere"))).openapi())
+OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)}
+
+# Whether a cursor was given by a page, a model is known or an address may be opened is in no schema.
+_NOT_CHECKED = [schemathesis.checks.positive_data_acceptance]
+# A form has no empty array: the wrong value that is meant is sent as no value at all.
+_NOT_CHECKED_OF_FORMS = [*_NOT_CHECKED, schemathesis.checks.negative_data_rejection]
+
+
+@pytest.fixture(scope="module")
+def service_and_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, str]]:
+    home = tmp_path_factory.mktemp("schemathesis")
+    database = Database(f"sqlite:///{home / 'actogram.sqlite3'}")
+    migrate(database)
+    key = KeyStore(database).create("schemathesis", "admin")
+    database.close()
+    with running(home, webhooks_max=10_000, source_schemes="http", jobs_queued_max=100_000) as service:
+        yield service, key
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("label", list(OPERATIONS))
+def test_api_keeps_what_its_document_promises(
+    service_and_key: tuple[Running, str], label: str, mode: GenerationMode
+) -> None:
+    service, key = service_and_key
+
+    @settings(
+        max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )  # fmt: skip
+    @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
+    def ask(case: AnyCase) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        excluded = _NOT_CHECKED_OF_FORMS if label == "POST /v1/jobs" else _NOT_CHECKED
+        case.call_and_validate(base_url=service.url, headers=headers, timeout=20, excluded_checks=excluded)
+
+    # Raised for paths at which nothing can be wrong: they take no value.
+    with contextlib.suppress(Unsatisfiable):
+        ask()
