@@ -12,7 +12,7 @@ from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
-from pipelines.stream.sources import FileSource
+from pipelines.stream.sources import DecoderLimits, IsolatedFileSource
 from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Values
 from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
@@ -23,6 +23,8 @@ from service.worker.fetch import Fetch, fetch
 
 _LIVE = "job"
 """The `stream` label of metrics: one for all jobs, their ids would never end."""
+_START_S = 5.0  # a decoder may need so long on a busy machine before it says anything
+_DECODER_CORES = 3  # two decoding threads, and the one that converts
 
 
 class JobRunner:
@@ -53,11 +55,14 @@ class JobRunner:
             channel.offer(JobProgress(task.task_id, frames, percent, fps, eta_s))
 
         name = task.options.get("name")
-        run = Run(
-            name if isinstance(name, str) else path.name, task.task_id, tell, lambda: channel.stop_reason is not None
-        )
+
+        def is_stopped() -> bool:
+            return channel.stop_reason is not None
+
+        run = Run(name if isinstance(name, str) else path.name, task.task_id, tell, is_stopped)
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
-        with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
+        decoder = _decoder_limits(self._settings)
+        with IsolatedFileSource(path, rate_hz=FILE_RATE_HZ, decoder=decoder, is_cancelled=is_stopped) as source:
             return analyze(source, networks, PipelineConfig(), sinks, run)
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
@@ -73,6 +78,12 @@ class JobRunner:
         for stage, mean_ms in stats.stage_ms.items():
             channel.measure(FRAMES.add(stats.analysed, stream=_LIVE, stage=stage))
             channel.measure(STAGE_TIME.observe(mean_ms / 1000, stage=stage))
+
+
+def _decoder_limits(settings: Settings) -> DecoderLimits:
+    """A decoder that is stuck fails its job before the supervisor takes the whole worker for stuck."""
+    stall_s = min(DecoderLimits().stall_s, max(settings.job_stall_s / 2, _START_S))
+    return DecoderLimits(stall_s=stall_s, cpu_s_max=_DECODER_CORES * settings.job_duration_max_s)
 
 
 def _shown(text: str, task: JobTask) -> str:

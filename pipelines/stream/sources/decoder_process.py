@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from models.arrays import Image
 from pipelines.errors import AnalysisCancelled, DecoderFailed
@@ -20,7 +21,8 @@ DECODER = (sys.executable, "-P", "-m", "pipelines.stream.sources.decoder_child")
 _SLICE_S = 0.2  # waits are counted in slices: a machine that was paused costs one, and does not make a decoder stuck
 _LINE_BYTES_MAX = 64 << 10
 _END_S = 1.0
-_REPORT_BYTES = 4000
+_REPORT_BYTES = 64 << 10
+_LOGGED_BYTES = 4000
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8")
 
 
@@ -38,7 +40,7 @@ class DecoderProcess:
         self._received = b""
         place_bytes = order.limits.max_side_px**2 * 3
         memory = open_memory(self._limits.num_places * place_bytes, "actogram-frames")
-        self._report = open_memory(_REPORT_BYTES * 16, "actogram-decoder-report")
+        self._report = open_memory(_REPORT_BYTES, "actogram-decoder-report")
         self._peer, peer = socket.socketpair()
         try:
             self._ring = FrameRing(memory, self._limits.num_places, place_bytes, is_writable=False)
@@ -93,6 +95,12 @@ class DecoderProcess:
         self._send(b"\0")
         return image
 
+    def log_report(self) -> None:
+        """Log the end of what the decoder wrote to its standard error."""
+        report = os.pread(self._report, _REPORT_BYTES, 0).rstrip(b"\0")
+        # As repr: a stranger's file may have had a hand in it.
+        logger.warning("%s: the decoder failed and left %r", self._name, report[-_LOGGED_BYTES:])
+
     def kill(self) -> None:
         """End it at once: whoever waits in `receive` is told that it died."""
         self._process.kill()
@@ -122,7 +130,7 @@ class DecoderProcess:
             status = self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             return "the decoder hung up"
-        logger.warning("%s: decoder ended with status %d: %r", self._name, status, self._last_words())
+        self.log_report()
         if status >= 0:
             return f"the decoder ended with status {status}"
         if status == -signal.SIGXCPU:
@@ -130,10 +138,6 @@ class DecoderProcess:
         if status == -signal.SIGKILL:
             return "the decoder was killed; the machine may be out of memory"
         return f"the decoder crashed on it ({signal.Signals(-status).name})"
-
-    def _last_words(self) -> str:
-        data = os.pread(self._report, _REPORT_BYTES * 16, 0).rstrip(b"\0")
-        return data[-_REPORT_BYTES:].decode("utf-8", "replace")
 
 
 _NONSENSE = "the decoder answers with something that makes no sense"
@@ -150,6 +154,6 @@ def _start(command: Sequence[str], handles: Sequence[int], report: int) -> "subp
 def _environment() -> dict[str, str]:
     """What the interpreter needs, and none of the secrets that this process may have been started with."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    path = os.pathsep.join(each for each in sys.path if each)
+    path = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)
     # Further threads and arenas would only take address space.
     return kept | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

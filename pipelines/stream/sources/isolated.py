@@ -143,6 +143,8 @@ class IsolatedFileSource:
         if not isinstance(message, Refused):
             return DecoderFailed(f"{self._name}: the decoder said {message.kind} where it makes no sense")
         self._counts = message.counts
+        if message.code == DecoderFailed.code:
+            self._process.log_report()
         kind = next((each for each in _kinds(SourceError) if each.__name__ == message.error), DecoderFailed)
         error = kind(message.message)
         error.code = message.code
