@@ -12,6 +12,7 @@ from models.arrays import Image
 from pipelines.errors import DecoderFailed, SourceError
 from pipelines.stream.sources.decoder_confinement import (
     MemoryWatch,
+    allow_memory,
     end_with_parent,
     limit_after_opening,
     limit_before_opening,
@@ -124,7 +125,8 @@ def serve(kind: type[Decoder]) -> None:
     peer, memory = socket.socket(fileno=int(sys.argv[-2])), int(sys.argv[-1])
     with peer.makefile("rb") as lines:
         order = decode_order(lines.readline())
-    ring = FrameRing(memory, order.decoder.num_places, order.limits.max_side_px**2 * 3, is_writable=True)
+    allow_memory()
+    ring = FrameRing.for_writing(memory, order.decoder.num_places, order.limits.max_side_px**2 * 3)
     with suppress(NobodyListens, OSError):
         kind(peer, order, ring).run()
         while peer.recv(4096):  # closing with unread bytes would take what was said last from the other side

@@ -68,6 +68,12 @@ def limit_after_opening(limits: DecoderLimits, num_bytes: int, duration_s: float
     _limit_cpu(limits.cpu_s(num_bytes, duration_s), limits.cpu_s_max)
 
 
+def allow_memory() -> None:
+    """Let shared memory have its size: a limit on files, which this process may have from its parent, counts for it."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
 def end_with_parent() -> None:
     """Let the kernel end this process when the other end of its standard input closes, whatever it is busy with.
 

@@ -38,20 +38,18 @@ class DecoderProcess:
         self._limits = order.decoder
         self._is_cancelled = is_cancelled
         self._received = b""
-        place_bytes = order.limits.max_side_px**2 * 3
-        memory = open_memory(self._limits.num_places * place_bytes, "actogram-frames")
-        self._report = open_memory(_REPORT_BYTES, "actogram-decoder-report")
+        self._place_bytes = order.limits.max_side_px**2 * 3
+        self._ring: FrameRing | None = None
+        self._memory, self._report = open_memory("actogram-frames"), open_memory("actogram-decoder-report")
         self._peer, peer = socket.socketpair()
+        handles = (peer.fileno(), self._memory)
         try:
-            self._ring = FrameRing(memory, self._limits.num_places, place_bytes, is_writable=False)
-            self._process = _start([*program, str(peer.fileno()), str(memory)], (peer.fileno(), memory), self._report)
+            self._process = _start([*program, *map(str, handles)], handles, self._report)
         except BaseException:
-            self._peer.close()
-            os.close(self._report)
+            self._close()
             raise
         finally:
             peer.close()
-            os.close(memory)
         self._peer.settimeout(_SLICE_S)
         self._send(encode(order))
 
@@ -65,30 +63,22 @@ class DecoderProcess:
 
         Raises DecoderFailed for a decoder that died, is stuck or makes no sense, AnalysisCancelled.
         """
-        num_slices = round(self._limits.stall_s / _SLICE_S)
+        num_slices = max(1, round(self._limits.stall_s / _SLICE_S))
         while b"\n" not in self._received:
             if len(self._received) > _LINE_BYTES_MAX:
                 raise DecoderFailed(f"{self._name}: {_NONSENSE}")
             if self._is_cancelled():
                 raise AnalysisCancelled(f"{self._name}: stopped while it was decoded")
-            try:
-                received = self._peer.recv(_LINE_BYTES_MAX)
-            except TimeoutError:
-                num_slices -= 1
-                if num_slices <= 0:
-                    raise DecoderFailed(f"{self._name}: no picture for {self._limits.stall_s:g} s") from None
-                continue
-            except OSError:
-                received = b""
-            if not received:
-                raise DecoderFailed(f"{self._name}: {self._how_it_ended()}")
-            self._received += received
+            if num_slices == 0:
+                raise DecoderFailed(f"{self._name}: no picture for {self._limits.stall_s:g} s, the decoder is stuck")
+            num_slices -= not self._has_received_more()
         line, self._received = self._received.split(b"\n", 1)
         return self._decoded(line)
 
     def take(self, picture: PictureReady) -> Image:
         """A copy of a picture's pixels; its place is given back. Raises DecoderFailed for one that cannot be."""
         try:
+            self._ring = self._ring or FrameRing.for_reading(self._memory, self._limits.num_places, self._place_bytes)
             image = self._ring.read(picture.place, picture.size_wh)
         except ValueError as error:
             raise DecoderFailed(f"{self._name}: {_NONSENSE}") from error
@@ -97,7 +87,7 @@ class DecoderProcess:
 
     def log_report(self) -> None:
         """Log the end of what the decoder wrote to its standard error."""
-        report = os.pread(self._report, _REPORT_BYTES, 0).rstrip(b"\0")
+        report = os.pread(self._report, _REPORT_BYTES, 0)
         # As repr: a stranger's file may have had a hand in it.
         logger.warning("%s: the decoder failed and left %r", self._name, report[-_LOGGED_BYTES:])
 
@@ -111,13 +101,31 @@ class DecoderProcess:
         self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        self._close()
+
+    def _close(self) -> None:
         self._peer.close()
-        self._ring.close()
+        os.close(self._memory)
         os.close(self._report)
+        if self._ring is not None:
+            self._ring.close()
 
     def _send(self, data: bytes) -> None:
         with suppress(OSError):  # it has died: `receive` finds out how
             self._peer.sendall(data)
+
+    def _has_received_more(self) -> bool:
+        """Whether anything came within a slice of time; raises DecoderFailed for a decoder that is gone."""
+        try:
+            received = self._peer.recv(_LINE_BYTES_MAX)
+        except TimeoutError:
+            return False
+        except OSError:
+            received = b""  # it died with places unread that were given back
+        if not received:
+            raise DecoderFailed(f"{self._name}: {self._how_it_ended()}")
+        self._received += received
+        return True
 
     def _decoded(self, line: bytes) -> Message:
         try:

@@ -4,39 +4,50 @@ import fcntl
 import mmap
 import os
 import tempfile
+from typing import Self
 
 import numpy as np
 
 from models.arrays import Image
 
 
-def open_memory(num_bytes: int, name: str) -> int:
-    """A new descriptor of so many bytes of memory, zeroed; nothing is left of it once the last process closes it.
+def open_memory(name: str) -> int:
+    """A new descriptor of memory, empty so far; nothing is left of it once the last process closes it.
 
-    It takes only the pages that are written to, and not from /dev/shm, which containers keep small. Where the system
-    can, its size is sealed: a process that it is given to could else cut it off under another one's feet.
+    It is not taken from /dev/shm, which containers keep small.
     """
-    if not hasattr(os, "memfd_create"):
-        with tempfile.TemporaryFile() as file:
-            os.ftruncate(file.fileno(), num_bytes)
-            return os.dup(file.fileno())
-    handle = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(handle, num_bytes)
-    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    return handle
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 class FrameRing:
-    """The places of such memory, each for one picture of at most `place_bytes`.
+    """The places of such memory, each for one picture of at most `place_bytes`; it takes only what was written to.
 
-    Who may write to a place, and when it may be written to again, is agreed elsewhere.
+    Who may write to a place, and when it may be written to again, is agreed elsewhere. The writer's ring comes first.
     """
 
-    def __init__(self, handle: int, num_places: int, place_bytes: int, *, is_writable: bool) -> None:
-        protection = mmap.PROT_READ | (mmap.PROT_WRITE if is_writable else 0)
-        self._memory = mmap.mmap(handle, num_places * place_bytes, prot=protection)
+    def __init__(self, memory: mmap.mmap, num_places: int, place_bytes: int) -> None:
+        self._memory = memory
         self._num_places = num_places
         self._place_bytes = place_bytes
+
+    @classmethod
+    def for_writing(cls, handle: int, num_places: int, place_bytes: int) -> Self:
+        """Give the memory its size; raises OSError where the limit on files forbids it."""
+        os.ftruncate(handle, num_places * place_bytes)
+        return cls(mmap.mmap(handle, num_places * place_bytes), num_places, place_bytes)
+
+    @classmethod
+    def for_reading(cls, handle: int, num_places: int, place_bytes: int) -> Self:
+        """The writer's places; it cannot take them away any more, under the reader's feet.
+
+        Raises ValueError for memory that the writer did not size.
+        """
+        if hasattr(os, "memfd_create"):
+            fcntl.fcntl(handle, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        return cls(mmap.mmap(handle, num_places * place_bytes, prot=mmap.PROT_READ), num_places, place_bytes)
 
     def write(self, place: int, image: Image) -> None:
         """Copy (H, W, 3) uint8 into a place; raises ValueError where it does not fit."""

@@ -16,7 +16,10 @@ import pytest
 from models.arrays import Image
 from pipelines.errors import AnalysisCancelled, DecoderFailed, SourceError, SourceTooLarge
 from pipelines.stream.sources import DecoderLimits, FileSource, IsolatedFileSource, SourceLimits
+from pipelines.stream.sources.decoder_messages import Order, PictureReady
+from pipelines.stream.sources.decoder_process import DECODER, DecoderProcess
 from pipelines.types import Frame
+from tests.processes import ends_within, held
 from tests.videos import Clip, write_video
 
 STALL_S = 3.0  # a decoder needs less to start, also on a busy machine
@@ -44,25 +47,6 @@ def read(source: FileSource | IsolatedFileSource) -> tuple[list[object], list[Im
     except SourceError as error:
         return [*said, source.counts], images, error
     return [*said, source.counts], images, None
-
-
-def own_children() -> set[int]:
-    """Processes whose parent this one is, zombies too."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields_after_name = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields_after_name[1]) == os.getpid():
-            found.add(int(path.parent.name))
-    return found
-
-
-def held() -> tuple[int, int, set[int]]:
-    """Descriptors, mapped pieces of shared memory and children of this process."""
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8").count("actogram-")
-    return len(list(Path("/proc/self/fd").iterdir())), maps, own_children()
 
 
 @pytest.fixture(autouse=True)
@@ -268,6 +252,23 @@ def test_isolated_source_hands_out_no_more_frames_than_asked_for(tmp_path: Path)
         assert len(list(source)) == 12
 
 
+def test_decoder_fills_no_place_that_was_not_given_back(tmp_path: Path) -> None:
+    path, limits = write_video(tmp_path / "a.mp4", Clip(num_frames=12)), DecoderLimits(num_places=2, stall_s=STALL_S)
+    order = Order(str(path), None, SourceLimits(), limits)
+    decoder = DecoderProcess("a.mp4", order, lambda: False, DECODER)
+    opened, first, second = decoder.receive(), decoder.receive(), decoder.receive()
+
+    with pytest.raises(DecoderFailed, match="no picture"):
+        decoder.receive()
+    assert isinstance(first, PictureReady)
+    decoder.take(first)
+    third = decoder.receive()
+    decoder.end()
+
+    assert opened.kind == "opened"
+    assert [each.place for each in (first, second, third) if isinstance(each, PictureReady)] == [0, 1, 0]
+
+
 def test_frames_stay_as_they_are_when_their_places_are_used_again(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", Clip(num_frames=12))
 
@@ -380,18 +381,4 @@ def test_decoder_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, fault:
     parent.wait()
     parent.stdout.close()
 
-    assert is_gone(decoder_pid, 10)
-
-
-def is_gone(pid: int, timeout_s: float) -> bool:
-    """Whether a process has ended within the time; one that nobody waits for yet counts as ended."""
-    for _ in range(round(timeout_s / 0.05)):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    return False
+    assert ends_within(decoder_pid, 10)
