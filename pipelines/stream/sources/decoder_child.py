@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models.arrays import Image
 from pipelines.errors import DecoderFailed, SourceError
+from pipelines.stream.file_names import printable
 from pipelines.stream.sources.decoder_confinement import (
     MemoryWatch,
     allow_memory,
@@ -49,6 +50,7 @@ class Decoder:
         self._ring = ring
         self._memory = MemoryWatch(order.decoder)
         self._path = Path(order.path)
+        self._name = printable(self._path.name)
         self._source: FileSource | None = None
         self._num_corrupt = 0
         self._num_free = order.decoder.num_places
@@ -66,7 +68,7 @@ class Decoder:
             raise
         except Exception as error:  # noqa: BLE001 - the process's edge: the other side raises it
             traceback.print_exc()
-            self._refuse(DecoderFailed(f"{self._path.name}: {type(error).__name__} while it was decoded"))
+            self._refuse(DecoderFailed(f"{self._name}: {type(error).__name__} while it was decoded"))
 
     def _serve(self) -> None:
         self._source = source = FileSource(self._path, self._order.limits, self._order.rate_hz)
@@ -103,7 +105,7 @@ class Decoder:
 
     def _out_of_memory(self) -> DecoderFailed:
         num_mib = self._order.decoder.memory_bytes >> 20
-        return DecoderFailed(f"{self._path.name}: decoding it takes more than {num_mib} MiB of memory")
+        return DecoderFailed(f"{self._name}: decoding it takes more than {num_mib} MiB of memory")
 
     def _refuse(self, error: SourceError) -> None:
         counts = SourceCounts() if self._source is None else self._source.counts

@@ -56,10 +56,10 @@ def limit_before_opening(limits: DecoderLimits, path: str) -> None:
     _limit_cpu(min(limits.start_cpu_s, limits.cpu_s_max), limits.cpu_s_max)
     with suppress(OSError):  # where memory runs out all the same, this process goes first and not the one it works for
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    # FFmpeg opens the video by name: one file, and nothing that the video names beside it. A name that is not UTF-8
-    # is opened by way of a link, whose removal needs more.
+    # The video is opened by name, by FFmpeg and once more for its headers. A name that is not UTF-8 is opened by way
+    # of a link, whose removal needs more.
     is_plain = path.encode("utf-8", "replace") == os.fsencode(path)
-    _limit_files(1 if is_plain else 4)
+    _limit_files(2 if is_plain else 5)
 
 
 def limit_after_opening(limits: DecoderLimits, num_bytes: int, duration_s: float | None) -> None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from pipelines.errors import DecoderFailed, SourceError, SourceTooLarge
+from pipelines.stream.file_names import printable
 from pipelines.stream.sources.decoder_limits import DecoderLimits
 from pipelines.stream.sources.decoder_messages import (
     Finished,
@@ -48,13 +49,13 @@ class IsolatedFileSource:
         is_cancelled: Callable[[], bool] = _never,
         program: Sequence[str] = DECODER,
     ) -> None:
-        self._name = path.name
+        self._name = printable(path.name)
         self._decoder = decoder or DecoderLimits()
         self._lock = threading.Lock()
         self._is_over = self._has_ended = False
         self._counts = SourceCounts()
         order = Order(str(path), rate_hz, limits or SourceLimits(), self._decoder)
-        self._process = DecoderProcess(path.name, order, is_cancelled, program)
+        self._process = DecoderProcess(self._name, order, is_cancelled, program)
         try:
             self.info = self._require_opened()
         except BaseException:

@@ -12,9 +12,9 @@ import pytest
 
 from models.arrays import Image
 from models.runtime.detector import DetectedPeople, Detector
+from pipelines.addresses.policy import AddressPolicy
 from service.protocol.messages import JobTask
 from service.settings import load_settings
-from service.sources import SourcePolicy
 from service.worker.job import JobRunner
 from tests.fakes import SilentChannel
 from tests.processes import held, own_children
@@ -43,7 +43,7 @@ class Interrupting:
 def runner_of(home: Path, interrupt: Callable[[], None]) -> JobRunner:
     networks = networks_of((5.0, 0.0, 0.0), PERSON)
     networks = replace(networks, detector=Interrupting(networks.detector, interrupt))
-    return JobRunner(only(networks), SourcePolicy(frozenset(), (), frozenset()), load_settings(home=home))
+    return JobRunner(only(networks), AddressPolicy(frozenset(), frozenset()), load_settings(home=home))
 
 
 def task_of(folder: Path) -> JobTask:

@@ -87,7 +87,10 @@ def cut(path: Path) -> Path:
                      id="variable times"),
         pytest.param("hurt.mp4", hurt, None, id="broken packets"),
         pytest.param("cut.mp4", cut, None, id="cut off"),
+        pytest.param("a.mp4", lambda path: write_video(path, Clip(times_s=[0.0, 0.1, 0.2, 7.0, 7.1])), None, id="gap"),
         pytest.param("Übung 見本 🎬.mp4", write_video, None, id="name beyond ASCII"),
+        pytest.param(os.fsdecode(b"\xdcbung.mp4"), lambda path: write_video(path.with_name("a.mp4")).rename(path), None,
+                     id="name in Latin-1"),
     ],
 )  # fmt: skip
 def test_isolated_source_gives_what_the_file_source_gives(
@@ -130,6 +133,27 @@ def test_isolated_source_refuses_with_the_error_that_the_file_source_raises(
         IsolatedFileSource(path, limits)
 
     assert type(found.value) is type(expected.value)
+    assert (found.value.code, str(found.value)) == (expected.value.code, str(expected.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        pytest.param("folder.mp4", Path.mkdir, id="folder"),
+        pytest.param("pipe.mp4", os.mkfifo, id="named pipe"),
+        pytest.param(os.fsdecode(b"\xdcbung.mp4"), lambda path: path.write_text("hello"), id="text, Latin-1 name"),
+    ],
+)
+def test_isolated_source_refuses_what_is_no_file_as_the_file_source_does(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / name)
+
+    with pytest.raises(SourceError) as expected:
+        FileSource(tmp_path / name)
+    with pytest.raises(SourceError) as found:
+        IsolatedFileSource(tmp_path / name)
+
     assert (found.value.code, str(found.value)) == (expected.value.code, str(expected.value))
 
 
