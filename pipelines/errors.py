@@ -9,7 +9,8 @@ PipelineError
 │   ├── SourceUnavailable    a live source that cannot be reached: connection_failed, auth_failed, not_found,
 │   │   │                    tls_failed, timeout, codec_unsupported, ended
 │   │   └── HostUnknown      its host has no address
-│   └── SourceForbidden      a URI whose scheme or host the settings refuse
+│   ├── SourceForbidden      a URI whose scheme or host the settings refuse
+│   └── DecoderFailed        the process that decodes the file crashed on it, got stuck, or took more than it may
 ├── SinkError                results cannot be written
 │   └── DiskFull             no space left on the device
 ├── AnalysisCancelled        the caller asked to stop; nothing is left behind
@@ -70,6 +71,12 @@ class SourceForbidden(SourceError):
     """A URI whose scheme or host the settings refuse."""
 
     code = "source_forbidden"
+
+
+class DecoderFailed(SourceError):
+    """A file whose decoder process crashed, got stuck, or took more memory or processor time than it may."""
+
+    code = "decoder_failed"
 
 
 class SinkError(PipelineError):

@@ -12,7 +12,7 @@ from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
-from pipelines.stream.sources import FileSource
+from pipelines.stream.sources import DecoderLimits, IsolatedFileSource
 from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Values
 from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
@@ -23,6 +23,8 @@ from service.worker.fetch import Fetch, fetch
 
 _LIVE = "job"
 """The `stream` label of metrics: one for all jobs, their ids would never end."""
+_START_S = 5.0  # a decoder may need so long on a busy machine before it says anything
+_DECODER_CORES = 3  # two decoding threads, and the one that converts
 
 
 class JobRunner:
@@ -56,13 +58,17 @@ class JobRunner:
         shown = name if isinstance(name, str) else path.name
         frames = FrameLimit(shown, self._settings.job_frames_max)
 
-        def is_cancelled() -> bool:
-            frames.count()
+        def is_stopped() -> bool:
             return channel.stop_reason is not None
 
-        run = Run(shown, task.task_id, tell, is_cancelled)
+        def is_over() -> bool:
+            frames.count()
+            return is_stopped()
+
+        run = Run(shown, task.task_id, tell, is_over)
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
-        with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
+        decoder = _decoder_limits(self._settings)
+        with IsolatedFileSource(path, rate_hz=FILE_RATE_HZ, decoder=decoder, is_cancelled=is_stopped) as source:
             return analyze(source, networks, PipelineConfig(), sinks, run)
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
@@ -93,6 +99,12 @@ class FrameLimit:
         self._num_frames += 1
         if self._num_frames > self._frames_max:
             raise SourceTooLong(f"{self._name} has over {self._frames_max} frames; cut it into pieces")
+
+
+def _decoder_limits(settings: Settings) -> DecoderLimits:
+    """A decoder that is stuck fails its job before the supervisor takes the whole worker for stuck."""
+    stall_s = min(DecoderLimits().stall_s, max(settings.job_stall_s / 2, _START_S))
+    return DecoderLimits(stall_s=stall_s, cpu_s_max=_DECODER_CORES * settings.job_duration_max_s)
 
 
 def _shown(text: str, task: JobTask) -> str:

@@ -47,6 +47,7 @@ class FileSource:
         self._num_frames = self._num_skipped = self._num_late = self._num_corrupt = 0
         self._container = open_file(path, self._limits)
         try:
+            self._is_cut_off = is_cut_off(path, self._container.format.name)  # now: later no file need be opened
             self._stream = require_video(self._container, self._name, self._limits)
             self._prepare()
             self._frames = self._iter_frames()
@@ -176,7 +177,7 @@ class FileSource:
     def _ended_early(self) -> bool:
         """Whether fewer samples came than the index lists, or the last ended well before the declared end."""
         container = self._container.format.name
-        if self._reader.has_failed or is_cut_off(self._path, container):
+        if self._reader.has_failed or self._is_cut_off:
             return True
         if self._reader.is_cut and container != "mpegts":  # there a packet may be marked for other reasons
             return True

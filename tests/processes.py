@@ -1,0 +1,40 @@
+"""What this process has of the machine: children, descriptors, shared memory."""
+
+import os
+import time
+from pathlib import Path
+
+
+def own_children() -> set[int]:
+    """Processes whose parent this one is, those included that have ended and that nobody waited for."""
+    return {pid for path in Path("/proc").glob("[0-9]*") if _parent_of(pid := int(path.name)) == os.getpid()}
+
+
+def held() -> tuple[int, int, set[int]]:
+    """Descriptors, mapped pieces of our shared memory and children of this process."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").count("actogram-")
+    return len(list(Path("/proc/self/fd").iterdir())), maps, own_children()
+
+
+def ends_within(pid: int, timeout_s: float) -> bool:
+    """Whether a process ends in time; one that nobody waited for yet has ended."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        stat = _stat(pid)
+        if stat is None or stat[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _parent_of(pid: int) -> int | None:
+    stat = _stat(pid)
+    return None if stat is None else int(stat[1])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent and so on; None where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
