@@ -1,4 +1,4 @@
-"""The clips of a noise run: which ones, the falls in them, and their pictures and detections kept in memory."""
+"""The clips of a noise run: which ones, the falls in them, and their pictures."""
 
 import tomllib
 from collections.abc import Sequence
@@ -7,8 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.arrays import Image
-from models.runtime.detector import DetectedPeople, Detector
 from pipelines.errors import SourceUnavailable
 from pipelines.stream.sources import FileSource
 from pipelines.types import Frame
@@ -56,25 +54,3 @@ def read_frames(path: Path, rate_hz: float, seconds: float) -> tuple[Frame, ...]
                 break
             frames.append(frame)
     return tuple(frames)
-
-
-class RememberedDetector:
-    """A detector that looks at each picture of one clip once: noise in the joints changes no picture.
-
-    frames: the clip's; pictures that are not theirs (the crop of one person) are looked at every time.
-    """
-
-    def __init__(self, detector: Detector, frames: Sequence[Frame]) -> None:
-        self._detector = detector
-        self._frames = frames  # keeps the pictures alive: an id must not be given to another one
-        self._ids = frozenset(id(frame.image) for frame in frames)
-        self._found: dict[int, DetectedPeople] = {}
-
-    def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
-        """As the detector."""
-        if not all(id(image) in self._ids for image in images):
-            return self._detector(images)
-        for image in images:
-            if id(image) not in self._found:
-                self._found[id(image)] = self._detector([image])[0]
-        return [self._found[id(image)] for image in images]

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pipelines.bench.clip_set import BenchClip, RememberedDetector, find_video, read_frames
+from pipelines.bench.clip_set import BenchClip, find_video, read_frames
 from pipelines.bench.noisy_pose import NoisyPoses
+from pipelines.bench.remembered import RememberedDetector, RememberedPoses
 from pipelines.bench.transcript import Transcript, compare, count_falls
 from pipelines.results import JsonObject
 from pipelines.stream.build import Networks, build_pipeline
@@ -23,6 +24,7 @@ class NoiseSetting:
     clips_folder: holds the files. sigmas: pixels of the 256-pixel crop. num_seeds: runs per clip and sigma.
     rate_hz: pictures per second, all of them analysed. seconds: of each clip at most.
     on_scores: the same noise on the logits of visibility and presence.
+    is_quick: crops that differ by less than a pixel are looked at once (see RememberedPoses).
     """
 
     clips_folder: Path
@@ -31,6 +33,7 @@ class NoiseSetting:
     rate_hz: float = 15.0
     seconds: float = 20.0
     on_scores: bool = True
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,12 @@ def _measure_clip(
     clip: BenchClip, networks: Networks, config: StreamConfig, setting: NoiseSetting, progress: Progress
 ) -> ClipReport:
     frames = read_frames(find_video(setting.clips_folder, clip.name), setting.rate_hz, setting.seconds)
-    remembering = _remembering(networks, frames)
+    remembering = _remembering(networks, frames, is_quick=setting.is_quick)
     still = replay(frames, remembering, config)
     runs: list[NoisyRun] = []
     for sigma in setting.sigmas:
         for seed in range(setting.num_seeds):
-            noisy = NoisyPoses(networks.pose, sigma, seed, on_scores=setting.on_scores)
+            noisy = NoisyPoses(remembering.pose, sigma, seed, on_scores=setting.on_scores)
             heard = replay(frames, replace(remembering, pose=noisy), config)
             runs.append(_noisy_run(clip, still, heard, sigma, seed))
             progress(_line(clip, runs[-1]))
@@ -95,11 +98,12 @@ def replay(frames: Sequence[Frame], networks: Networks, config: StreamConfig) ->
     return heard
 
 
-def _remembering(networks: Networks, frames: Sequence[Frame]) -> Networks:
-    """The same networks, the detectors with a memory for these frames."""
+def _remembering(networks: Networks, frames: Sequence[Frame], *, is_quick: bool) -> Networks:
+    """The same networks with a memory for these frames."""
     glance = networks.glance and RememberedDetector(networks.glance, frames)
     detector = RememberedDetector(networks.detector, frames)
-    return replace(networks, detector=detector, glance=glance)
+    pose = RememberedPoses(networks.pose, frames) if is_quick else networks.pose
+    return replace(networks, detector=detector, glance=glance, pose=pose)
 
 
 def _noisy_run(clip: BenchClip, still: Transcript, heard: Transcript, sigma: float, seed: int) -> NoisyRun:
@@ -122,6 +126,7 @@ def report_object(reports: Sequence[ClipReport], setting: NoiseSetting) -> JsonO
         "rate_hz": setting.rate_hz,
         "seconds": setting.seconds,
         "on_scores": setting.on_scores,
+        "quick": setting.is_quick,
         "clips": [
             {
                 "clip": report.clip.name,

@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.arrays import Image
+from models.arrays import FloatArray, Image
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks
-from pipelines.bench.clip_set import RememberedDetector, find_video, load_clips, read_frames
+from pipelines.bench.clip_set import find_video, load_clips, read_frames
 from pipelines.bench.noise import NoiseSetting, measure, replay, report_object, table
 from pipelines.bench.noisy_pose import NoisyPoses
+from pipelines.bench.remembered import RememberedDetector, RememberedPoses
 from pipelines.bench.transcript import Transcript, compare, count_falls
 from pipelines.errors import SourceUnavailable
 from pipelines.stream.config import StreamConfig
@@ -72,6 +73,27 @@ def test_remembered_detector_looks_once_at_each_picture_of_the_clip() -> None:
     remembered([frames[0].image.copy()])
 
     assert seen == [1, 1, 1, 1]
+
+
+def test_remembered_poses_answer_for_a_region_that_moved_by_less_than_a_pixel() -> None:
+    asked: list[int] = []
+    estimator = FakePoses()
+
+    class Counting(FakePoses):
+        def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
+            asked.append(len(regions))
+            return estimator(images, regions)
+
+    frames = list(FakeSource(1))
+    remembered, images = RememberedPoses(Counting(), frames), [frames[0].image] * 2
+    remembered(images, REGIONS)
+
+    near = remembered(images, REGIONS + np.array([0.3, 0, 0, 0], np.float32))
+    far = remembered(images, REGIONS + np.array([9, 0, 0, 0], np.float32))
+
+    assert asked == [2, 2]
+    np.testing.assert_array_equal(near.keypoints, estimator(images, REGIONS).keypoints)
+    assert not np.array_equal(far.keypoints, near.keypoints)
 
 
 def said(*actions: str, track_id: int = 1, offset_px: float = 0.0) -> Transcript:
