@@ -37,11 +37,11 @@ def load_clips(names: Sequence[str] = ()) -> tuple[BenchClip, ...]:
 
 
 def find_video(folder: Path, name: str) -> Path:
-    """The file of a clip; raises SourceUnavailable where the folder has none."""
+    """The file of a clip, in the folder or in one that it holds; raises SourceUnavailable where there is none."""
     for ending in _ENDINGS:
-        path = folder / f"{name}{ending}"
-        if path.is_file():
-            return path
+        for path in (folder / f"{name}{ending}", *sorted(folder.glob(f"*/{name}{ending}"))):
+            if path.is_file():
+                return path
     raise SourceUnavailable(f"{folder}: no clip named {name} ({', '.join(_ENDINGS)})")
 
 

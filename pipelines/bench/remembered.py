@@ -9,6 +9,7 @@ from models.runtime.detector import DetectedPeople, Detector
 from models.runtime.pose import Landmarks, PoseEstimator
 from pipelines.types import Frame
 
+_Look = tuple[FloatArray, FloatArray, np.float32, FloatArray]
 _ALIKE = np.array([0.004, 0.004, 0.008, 0.008], np.float32)
 
 
@@ -49,7 +50,7 @@ class RememberedPoses:
         self._estimator = estimator
         self._place = _places(frames)
         self.layout = estimator.layout
-        self.found: dict[int, list[tuple[FloatArray, FloatArray, np.float32, FloatArray]]] = {}
+        self.found: dict[int, list[_Look]] = {}
         self._follows_region = True
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
@@ -62,12 +63,13 @@ class RememberedPoses:
             seen = self._estimator([images[index] for index in new], regions[new])
             self._follows_region = seen.follows_region
             for at, index in enumerate(new):
-                rows[index] = (regions[index], seen.keypoints[at], seen.presence[at], seen.next_region[at])
-                self.found.setdefault(self._place[id(images[index])].index, []).append(rows[index])
+                look = (regions[index], seen.keypoints[at], seen.presence[at], seen.next_region[at])
+                self.found.setdefault(self._place[id(images[index])].index, []).append(look)
+                rows[index] = look
         _, keypoints, presence, following = zip(*(row for row in rows if row is not None), strict=True)
         return Landmarks(np.stack(keypoints), np.array(presence, np.float32), np.stack(following), self._follows_region)
 
-    def _known(self, image: Image, region: FloatArray) -> tuple[FloatArray, FloatArray, np.float32, FloatArray] | None:
+    def _known(self, image: Image, region: FloatArray) -> _Look | None:
         for row in self.found.get(self._place[id(image)].index, ()):
             apart = region - row[0]
             apart[3] = (apart[3] + np.pi) % (2 * np.pi) - np.pi

@@ -29,7 +29,9 @@ def nets(arguments: tuple[str, ...]) -> None:
 @command.command("noise", short_help="Whether the same is said of clips when joints tremble by a fraction of a pixel.")
 @click.option("--clips", default="", help="Names separated by commas; else the 24 of pipelines/bench/noise.toml.")
 @click.option(
-    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Of the clips; else ACTOGRAM_DATA/video."
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of the clips, or of their folders; else ACTOGRAM_DATA.",
 )
 @click.option(
     "--sigmas", default="0.001,0.1", show_default=True, help="Pixels of the 256-pixel crop, and of the logits."
@@ -71,8 +73,8 @@ def noise(
 
 
 def _shared_clips() -> Path:
-    """ACTOGRAM_DATA's videos; raises UsageError where the variable names no folder."""
+    """ACTOGRAM_DATA; raises UsageError where the variable names no folder."""
     data = os.environ.get("ACTOGRAM_DATA")
     if not data:
         raise click.UsageError("name the folder of the clips with --folder, or set ACTOGRAM_DATA")
-    return Path(data) / "video"
+    return Path(data)

@@ -144,7 +144,7 @@ def test_replay_says_the_same_twice_and_the_tables_tell_it(tmp_path: Path) -> No
 def test_the_list_holds_fourteen_falls_and_files_that_exist(data_dir: Path) -> None:
     clips = load_clips()
 
-    paths = [find_video(data_dir / "video", clip.name) for clip in clips]
+    paths = [find_video(data_dir, clip.name) for clip in clips]
 
     assert 20 <= len(paths) <= 24
     assert sum(len(clip.falls) for clip in clips) == 14
