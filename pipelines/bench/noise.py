@@ -11,7 +11,7 @@ from pipelines.bench.remembered import RememberedDetector, RememberedPoses
 from pipelines.bench.transcript import Transcript, compare, count_falls
 from pipelines.results import JsonObject
 from pipelines.stream.build import Networks, build_pipeline
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.types import Frame
 
 Progress = Callable[[str], None]
@@ -66,14 +66,14 @@ class ClipReport:
 
 
 def measure(
-    clips: Sequence[BenchClip], networks: Networks, config: StreamConfig, setting: NoiseSetting, progress: Progress
+    clips: Sequence[BenchClip], networks: Networks, config: PipelineConfig, setting: NoiseSetting, progress: Progress
 ) -> tuple[ClipReport, ...]:
     """Every clip with every sigma and seed; raises what reading a clip raises."""
     return tuple(_measure_clip(clip, networks, config, setting, progress) for clip in clips)
 
 
 def _measure_clip(
-    clip: BenchClip, networks: Networks, config: StreamConfig, setting: NoiseSetting, progress: Progress
+    clip: BenchClip, networks: Networks, config: PipelineConfig, setting: NoiseSetting, progress: Progress
 ) -> ClipReport:
     frames = read_frames(find_video(setting.clips_folder, clip.name), setting.rate_hz, setting.seconds)
     remembering = _remembering(networks, frames, is_quick=setting.is_quick)
@@ -89,7 +89,7 @@ def _measure_clip(
     return ClipReport(clip, len(frames), *count_falls(still, clip.falls), announced, tuple(runs))
 
 
-def replay(frames: Sequence[Frame], networks: Networks, config: StreamConfig) -> Transcript:
+def replay(frames: Sequence[Frame], networks: Networks, config: PipelineConfig) -> Transcript:
     """What a new pipeline says of these frames; raises ModelError."""
     pipeline, heard = build_pipeline(networks, config, "noise"), Transcript()
     for frame in frames:

@@ -51,7 +51,7 @@ def noise(
     """Replay clips with seeded noise; each run goes to stderr as it ends, the table to stdout."""
     from pipelines.bench.clip_set import load_clips
     from pipelines.bench.noise import NoiseSetting, measure, report_object, table
-    from pipelines.stream.config import StreamConfig
+    from pipelines.stream.config import PipelineConfig
     from service.commands.analyze import load_default_networks
 
     with reported():
@@ -66,7 +66,7 @@ def noise(
         )
         chosen = load_clips([name for name in clips.split(",") if name])
         networks = load_default_networks(None, None)
-        reports = measure(chosen, networks, StreamConfig(), setting, lambda line: click.echo(line, err=True))
+        reports = measure(chosen, networks, PipelineConfig(), setting, lambda line: click.echo(line, err=True))
     if json_path is not None:
         json_path.write_text(json.dumps(report_object(reports, setting), indent=1) + "\n")
     click.echo(table(reports, setting))

@@ -13,7 +13,7 @@ from pipelines.bench.noisy_pose import NoisyPoses
 from pipelines.bench.remembered import RememberedDetector, RememberedPoses
 from pipelines.bench.transcript import Transcript, compare, count_falls
 from pipelines.errors import SourceUnavailable
-from pipelines.stream.config import StreamConfig
+from pipelines.stream.config import PipelineConfig
 from pipelines.types import Event, Frame
 from tests.stream_fakes import FakeDetector, FakePoses, FakeSource, networks_of
 from tests.videos import Clip, write_video
@@ -131,7 +131,7 @@ def test_replay_says_the_same_twice_and_the_tables_tell_it(tmp_path: Path) -> No
     setting = NoiseSetting(tmp_path, (0.0, 0.01), num_seeds=2)
     lines: list[str] = []
 
-    reports = measure(load_clips(["one"]), networks_of(), StreamConfig(), setting, lines.append)
+    reports = measure(load_clips(["one"]), networks_of(), PipelineConfig(), setting, lines.append)
 
     assert [run.same_events for run in reports[0].runs] == [True] * 4
     assert reports[0].runs[0].first is None
@@ -159,4 +159,4 @@ def test_frames_end_where_told_and_replay_takes_none(tmp_path: Path) -> None:
     write_video(tmp_path / "one.mp4", Clip(size_wh=(320, 240), num_frames=60))
 
     assert read_frames(tmp_path / "one.mp4", 15.0, 1.0)[-1].time_s <= 1.0
-    assert replay((), networks_of(), StreamConfig()).boxes == {}
+    assert replay((), networks_of(), PipelineConfig()).boxes == {}
