@@ -70,6 +70,8 @@ class RunStats:
     frames: pictures read, each with a result. analysed: those that went through the networks; joints in the others are
     interpolated. fps: frames per second of wall time. stage_ms: mean milliseconds per analysed frame and stage.
     label_flips: shown actions that were replaced by another one. peak_rss_bytes: most memory the process ever held.
+    camera_moved: analysed pictures in which the camera moved too much to judge somebody. rotate_deg: by how much the
+    picture should be turned clockwise so that people stand; 0 where they do.
     corrupt: pictures that could not be decoded. out_of_order: those whose time was not after the one before.
     skipped_rate: those left out because more came than are read per second. breaks: frames that do not follow on the
     one before, by reason. is_truncated: the file ended before what it declares. slow_motion: how many times slower than
@@ -89,6 +91,8 @@ class RunStats:
     skipped_rate: int = 0
     breaks: Mapping[BreakReason, int] = field(default_factory=dict)
     slow_motion: float | None = None
+    camera_moved: int = 0
+    rotate_deg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,8 @@ def summary_object(summary: Summary) -> JsonObject:
             "stage_ms": {name: round(value, 3) for name, value in stats.stage_ms.items()},
             "label_flips": stats.label_flips,
             "peak_rss_bytes": stats.peak_rss_bytes,
+            "camera_moved": stats.camera_moved,
+            "rotate_deg": stats.rotate_deg,
             "corrupt": stats.corrupt,
             "out_of_order": stats.out_of_order,
             "skipped_rate": stats.skipped_rate,

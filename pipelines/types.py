@@ -12,7 +12,9 @@ import numpy as np
 from models.arrays import BoolArray, FloatArray, Image, IntArray
 
 PersonStatus = Literal["warming_up", "assessed", "none", "unknown", "not_assessable"]
-NotAssessableReason = Literal["occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"]
+NotAssessableReason = Literal[
+    "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain", "camera_moved", "camera_rotated"
+]
 EventState = Literal["provisional", "confirmed", "ended", "retracted"]
 ToldEnd = Literal["left", "lost", "merged"]
 BreakEnd = Literal["scene_cut", "gap"]
@@ -164,6 +166,7 @@ class Window:
 
     keypoints: (T, V, 3) float32 in source-frame pixels and score, V those of the stream's layout.
     valid:     (T,) bool, False where no pose was seen and the gap was too long to interpolate.
+    may_lie:   False while it cannot be told whether the person lies: only a part was ever seen (actions/lying.py).
     start_s, end_s: media seconds of the first and last sample.
     """
 
@@ -173,6 +176,7 @@ class Window:
     size_wh: tuple[int, int]
     keypoints: FloatArray
     valid: BoolArray
+    may_lie: bool = True
 
 
 @dataclass(frozen=True, slots=True)

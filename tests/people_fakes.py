@@ -12,8 +12,9 @@ import numpy as np
 from models.arrays import FloatArray, Image
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks
-from pipelines.stream.config import DetectConfig, PoseConfig, TrackConfig
+from pipelines.stream.config import CameraConfig, DetectConfig, PoseConfig, TrackConfig
 from pipelines.stream.people.boxes import joint_box, overlap, square_region
+from pipelines.stream.people.camera import CameraStage
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -138,7 +139,7 @@ def people_in(
     """Stages that watch a scene."""
     world = World(scene, extra or {})
     tracker, poser = TrackStage(track or TrackConfig()), PoseStage(world.estimate, pose or PoseConfig())
-    return People(world, tracker, poser, PeopleChain(DetectStage(world.detect, DetectConfig()), tracker, poser))
+    return People(world, tracker, poser, PeopleChain(DetectStage(world.detect, DetectConfig()), tracker, poser, CameraStage(CameraConfig())))
 
 
 def watch(people: People, num_frames: int, rate_hz: float = 20.0) -> list[Poses]:

@@ -142,6 +142,8 @@ def _stats(meter: "_Meter", pipeline: Pipeline, source: FrameSource) -> RunStats
         stage_ms=pipeline.stage_ms,
         label_flips=pipeline.label_flips,
         peak_rss_bytes=peak_rss_bytes(),
+        camera_moved=pipeline.camera.moved_frames,
+        rotate_deg=pipeline.camera.rotate_deg,
         corrupt=counts.corrupt,
         out_of_order=counts.out_of_order,
         skipped_rate=counts.skipped_rate,

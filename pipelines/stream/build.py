@@ -20,6 +20,7 @@ from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.people.camera import CameraStage
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -126,6 +127,7 @@ def build_people(networks: PeopleNetworks, config: PipelineConfig, clock: StageC
         DetectStage(networks.detector, config.detect, networks.glance),
         TrackStage(config.track, layout),
         PoseStage(networks.pose, config.pose, networks.crop_detector or networks.detector, layout),
+        CameraStage(config.camera, layout),
         clock,
     )
 

@@ -136,6 +136,18 @@ class PoseConfig(Section):
     )
 
 
+class CameraConfig(Section):
+    """When people cannot be judged because the camera moves."""
+
+    span_s: float = Field(default=0.5, gt=0, le=4, description="Seconds over which the camera's motion is added up.")
+    max_shift: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="How far the camera may carry a resting body in that time, share of the body's longer side.",
+    )
+
+
 class WindowConfig(Section):
     """How a person's last seconds become one input of the action model."""
 
@@ -166,6 +178,13 @@ class WindowConfig(Section):
         ge=0,
         le=1,
         description="Share of the observations that the pose stage may flag; with more the window takes their reason.",
+    )
+    max_unproved: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="Share of the observations in which a person cut by the picture's edge was never yet seen whole or "
+        "upright; with more the window is not judged as lying or falling.",
     )
     min_rate_hz: float = Field(
         default=5.0, gt=0, le=30, description="Frames per second below which motion is not assessable: `low_fps`."
@@ -218,6 +237,7 @@ class PipelineConfig(Section):
     detect: DetectConfig = Field(default=DetectConfig(), description="When people are looked for.")
     track: TrackConfig = Field(default=TrackConfig(), description="How people keep their number.")
     pose: PoseConfig = Field(default=PoseConfig(), description="How joints are followed.")
+    camera: CameraConfig = Field(default=CameraConfig(), description="What a moving camera forbids.")
     window: WindowConfig = Field(default=WindowConfig(), description="Time windows.")
     smooth: SmoothConfig = Field(default=SmoothConfig(), description="Smoothing and hysteresis.")
     events: EventConfig = Field(default=EventConfig(), description="The event state machine.")

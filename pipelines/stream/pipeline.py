@@ -1,6 +1,7 @@
 """The stream, straight down: one frame in, everything that is known of it out."""
 
 from pipelines.stream.actions.chain import ActionChain
+from pipelines.stream.people.camera import CameraReport
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.stats import StageClock
 from pipelines.types import Event, Frame, FrameResult
@@ -38,6 +39,11 @@ class Pipeline:
     def stage_ms(self) -> dict[str, float]:
         """Mean milliseconds per frame and stage so far."""
         return self._clock.mean_ms()
+
+    @property
+    def camera(self) -> CameraReport:
+        """What was noticed of the camera so far."""
+        return self._people.camera
 
     @property
     def label_flips(self) -> int:

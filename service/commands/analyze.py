@@ -211,6 +211,18 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         f"{stats.peak_rss_bytes / 2**20:.0f} MiB at most",
         style="dim",
     )
+    if stats.rotate_deg:
+        click.echo(
+            "actogram: note: people stand on their heads or lie along one side throughout: turn the picture by "
+            f"{stats.rotate_deg} degrees clockwise; nobody was judged",
+            err=True,
+        )
+    if stats.camera_moved:
+        click.echo(
+            f"actogram: note: the camera moved in {stats.camera_moved} of {stats.analysed} analysed frames; nobody is "
+            "judged while it does",
+            err=True,
+        )
     if stats.breaks:
         found = ", ".join(f"{count} {reason}" for reason, count in stats.breaks.items())
         click.echo(f"actogram: note: nobody is followed across the breaks in this video: {found}", err=True)

@@ -122,6 +122,10 @@ class StreamStatusRead(BaseModel):
     tracks_active: int = 0
     frame_size: tuple[int, int] | None = None
     stage_ms: dict[str, float] = Field(default={}, description="Stage → milliseconds per analysed frame.")
+    camera_moved: int = Field(default=0, description="Analysed frames in which the camera moved too much to judge.")
+    rotate_deg: int = Field(
+        default=0, description="Not 0: people lie or stand on their heads; the picture turned so would be upright."
+    )
     worker: str | None = Field(default=None, description="The worker that has it.")
 
     @classmethod

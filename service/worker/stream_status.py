@@ -3,6 +3,7 @@
 from collections import Counter
 
 from pipelines.stream.buffer import FrameBuffer
+from pipelines.stream.people.camera import CameraReport
 from pipelines.stream.sources.status import SourceStatus
 from service.protocol.messages import StreamStatus, StreamTask, Values
 from service.protocol.metrics import FRAME_AGE, FRAMES_DROPPED, STREAM_RECONNECTS, TRACKS_ACTIVE
@@ -26,7 +27,7 @@ class StatusTeller:
         self._counted: Counter[str] = Counter()
         self._reconnects = 0
 
-    def tell(self, status: SourceStatus, now_s: float) -> None:
+    def tell(self, status: SourceStatus, camera: CameraReport, now_s: float) -> None:
         """Say how it goes; `now_s` is monotonic."""
         figures = self._reporter.figures
         dropped = Counter(status.dropped) + Counter(dict(self._buffer.dropped_by_reason))
@@ -38,6 +39,7 @@ class StatusTeller:
             "breaks": {reason: int(count) for reason, count in status.breaks.items()},
             "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
             "frame_size": None if figures.frame_size is None else list(figures.frame_size),
+            "camera_moved": camera.moved_frames, "rotate_deg": camera.rotate_deg,
         }  # fmt: skip
         self._channel.offer(StreamStatus(self._task.task_id, self._task.generation, data))
         self._measure(status, dropped, age_ms)

@@ -25,6 +25,7 @@ from models.runtime.pose import Landmarks, PoseEstimator
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.people.camera import CameraStage
 from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -133,7 +134,7 @@ def run(
     counted = Counted(*networks)
     detect = DetectStage(counted.look, config.detect, counted.glance)
     pose = PoseStage(counted.estimate, config.pose, counted.crop)
-    people = PeopleChain(detect, TrackStage(config.track), pose)
+    people = PeopleChain(detect, TrackStage(config.track), pose, CameraStage(config.camera))
     with FileSource(path, rate_hz=rate_hz) as source:
         shown = [people(frame) for frame in source]
     return summarise(path.stem, shown, counted)

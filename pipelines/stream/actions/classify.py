@@ -5,6 +5,7 @@ import numpy as np
 from models.arrays import FloatArray
 from models.runtime.action import NONE_LABEL, ActionModel
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
+from pipelines.stream.actions.lying import LYING
 from pipelines.types import ActionScores, PersonStatus, Window, WindowBatch, Withheld
 
 
@@ -38,6 +39,8 @@ class ActionStage:
         return mapped
 
     def _scores(self, window: Window, probabilities: FloatArray, is_unknown: bool) -> ActionScores:
+        if not window.may_lie and self._model.labels[int(probabilities.argmax())] in LYING:
+            return self._without(Withheld(window.track_id, window.end_s, "not_assessable", "edge_of_frame"))
         return ActionScores(window.track_id, window.end_s, probabilities, self._status(probabilities, is_unknown))
 
     def _status(self, probabilities: FloatArray, is_unknown: bool) -> PersonStatus:

@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.arrays import AnyArray, BoolArray, FloatArray
+from models.skeleton.layouts import require_layout
+from pipelines.stream.actions.lying import WholeBody
 from pipelines.stream.config import WindowConfig
 from pipelines.types import NotAssessableReason, Poses, Window, WindowBatch, Withheld
 
 VISIBLE_SCORE = 0.3
 """A joint below this score is not mixed with a visible one: its coordinates mean nothing."""
+
+_NEVER_JUDGED: frozenset[NotAssessableReason] = frozenset({"camera_moved", "camera_rotated"})
+"""One such frame is enough: motion that the camera made is in the whole window."""
 
 _EPSILON_S = 1e-6  # timestamps are sums of floats
 
@@ -25,11 +30,13 @@ class _Observation:
     time_s: float
     keypoints: FloatArray
     reason: NotAssessableReason | None
+    may_lie: bool = True
 
 
 @dataclass(slots=True)
 class _Track:
     first_s: float
+    body: WholeBody
     seen: deque[_Observation] = field(default_factory=deque)
 
 
@@ -81,8 +88,9 @@ class WindowStage:
     def _remember(self, poses: Poses) -> None:
         self._remember_frame(poses.time_s)
         for index, track_id in enumerate(poses.track_id):
-            track = self._tracks.setdefault(int(track_id), _Track(poses.time_s))
-            self._append(track.seen, _Observation(poses.time_s, poses.keypoints[index], poses.reason[index]))
+            track = self._tracks.setdefault(int(track_id), _Track(poses.time_s, WholeBody(require_layout(poses.layout))))
+            may_lie = track.body.see(poses.time_s, poses.keypoints[index], poses.xyxy[index], poses.size_wh)
+            self._append(track.seen, _Observation(poses.time_s, poses.keypoints[index], poses.reason[index], may_lie))
 
     def _remember_frame(self, time_s: float) -> None:
         """Keep the times of the last window's frames and of the one before them."""
@@ -111,7 +119,12 @@ class WindowStage:
             return Withheld(track_id, end_s, "not_assessable", reason)
         if valid.sum() < self._config.min_observed_s * self._rate_hz - _EPSILON_S:
             return Withheld(track_id, end_s, "warming_up")
-        return Window(track_id, float(samples_s[0]), end_s, size_wh, keypoints, valid)
+        return Window(track_id, float(samples_s[0]), end_s, size_wh, keypoints, valid, self._may_lie(track, samples_s))
+
+    def _may_lie(self, track: _Track, samples_s: AnyArray) -> bool:
+        """Whether enough of the window shows a body of which it can be told how it lies."""
+        answers = [item.may_lie for item in track.seen if item.time_s >= samples_s[0]]
+        return answers.count(False) <= self._config.max_unproved * len(answers)
 
     def _reason(self, track: _Track, samples_s: AnyArray, valid: BoolArray) -> NotAssessableReason | None:
         """Why the window must not be judged, however long the person has been followed."""
@@ -119,6 +132,8 @@ class WindowStage:
             return "low_fps"
         reasons = [item.reason for item in track.seen if item.time_s >= samples_s[0]]
         flagged = Counter(reason for reason in reasons if reason is not None)
+        for reason in _NEVER_JUDGED & flagged.keys():
+            return reason
         if flagged.total() > self._config.max_flagged * len(reasons):
             return flagged.most_common(1)[0][0]
         since_first = valid[samples_s >= track.first_s - _EPSILON_S]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipelines.stream.people.camera import CameraReport, CameraStage
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
@@ -10,17 +11,23 @@ from pipelines.types import Frame, Poses, TrackEnd
 
 
 class PeopleChain:
-    """Detect, track, pose for one source; not for use from several threads at once.
+    """Detect, track, pose, and a look at the camera itself, for one source; not for use from several threads at once.
 
     clock: gets one lap per stage.
     """
 
     def __init__(
-        self, detect: DetectStage, track: TrackStage, pose: PoseStage, clock: StageClock | None = None
+        self,
+        detect: DetectStage,
+        track: TrackStage,
+        pose: PoseStage,
+        camera: CameraStage,
+        clock: StageClock | None = None,
     ) -> None:
         self._detect = detect
         self._track = track
         self._pose = pose
+        self._camera = camera
         self._clock = clock or StageClock()
 
     def __call__(self, frame: Frame) -> Poses:
@@ -38,7 +45,14 @@ class PeopleChain:
         lap("pose")
         poses = self._track.observe(sightings)
         lap("track")
+        poses = self._camera(frame, poses)
+        lap("camera")
         return replace(poses, ended=(*ended, *poses.ended)) if ended else poses
+
+    @property
+    def camera(self) -> CameraReport:
+        """What was noticed of the camera so far."""
+        return self._camera.report
 
     def _break_off(self, frame: Frame) -> tuple[tuple[int, TrackEnd], ...]:
         """Forget everyone at a break; the tracks that end with it, and why."""
@@ -46,5 +60,6 @@ class PeopleChain:
             return ()
         self._detect.reset()
         self._pose.reset()
+        self._camera.reset(frame.break_reason)
         reason: TrackEnd = "scene_cut" if frame.break_reason == "scene_cut" else "gap"
         return tuple((track_id, reason) for track_id in self._track.reset())

@@ -62,6 +62,8 @@ export function statusWords(status, reason) {
     low_fps: "too few frames",
     edge_of_frame: "at the edge",
     identity_uncertain: "identity unsure",
+    camera_moved: "camera moves",
+    camera_rotated: "camera is turned",
   };
   if (status === "not_assessable") return reasons[reason] ?? words(reason || "cannot be judged");
   return (

@@ -2,7 +2,9 @@
 
 const CHUNK_FRAMES = 1500;
 const STATUSES = ["warming_up", "assessed", "none", "unknown", "not_assessable"];
-const REASONS = ["", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"];
+const REASONS = [
+  "", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain", "camera_moved", "camera_rotated",
+];
 
 const labels = [""];
 const labelIndex = new Map([["", 0]]);

@@ -2,7 +2,9 @@
 import { problem } from "./api.js";
 
 const STATUSES = ["warming_up", "assessed", "none", "unknown", "not_assessable"];
-const REASONS = ["", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain"];
+const REASONS = [
+  "", "occluded", "too_small", "low_fps", "edge_of_frame", "identity_uncertain", "camera_moved", "camera_rotated",
+];
 const MAX_PERSONS = 1_200_000; // about 110 MB packed; beyond it every second frame goes.
 const LONGEST_GAP_S = 0.25;
 

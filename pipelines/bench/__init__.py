@@ -1,0 +1,1 @@
+"""How steady the answers are, measured on clips."""
