@@ -139,7 +139,12 @@ def people_in(
     """Stages that watch a scene."""
     world = World(scene, extra or {})
     tracker, poser = TrackStage(track or TrackConfig()), PoseStage(world.estimate, pose or PoseConfig())
-    return People(world, tracker, poser, PeopleChain(DetectStage(world.detect, DetectConfig()), tracker, poser, CameraStage(CameraConfig())))
+    return People(
+        world,
+        tracker,
+        poser,
+        PeopleChain(DetectStage(world.detect, DetectConfig()), tracker, poser, CameraStage(CameraConfig())),
+    )
 
 
 def watch(people: People, num_frames: int, rate_hz: float = 20.0) -> list[Poses]:

@@ -53,6 +53,7 @@ def noise(
     from pipelines.bench.noise import NoiseSetting, measure, report_object, table
     from pipelines.stream.config import PipelineConfig
     from service.commands.analyze import load_default_networks
+    from service.settings import load_settings
 
     with reported():
         setting = NoiseSetting(
@@ -65,7 +66,7 @@ def noise(
             quick,
         )
         chosen = load_clips([name for name in clips.split(",") if name])
-        networks = load_default_networks(None, None)
+        networks = load_default_networks(load_settings(), None, None)
         reports = measure(chosen, networks, PipelineConfig(), setting, lambda line: click.echo(line, err=True))
     if json_path is not None:
         json_path.write_text(json.dumps(report_object(reports, setting), indent=1) + "\n")

@@ -88,7 +88,9 @@ class WindowStage:
     def _remember(self, poses: Poses) -> None:
         self._remember_frame(poses.time_s)
         for index, track_id in enumerate(poses.track_id):
-            track = self._tracks.setdefault(int(track_id), _Track(poses.time_s, WholeBody(require_layout(poses.layout))))
+            track = self._tracks.setdefault(
+                int(track_id), _Track(poses.time_s, WholeBody(require_layout(poses.layout)))
+            )
             may_lie = track.body.see(poses.time_s, poses.keypoints[index], poses.xyxy[index], poses.size_wh)
             self._append(track.seen, _Observation(poses.time_s, poses.keypoints[index], poses.reason[index], may_lie))
 

@@ -101,7 +101,9 @@ def said(*actions: str, track_id: int = 1, offset_px: float = 0.0) -> Transcript
     heard.boxes[track_id] = {0: np.array([0, 0, 10, 10], np.float32) + np.float32(offset_px)}
     heard.shown[track_id] = list(actions)
     for number, action in enumerate(actions):
-        event = Event(f"{track_id}-{number}", track_id, action, "confirmed", float(number), number + 1.0, 0.9)
+        event = Event(
+            f"{track_id}-{number}", track_id, action, "confirmed", float(number), number + 1.0, 0.9, (0, 0, 1, 1)
+        )
         heard.add_events([event], number + 0.5)
     return heard
 

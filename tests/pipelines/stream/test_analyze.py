@@ -61,7 +61,17 @@ def test_analyze_counts_what_it_cost() -> None:
     stats = run().stats
 
     assert stats.frames == 90
-    assert stats.stage_ms.keys() == {"detect", "track", "pose", "camera", "window", "action", "smooth", "label", "events"}
+    assert stats.stage_ms.keys() == {
+        "detect",
+        "track",
+        "pose",
+        "camera",
+        "window",
+        "action",
+        "smooth",
+        "label",
+        "events",
+    }
     assert stats.peak_rss_bytes > 1_000_000
 
 
