@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipelines.errors import DecoderFailed, SourceError, SourceTooLarge
+from pipelines.errors import DecoderFailed, SourceError, SourceTooLong
 from pipelines.stream.file_names import printable
 from pipelines.stream.sources.decoder_limits import DecoderLimits
 from pipelines.stream.sources.decoder_messages import (
@@ -131,7 +131,7 @@ class IsolatedFileSource:
     def _frame(self, picture: PictureReady) -> Frame:
         frames_max = self._decoder.frames_max
         if frames_max is not None and picture.counts.frames > frames_max:
-            raise SourceTooLarge(f"{self._name}: more than {frames_max} frames, so many are analysed at most")
+            raise SourceTooLong(f"{self._name} has over {frames_max} frames; cut it into pieces")
         try:
             frame = frame_of(picture.frame, self._process.take(picture))
         except MessageInvalid as error:
