@@ -54,7 +54,10 @@ def nothing_stays_behind() -> Iterator[None]:
     """Every test leaves the descriptors, the memory and the processes as they were."""
     before = held()
     yield
-    assert held() == before
+    descriptors, *others = held()
+    # Fewer: what an earlier test left to the garbage collector has gone meanwhile.
+    assert descriptors <= before[0]
+    assert others == list(before[1:])
 
 
 def hurt(path: Path) -> Path:
