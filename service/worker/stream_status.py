@@ -1,5 +1,6 @@
 """What a stream's worker says once a second of how it goes: rates, latencies, drops, and the same as metrics."""
 
+import multiprocessing
 from collections import Counter
 
 from pipelines.stream.buffer import FrameBuffer
@@ -40,6 +41,7 @@ class StatusTeller:
             "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
             "frame_size": None if figures.frame_size is None else list(figures.frame_size),
             "camera_moved": camera.moved_frames, "rotate_deg": camera.rotate_deg,
+            "worker": multiprocessing.current_process().name.removeprefix("actogram-"),
         }  # fmt: skip
         self._channel.offer(StreamStatus(self._task.task_id, self._task.generation, data))
         self._measure(status, dropped, age_ms)

@@ -50,6 +50,8 @@ def close_events(scene: Scene) -> None:
     """Pause the cameras, so that everything that is open ends, and wait until it is told."""
     for stream_id in scene.cameras:
         scene.house.http.patch(f"/v1/streams/{stream_id}", json={"enabled": False}).raise_for_status()
+    # Until then a worker may still find people.
+    scene.house.until(lambda: all(scene.house.status(one)["worker"] is None for one in scene.cameras), _SETTLE_S)
     scene.house.until(lambda: not _open_events(scene), _SETTLE_S)
     scene.house.until(lambda: _is_delivered(scene), _SETTLE_S)
     # What is not so in time is no reason to stop: the checks name it.
@@ -157,7 +159,7 @@ def _left_files(scene: Scene) -> list[str]:
 
 def _left_rows(scene: Scene) -> list[str]:
     streams = {str(row[0]) for row in _rows(scene, "select stream_id from streams")}
-    left = _rows(scene, "select distinct stream_id from tracks where end_time is null")
-    return [f"a track of {row[0]} was never ended" for row in left] + [
+    left = _rows(scene, "select stream_id, track_id, start_time from tracks where end_time is null")
+    return [f"track {number} of {stream_id}, begun {at}, was never ended" for stream_id, number, at in left] + [
         f"{one} is in the house and not in the database" for one in set(scene.cameras) - streams
     ]

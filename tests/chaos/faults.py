@@ -144,19 +144,19 @@ def damage_database(scene: Scene) -> str:
         connection.execute("pragma wal_checkpoint(truncate)")
     whole = database.read_bytes()
     _scatter(scene, database)
-    is_refused = False
+    is_refused, already_said = False, len(scene.house.log)
     try:
         scene.house.start()
         scene.house.stop()
     except AssertionError:
         is_refused = True
-    said = scene.house.log[-3000:].rpartition("Actogram is at")[2]
+    said = scene.house.log[already_said:]
     for leftover in scene.home.glob(f"{_DATABASE}-*"):
         leftover.unlink()
     database.write_bytes(whole)
     scene.house.start()
     if not is_refused or "Traceback" in said:
-        raise RuntimeError(f"a damaged database was not refused in words: {said[-400:]}")
+        raise RuntimeError(f"a damaged database was not refused in words (refused: {is_refused}): {said[-2500:]}")
     return "the database was damaged, refused in words, and put back"
 
 

@@ -113,9 +113,13 @@ def test_fall_is_announced_stored_and_evidenced(house: House, ear: Ear, fall: Fo
         event_id = str(data_of(ear.of("action.started", stream_id, "fall")[0])["event_id"])
         house.until(lambda: house.http.get(f"/v1/events/{event_id}").json()["clip_state"] in ("ready", "failed"))
         picture = house.http.get(f"/v1/streams/{stream_id}/snapshot")
+        watched_by = house.status(stream_id)["worker"]
+        house.http.patch(f"/v1/streams/{stream_id}", json={"enabled": False})
+        house.until(lambda: house.status(stream_id)["worker"] is None)
     event = house.http.get(f"/v1/events/{event_id}").json()
     clip = house.http.get(f"/v1/events/{event_id}/clip")
 
+    assert watched_by == "w0"
     assert (event["severity"], event["clip_state"]) == ("alarm", "ready"), event
     first_s, last_s = event["clip"]["covered_s"]
     assert first_s <= event["start_s"] <= last_s
