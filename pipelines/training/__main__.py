@@ -94,6 +94,7 @@ def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, 
         from pipelines.training import runs
         from pipelines.training.loop import Progress as Step
 
+        table = table.taught_by(runs.sets_of(config, table))
         with _bar("loss {task.fields[loss]:.3f}  {task.fields[note]}") as bar:
             task = bar.add_task("", total=config.optim.steps, loss=float("nan"), note="reading the sets")
             parts = runs.load_parts(config, table, data, lambda name: bar.update(task, note=f"reading {name}"))
@@ -152,7 +153,7 @@ def _report(model: Path, name: str, data: Sequence[Path], sets: list[str], part:
     from pipelines.training.report import sets_table
 
     network, checkpoint = runs.load_network(model)
-    table = load_labels().with_split(checkpoint.config.data.split)
+    table = load_labels().only(checkpoint.labels).with_split(checkpoint.config.data.split)
     held = runs.load_parts(checkpoint.config, table, data, lambda _: None).validation
     choices = runs.choose(answer(network, held, checkpoint.config.window), table)
     answers = runs.measure_sets(network, checkpoint.config, table, data, sets, None if part == "all" else part)

@@ -89,6 +89,6 @@ def _along(corpus: Corpus, clips: IntArray, stride_s: float) -> tuple[IntArray, 
 
 def shared_share(answers: Answers, table: LabelTable, labels: Sequence[str]) -> float:
     """Share right of the moving clips with one of these labels, all of the network's labels allowed as answers."""
-    wanted = np.isin(answers.label, [table.index(name) for name in labels]) & ~answers.is_held
+    wanted = np.isin(answers.label, [table.index(name) for name in labels if name in table.labels]) & ~answers.is_held
     rows = answers.where(np.asarray(wanted))
     return float((rows.logits.argmax(axis=1) == rows.label).mean()) if len(rows.label) else float("nan")

@@ -1,11 +1,12 @@
 """What each set's classes mean among the everyday labels: labels.toml beside this module, and actions.toml."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from models.runtime.action import NONE_LABEL
 from pipelines.actions import Action, load_actions
 from pipelines.errors import ConfigInvalid
 
@@ -73,11 +74,41 @@ class LabelTable:
         }
         return replace(self, sets=MappingProxyType(sets))
 
+    def only(self, labels: Sequence[str]) -> "LabelTable":
+        """The same table with these labels alone, in their order; sequences that show another one are left out.
+
+        A network keeps the labels that it was trained with when the table grows. Raises ConfigInvalid for a label that
+        the table does not hold.
+        """
+        unknown = [label for label in labels if label not in self.labels]
+        if unknown:
+            raise ConfigInvalid(f"actions.toml: unknown label {unknown[0]!r}; known labels: {', '.join(self.labels)}")
+        kept = {*labels, NOT_FALL, FALL_INSIDE}
+        sets = {name: _without_others(rows, kept) for name, rows in self.sets.items()}
+        actions = {name: row for name, row in self.actions.items() if name in kept}
+        return LabelTable(tuple(labels), MappingProxyType(actions), MappingProxyType(sets))
+
+    def taught_by(self, names: Iterable[str]) -> "LabelTable":
+        """The same table with the labels that these sets teach: nothing can be learnt of one that no sequence shows.
+
+        `none` stays, and what training makes itself: falling, lying, and the poses that actions begin or end with.
+        """
+        rows = [self.require(name) for name in names]
+        taught = {label for row in rows for label in row.classes.values()}
+        actions = [action for name, action in self.actions.items() if name in taught]
+        made = {NONE_LABEL, "fall", "lie"} | {pose for action in actions for pose in (action.begins, action.ends)}
+        return self.only([label for label in self.labels if label in taught | made])
+
     def require(self, name: str) -> SetTable:
         """The table of a set; raises ConfigInvalid."""
         if name not in self.sets:
             raise ConfigInvalid(f"labels.toml: unknown set {name!r}; known sets: {', '.join(self.sets)}")
         return self.sets[name]
+
+
+def _without_others(rows: SetTable, kept: Set[str]) -> SetTable:
+    classes = {name: label if label in kept else SKIP for name, label in rows.classes.items()}
+    return replace(rows, classes=classes, whole=rows.whole if rows.whole in kept else None)
 
 
 def _numbered(split: str, number: int) -> str:

@@ -29,7 +29,7 @@ def release(
     """
     network, checkpoint = runs.load_networks(models)
     config = checkpoint.config
-    table = table.with_split(config.data.split)
+    table = table.only(checkpoint.labels).with_split(config.data.split)
     held = runs.load_parts(config, table, data, lambda _: None).validation
     held_answers = answer(network, held, config.window)
     left_out = cast("Mapping[str, Mapping[str, object]]", measured.get("left_out", {}))
