@@ -18,6 +18,7 @@ export const NAMED = {
   kick: "#a855f7",
   throw: "#8468d8",
   push: "#b8478f",
+  hug: "#d9a0c8",
   unknown: "#9a9a96",
 };
 
