@@ -21,7 +21,6 @@ from pipelines.stream.sources.timing import MediaClock, Moment, RateGate
 from pipelines.stream.sources.truncation import is_cut_off
 from pipelines.types import BreakReason, Frame
 
-_LARGE_PIXELS = 4096 * 2304  # above, one decoder thread: each further one holds pictures of its own
 _SLOW = 1.5  # times the rate of the file: more than a rate that wavers
 _DEFAULT_FPS = 25.0  # raw streams without any clock
 _MIN_BYTES_PER_S = 200.0  # less than any video takes: a longer one declared is a clock that jumped
@@ -93,9 +92,8 @@ class FileSource:
         for other in self._container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
-        context.thread_type = "AUTO"
-        is_large = context.width * context.height > _LARGE_PIXELS
-        context.thread_count = 1 if is_large else self._limits.num_threads
+        # Threads race past broken pictures: the same file would be read differently from one time to the next.
+        context.thread_count = 1
         context.options = {"max_pixels": str(self._limits.max_pixels)}
         self._step_s = 1.0 / (_fps(stream) or _DEFAULT_FPS)
         start = self._container.start_time

@@ -16,15 +16,12 @@ class SourceLimits:
     max_side_px: larger pictures are handed out scaled down to this longer side: a detector sees at most 640 px of it,
                  and 8K in BGR would be 106 MB per frame.
     max_duration_s: longer videos are refused, at once where the duration is declared.
-    num_threads: decoder threads per source; two decode ahead while the caller works (1080p: 30-40 % less waiting on
-                 idle cores) for 10-50 % more processor time.
     """
 
     max_pixels: int = 8192 * 4320
     max_picture_bytes: int = 64 << 20
     max_side_px: int = 1920
     max_duration_s: float = 12 * 3600.0
-    num_threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)

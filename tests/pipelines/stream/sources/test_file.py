@@ -1,6 +1,7 @@
 """FileSource: every picture once, upright, with its own time; a file that cannot be read says why."""
 
 import gc
+import hashlib
 import os
 import socket
 from collections.abc import Callable
@@ -335,6 +336,29 @@ def test_file_goes_on_after_broken_packets_and_counts_them(tmp_path: Path) -> No
         assert source.counts.corrupt > 0
         assert len(frames) >= 50
         assert frames[-1].time_s == pytest.approx(5.9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_file_with_broken_pictures_is_read_the_same_every_time(data_dir: Path, tmp_path: Path, seed: int) -> None:
+    content = bytearray((data_dir / "video" / "mmaction2_demo_skeleton.mp4").read_bytes())
+    for place in np.random.default_rng(seed).integers(3000, len(content) - 3000, 40):
+        content[place] ^= 0xFF
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+
+    readings = [_digest(path) for _ in range(4)]
+
+    assert readings == [readings[0]] * 4
+
+
+def _digest(path: Path) -> str:
+    """Of all pictures of a file, their times, and what was said of them."""
+    digest = hashlib.sha256()
+    with FileSource(path) as source:
+        for frame in source:
+            digest.update(repr(frame.time_s).encode() + frame.image.tobytes())
+        digest.update(repr(source.counts).encode())
+    return digest.hexdigest()
 
 
 def test_file_lets_go_of_every_picture_without_the_garbage_collector(tmp_path: Path) -> None:
