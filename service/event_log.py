@@ -35,6 +35,8 @@ counters = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 _COUNTER = "event_log"
+ERASED = "log.erased"
+"""What a message is called of which nothing but its number is left."""
 
 
 @dataclass(frozen=True, slots=True)
