@@ -1,22 +1,33 @@
 # Images of Actogram: serve-cpu, serve-gpu, train, demo-camera. `docker build --target serve-cpu .`
-# The bases are build arguments, so that a mirror or a hardened base can stand in for them.
+# The bases are build arguments, so that a mirror, a hardened base or a digest (`make pin-images`) can stand in for them.
 ARG BASE=python:3.11-slim-bookworm
 ARG GPU_BASE=nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04
+
+# ---- what only a build needs: our own package as a wheel, and the tool that writes bills of materials
+FROM ${BASE} AS tools
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY requirements/build.txt requirements/tools.txt requirements/
+RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-compile --require-hashes -r requirements/build.txt \
+ && python3 -m venv /opt/tools && /opt/tools/bin/pip install --no-compile --require-hashes -r requirements/tools.txt
+
+FROM tools AS wheel
+COPY pyproject.toml README.md LICENSE ./
+COPY models models
+COPY pipelines pipelines
+COPY service service
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index -w /wheels .
 
 # ---- the serving set for CPU, in a virtual environment of its own
 FROM ${BASE} AS env-cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3 -m venv /opt/actogram
 WORKDIR /src
-# Dependencies first: a change of our code then rebuilds in seconds.
-COPY pyproject.toml constraints.txt docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml cpu postgres > requirements.txt \
- && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
-COPY README.md LICENSE ./
-COPY models models
-COPY pipelines pipelines
-COPY service service
-RUN /opt/actogram/bin/pip install --no-compile --no-deps .
+# Dependencies first: a change of our code then rebuilds in seconds. Every file is checked against the lock's hashes.
+COPY requirements/cpu.txt requirements/
+RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/cpu.txt
+COPY --from=wheel /wheels /wheels
+RUN /opt/actogram/bin/pip install --no-compile --no-deps --no-index /wheels/*.whl
 
 # ---- the default weights; --build-arg BAKE_WEIGHTS=0 leaves them out, and the first start fetches them
 FROM env-cpu AS weights
@@ -47,6 +58,11 @@ RUN /opt/actogram/bin/pip uninstall -q -y setuptools \
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} + \
  && find /opt/actogram -name '*.pyi' -delete
 
+# ---- what the environment holds, as CycloneDX
+FROM tools AS sbom-cpu
+COPY --from=slim-cpu /opt/actogram /opt/actogram
+RUN /opt/tools/bin/cyclonedx-py environment --output-reproducible --of JSON -o /sbom.cdx.json /opt/actogram/bin/python3
+
 # ---- serve-cpu
 FROM ${BASE} AS serve-cpu
 ARG VERSION=0.1.0
@@ -60,6 +76,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf 
  && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
  && install -d -o actogram -g actogram /data /keys
 COPY --from=slim-cpu /opt/actogram /opt/actogram
+COPY --from=sbom-cpu /sbom.cdx.json /opt/actogram/share/sbom.cdx.json
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
@@ -95,16 +112,17 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/actogram
 WORKDIR /src
-COPY pyproject.toml constraints.txt docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml gpu postgres > requirements.txt \
- && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r requirements.txt
-COPY README.md LICENSE ./
-COPY models models
-COPY pipelines pipelines
-COPY service service
-RUN /opt/actogram/bin/pip install --no-compile --no-deps . \
+COPY requirements/gpu.txt requirements/
+RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/gpu.txt
+COPY --from=wheel /wheels /wheels
+RUN /opt/actogram/bin/pip install --no-compile --no-deps --no-index /wheels/*.whl \
  && if [ "$BAKE_WEIGHTS" = 1 ]; then /opt/actogram/bin/pip uninstall -q -y pip; fi \
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} +
+
+FROM env-gpu AS sbom-gpu
+COPY requirements/tools.txt requirements/
+RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --no-compile --require-hashes -r requirements/tools.txt \
+ && /opt/tools/bin/cyclonedx-py environment --output-reproducible --of JSON -o /sbom.cdx.json /opt/actogram/bin/python3
 
 FROM ${GPU_BASE} AS serve-gpu
 ARG VERSION=0.1.0
@@ -118,6 +136,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 tini &&
  && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin actogram \
  && install -d -o actogram -g actogram /data /keys
 COPY --from=env-gpu /opt/actogram /opt/actogram
+COPY --from=sbom-gpu /sbom.cdx.json /opt/actogram/share/sbom.cdx.json
 COPY --from=weights /home-of-weights/weights /opt/weights
 COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py docker/monitoring_setup.py /opt/actogram/share/
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
@@ -139,8 +158,11 @@ CMD ["serve"]
 
 # ---- train: the training set (torch) on top of the CPU environment
 FROM env-cpu AS train
-RUN python3 requirements.py pyproject.toml train > train.txt \
- && /opt/actogram/bin/pip install --no-compile -c constraints.txt -r train.txt \
+COPY requirements/train.txt requirements/
+COPY constraints.txt ./
+# torch alone comes without a hash, and in no image that serves: which of its builds fits depends on the machine.
+RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/train.txt \
+ && /opt/actogram/bin/pip install --no-compile -c constraints.txt torch \
  && useradd --system --uid 10001 --user-group --create-home --home-dir /work actogram
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 ACTOGRAM_HOME=/work/.actogram
 USER 10001:10001

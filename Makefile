@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+TOOLS  := .venv-tools
+PIP     = $(BIN)/pip install --quiet --disable-pip-version-check
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
 ARGS   ?=
@@ -11,7 +13,7 @@ SEED   ?= 1
 POISON ?= 2000
 MINUTES ?= 60
 
-.PHONY: run serve-env test test-env check colours chaos soak clean
+.PHONY: run serve-env test test-env check colours chaos soak lock audit licences secrets pin-images clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -24,14 +26,22 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; Python 3.11 or newer is needed" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu]'
+# Every file that pip fetches is checked against the hashes of requirements/; our own package is built without fetching.
+$(VENV)/.serve: $(BIN)/python pyproject.toml requirements/build.txt requirements/cpu.txt
+	$(PIP) --require-hashes -r requirements/build.txt -r requirements/cpu.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.serve pyproject.toml constraints.txt tests/system-packages.sh
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,train,dev]'
+# Only torch comes without a hash: which of its builds fits depends on the machine (requirements/lock.py).
+$(VENV)/.test: $(VENV)/.serve requirements/test.txt constraints.txt tests/system-packages.sh
+	$(PIP) --require-hashes -r requirements/test.txt
+	$(PIP) -c constraints.txt torch
 	bash tests/system-packages.sh
+	@touch $@
+
+$(TOOLS)/.done: requirements/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@touch $@
 
 test: test-env                     ## run every test; ARGS="-k name" narrows, JOBS=0 runs them one by one
@@ -52,6 +62,21 @@ soak: test-env                     ## memory and open files over time: MINUTES=6
 
 colours: test-env                  ## rewrite the page's colours after a change of pipelines/actions.toml
 	$(BIN)/python -m service.action_colours
+
+lock: $(TOOLS)/.done              ## write requirements/*.txt anew; ARGS=--upgrade takes the newest versions
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(PYTHON) requirements/lock.py $(ARGS)
+
+audit: $(TOOLS)/.done             ## ask the advisory database about every locked package; skips where it cannot be reached
+	$(TOOLS)/bin/python requirements/audit.py
+
+licences: test-env                 ## write the tables of docs/licences.md anew
+	$(BIN)/python requirements/licences.py
+
+secrets:                           ## passwords for the compose profiles, into .env, where there are none yet
+	$(PYTHON) docker/make_secrets.py
+
+pin-images:                        ## the digests of the base images into docker/images.env and .env; ARGS=--pull asks their registries
+	$(PYTHON) docker/pin_images.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-*

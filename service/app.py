@@ -30,6 +30,7 @@ from service.errors import install
 from service.event_log import EventLog
 from service.events import routes as event_routes
 from service.gate import Gate
+from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
@@ -188,6 +189,7 @@ def create_app(
         app.include_router(router)
     describe(app)
     _mount_page(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(
         GZipMiddleware, compresslevel=5,
         # Compressing a moving picture would hold every frame back until later ones have filled the compressor.

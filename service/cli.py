@@ -11,6 +11,7 @@ _COMMANDS = {
     "keys": ("service.commands.keys", "Create, list and revoke API keys."),
     "audit": ("service.commands.audit", "Show who changed what."),
     "analyze": ("service.commands.analyze", "Say who does what, when, in a video."),
+    "erase": ("service.commands.erase", "Erase everything about a stream, or about one person of it."),
     "watch": ("service.commands.watch", "Show live what a camera sees, in the terminal."),
     "models": ("service.commands.models", "List, download, describe and import networks."),
     "actions": ("service.commands.actions", "List the actions, their thresholds and how reliable each one is."),

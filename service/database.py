@@ -3,13 +3,14 @@
 import datetime as dt
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnavailable, ServiceError, StorageFull
@@ -30,6 +31,8 @@ metadata = sa.MetaData(
 
 _BUSY_TIMEOUT_S = 15.0
 _REQUEST_PATIENCE_S = 3.0
+_CHECKPOINT_TRIES = 20
+_CHECKPOINT_WAIT_S = 0.1
 PATIENCE_S: ContextVar[float] = ContextVar("patience_s", default=_BUSY_TIMEOUT_S)
 """How long this thread or request waits for its turn; somebody who waits for an answer is told soon."""
 
@@ -110,8 +113,8 @@ class Database:
         # Not through a transaction of ours: VACUUM takes none.
         connection = self._engine.raw_connection()
         try:
-            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                connection.cursor().execute(statement)
+            connection.cursor().execute("VACUUM")
+            _empty_journal(connection.cursor())
         except sqlite3.OperationalError as error:
             logger.warning("the database was not compacted: %s", error)
         finally:
@@ -120,6 +123,17 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _empty_journal(cursor: DBAPICursor) -> None:
+    """Move what the write-ahead journal holds into the file, and cut it; readers of old pages may hold that up."""
+    for _ in range(_CHECKPOINT_TRIES):
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        answer = cursor.fetchone()
+        if answer is not None and not answer[0]:
+            return
+        time.sleep(_CHECKPOINT_WAIT_S)
+    logger.warning("the database's journal could not be emptied: somebody reads for long")
 
 
 @contextmanager

@@ -35,6 +35,9 @@ counters = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 _COUNTER = "event_log"
+_CHUNK_ROWS = 500
+ERASED = "log.erased"
+"""What a message is called of which nothing but its number is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,22 @@ class EventLog:
         )
         with self._database.read() as connection:
             return [_message(row) for row in connection.execute(query).mappings()]
+
+    def newest(self, connection: sa.Connection, stream_id: str, kind: str) -> int | None:
+        """The number of the newest message of a kind about a stream; None when there is none."""
+        chosen = sa.and_(event_log.c.stream_id == stream_id, event_log.c.type == kind)
+        return connection.execute(sa.select(sa.func.max(event_log.c.seq)).where(chosen)).scalar()
+
+    def erase(self, connection: sa.Connection, stream_id: str, is_meant: Callable[[Message], bool]) -> list[int]:
+        """Leave nothing but the numbers of messages about a stream, where they are meant; returns these numbers."""
+        query = sa.select(event_log).where(event_log.c.stream_id == stream_id)
+        seqs = [row["seq"] for row in connection.execute(query).mappings() if is_meant(_message(row))]
+        blank: dict[str, object] = dict.fromkeys(("stream_id", "job_id", "media_time_s", "frame_index"))
+        blank |= {"type": ERASED, "tags": {}, "data": {}}
+        for start in range(0, len(seqs), _CHUNK_ROWS):
+            chosen = event_log.c.seq.in_(seqs[start : start + _CHUNK_ROWS])
+            connection.execute(sa.update(event_log).where(chosen).values(blank))
+        return seqs
 
     def forget(self, keep_rows: int) -> int:
         """Remove all but the newest `keep_rows` messages; returns how many."""

@@ -57,6 +57,9 @@ class RequestLimits:
     streamed: frozenset[tuple[str, str]] = field(default=frozenset({("POST", "/v1/jobs")}))
 
 
+_TRUE = frozenset({"true", "True", "TRUE", "1", "on", "yes"})
+
+
 class Gate:
     """Lets through whoever may ask; nothing of a body is read for anybody else."""
 
@@ -105,7 +108,7 @@ class Gate:
             # Who has no key is not noted: strangers must not be able to push the others' lines out.
             if isinstance(principal, Principal):
                 entry = entry_now(
-                    principal.key_id, principal.name, principal.role, caller.address, scope["method"], scope["path"],
+                    principal.key_id, principal.name, principal.role, caller.address, scope["method"], _resource(scope),
                     statuses[-1] if statuses else 500,
                 )  # fmt: skip
                 audit = scope["app"].state.parts[AuditLog]
@@ -295,3 +298,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return replayed
+
+
+def _resource(scope: Scope) -> str:
+    """What was asked for; of the query only what makes a DELETE final, since texts of clients may be secrets."""
+    is_purge = scope["method"] == "DELETE" and HTTPConnection(scope).query_params.get("purge", "") in _TRUE
+    return f"{scope['path']}?purge=true" if is_purge else str(scope["path"])

@@ -14,12 +14,14 @@ from pydantic import JsonValue
 from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library
 from service.database import Database
+from service.eraser import Eraser, Streams
 from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.events.ingest import EventIngest
 from service.events.retention import EventRetention
+from service.events.routes import TrackEraser
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
 from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
@@ -34,6 +36,7 @@ from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
+from service.streams.routes import StreamEraser
 from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
@@ -71,12 +74,14 @@ class LiveServices:
     previews: Previews
     sinks: SinkControl
     client: httpx.Client
+    eraser: Eraser
 
     @property
     def parts(self) -> Sequence[object]:
         """What the routes ask for."""
         directory = StreamDirectory(self.streams.require)
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
+        erasers = (StreamEraser(self.eraser.erase_stream), TrackEraser(self.eraser.erase_track))
+        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory, *erasers)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
@@ -84,9 +89,11 @@ class LiveServices:
         self.folders.open()
         self.sinks.start()
         self.dispatcher.start()
+        self.eraser.start()
 
     def stop(self) -> None:
         """Place nothing new; the workers may still report what they close."""
+        self.eraser.stop()
         self.dispatcher.stop()
 
     def close(self) -> None:
@@ -130,7 +137,8 @@ def build_live(base: Foundation) -> LiveServices:
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
-    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client)
+    eraser = Eraser(base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks)
+    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser)
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
 
@@ -174,7 +182,8 @@ def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
         sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, broker_policy(), version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
-        found.append(FixedSink("file", EventsFileSink(Path(settings.events_file))))
+        file = EventsFileSink(Path(settings.events_file))
+        found.append(FixedSink("file", file, erase=file.erase))
     return tuple(found)
 
 

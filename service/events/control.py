@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -67,7 +68,7 @@ class EventControl:
         """A person of a stream; raises NotFound."""
         with self._database.read() as connection:
             row = store.get_track(connection, stream_id, number)
-        if row is None:
+        if row is None or row["reason"] == store.GONE:
             raise NotFound(f"no track {stream_id}:{number}")
         return TrackRead(
             track_id=f"{stream_id}:{number}", stream_id=stream_id, number=number, start_time=row["start_time"],
@@ -90,6 +91,11 @@ class EventControl:
         """The highest track number of a stream; 0 when it has had none."""
         with self._database.read() as connection:
             return store.last_track_id(connection, stream_id)
+
+    def known(self, event_ids: Sequence[str]) -> set[str]:
+        """Which of these events there are."""
+        with self._database.read() as connection:
+            return store.known(connection, event_ids)
 
     def forget(self, older_than: dt.datetime, keep_rows: int) -> list[str]:
         """Remove old events and return their ids."""

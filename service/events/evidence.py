@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,9 +68,36 @@ class EvidenceFolder:
                 lines |= {_time(line): line.rstrip() for line in file if json.loads(line)["track_id"] == track_id}
         return "".join(f"{lines[time]}\n" for time in sorted(lines)) or None
 
+    def forget_person(self, event_id: str, track_id: int) -> bool:
+        """Leave nothing of a person in the evidence of somebody else's event; False when he is not in it.
+
+        A clip that shows him goes as a whole.
+        """
+        folder = self.folder(event_id)
+        path = folder / "skeletons.jsonl"
+        if not path.is_file():
+            return False
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if json.loads(line)["track_id"] != track_id]
+        if len(kept) == len(lines):
+            return False
+        for name in ("clip.mp4", "evidence.zip"):
+            (folder / name).unlink(missing_ok=True)
+        with replacing(path) as part:
+            part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        return True
+
     def remove(self, event_id: str) -> None:
         """Remove the evidence of an event, if there is any."""
         shutil.rmtree(self.folder(event_id), ignore_errors=True)
+
+    def remove_orphans(self, known: Callable[[Sequence[str]], set[str]], older_than_s: float) -> int:
+        """Remove the evidence of events that are not known, where nobody can be writing it still; returns how many."""
+        old = [folder.name for folder in self._root.iterdir() if _age_s(folder) > older_than_s]
+        left = set(old) - known(old)
+        for name in left:
+            shutil.rmtree(self._root / name, ignore_errors=True)
+        return len(left)
 
     def trim(self) -> int:
         """Remove the oldest evidence beyond the size limit; returns how many events lost theirs."""
@@ -81,6 +109,13 @@ class EvidenceFolder:
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _time(line: str) -> float:

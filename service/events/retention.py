@@ -7,6 +7,9 @@ from service.database import now
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 
+_ORPHAN_S = 600.0
+"""A worker writes evidence a little before its event is stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventRetention:
@@ -25,5 +28,6 @@ class EventRetention:
         gone = self.events.forget(now() - self.age, self.num_events)
         for event_id in gone:
             self.evidence.remove(event_id)
+        self.evidence.remove_orphans(self.events.known, _ORPHAN_S)
         self.evidence.trim()
         return len(gone)

@@ -1,6 +1,8 @@
 """GET and PATCH of events, their evidence, feedback, and the tracks they belong to."""
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
@@ -24,12 +26,24 @@ from service.events.schemas import (
 from service.events.store import Filter
 from service.numbers import INTEGER_MAX, in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
-from service.security import Operator, Viewer
+from service.security import Admin, Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
+
+@dataclass(frozen=True, slots=True)
+class TrackEraser:
+    """Erases all that a person left; wiring.py joins it with the other slices.
+
+    erase: stream and number; False when that goes on after the call.
+    """
+
+    erase: Callable[[str, int], bool]
+
+
 EventControlDep = Annotated[EventControl, Depends(provided(EventControl))]
 EvidenceDep = Annotated[EvidenceFolder, Depends(provided(EvidenceFolder))]
+EraserDep = Annotated[TrackEraser, Depends(provided(TrackEraser))]
 
 
 def _filter(
@@ -122,6 +136,15 @@ def add_feedback(event_id: str, opinion: FeedbackCreate, control: EventControlDe
 def get_track(track_id: str, control: EventControlDep) -> TrackRead:
     """One person of a stream; the id is `<stream>:<number>`."""
     return control.require_track(*_track(track_id))
+
+
+@router.delete(
+    "/tracks/{track_id}", status_code=204, dependencies=[Admin], tags=["tracks"], response_class=Response,
+    responses={202: {"description": "It goes on: the request is kept, and nothing more needs to be done."}},
+)  # fmt: skip
+def erase_track(track_id: str, eraser: EraserDep) -> Response:
+    """Erase a person who left: events, clips, skeletons, messages, and every other clip that shows them."""
+    return Response(status_code=204 if eraser.erase(*_track(track_id)) else 202)
 
 
 @router.get("/tracks/{track_id}/timeline", dependencies=[Viewer], tags=["tracks"])

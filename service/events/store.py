@@ -16,6 +16,9 @@ from service.database import UtcTime, metadata, now
 
 ClipState = Literal["none", "pending", "ready", "failed"]
 OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
+GONE = "erased"
+_CLIP_REACH = dt.timedelta(minutes=2)
+"""How far from its event a clip may reach."""
 
 
 def _event_columns() -> Iterator["sa.Column[object]"]:
@@ -213,6 +216,70 @@ def streams_left_open(connection: sa.Connection) -> list[str]:
     return sorted(connection.execute(sa.union(of_events, of_tracks)).scalars())
 
 
+def ids_of(connection: sa.Connection, stream_id: str, track_id: int | None = None) -> list[str]:
+    """Ids of the events of a stream, or of one of its people."""
+    query = sa.select(events.c.event_id).where(events.c.stream_id == stream_id)
+    return list(connection.execute(query if track_id is None else query.where(events.c.track_id == track_id)).scalars())
+
+
+def known(connection: sa.Connection, event_ids: Sequence[str]) -> set[str]:
+    """Which of these events there are."""
+    found: set[str] = set()
+    for start in range(0, len(event_ids), 500):
+        query = sa.select(events.c.event_id).where(events.c.event_id.in_(event_ids[start : start + 500]))
+        found |= set(connection.execute(query).scalars())
+    return found
+
+
+def has_open(connection: sa.Connection, stream_id: str, track_id: int) -> bool:
+    """Whether a person's events or clips are still being written."""
+    is_open = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
+    chosen = sa.and_(events.c.stream_id == stream_id, events.c.track_id == track_id, is_open)
+    return connection.execute(sa.select(events.c.event_id).where(chosen)).first() is not None
+
+
+def ids_beside(connection: sa.Connection, stream_id: str, track_id: int) -> list[str]:
+    """Ids of other people's events whose evidence may show a person: those of about the same time."""
+    track = get_track(connection, stream_id, track_id)
+    if track is None or track["end_time"] is None:
+        return []
+    chosen = sa.and_(
+        events.c.stream_id == stream_id, events.c.track_id != track_id,
+        events.c.start_time <= track["end_time"] + _CLIP_REACH, events.c.end_time >= track["start_time"] - _CLIP_REACH,
+    )  # fmt: skip
+    return list(connection.execute(sa.select(events.c.event_id).where(chosen)).scalars())
+
+
+def lose_clips(connection: sa.Connection, event_ids: Sequence[str]) -> None:
+    """Note that the clips of some events are gone, because somebody in them was erased."""
+    for event_id in event_ids:
+        values = {"clip_state": "failed", "clip": {"reason": GONE}}
+        connection.execute(sa.update(events).where(events.c.event_id == event_id).values(values))
+
+
+def erase_stream(connection: sa.Connection, stream_id: str) -> None:
+    """Remove every event, track and feedback of a stream."""
+    _erase_events(connection, ids_of(connection, stream_id))
+    connection.execute(sa.delete(tracks).where(tracks.c.stream_id == stream_id))
+
+
+def erase_track(connection: sa.Connection, stream_id: str, track_id: int) -> None:
+    """Remove a person's events, feedback and track; of the newest track the number stays: nobody may get it again."""
+    _erase_events(connection, ids_of(connection, stream_id, track_id))
+    chosen = sa.and_(tracks.c.stream_id == stream_id, tracks.c.track_id == track_id)
+    if track_id == last_track_id(connection, stream_id):
+        connection.execute(sa.update(tracks).where(chosen).values(start_time=now(), end_time=now(), reason=GONE))
+    else:
+        connection.execute(sa.delete(tracks).where(chosen))
+
+
+def _erase_events(connection: sa.Connection, event_ids: Sequence[str]) -> None:
+    for start in range(0, len(event_ids), 500):
+        ids = event_ids[start : start + 500]
+        connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
+        connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
+
+
 def start_track(connection: sa.Connection, stream_id: str, track_id: int, at: dt.datetime) -> None:
     """A person was found; does nothing if that is known."""
     if get_track(connection, stream_id, track_id) is None:
@@ -274,10 +341,7 @@ def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -
     newest = sa.select(events.c.event_id).order_by(events.c.start_time.desc()).limit(keep_rows)
     chosen = sa.and_(ended, sa.or_(events.c.start_time < older_than, events.c.event_id.not_in(newest)))
     gone = [_row(row) for row in connection.execute(sa.select(events).where(chosen)).mappings()]
-    for start in range(0, len(gone), 500):
-        ids = [row.event.event_id for row in gone[start : start + 500]]
-        connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
-        connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
+    _erase_events(connection, [row.event.event_id for row in gone])
     _forget_tracks(connection, older_than, keep_rows)
     return gone
 

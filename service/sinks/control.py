@@ -35,12 +35,14 @@ class FixedSink:
     """A sink that the settings name: MQTT, a file.
 
     open, close: before its outbox begins, and after it has ended.
+    erase: removes from what it keeps the messages for which a function says so.
     """
 
     name: str
     sink: Sink
     open: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
+    erase: Callable[[Callable[[Message], bool]], None] = lambda _: None
 
 
 class SinkControl:
@@ -157,6 +159,20 @@ class SinkControl:
         with self._database.write() as connection:
             return idempotency.forget(connection, store.SCOPE)
 
+    def lowest_cursor(self, connection: sa.Connection) -> int | None:
+        """Up to which message every sink that is on has been told; None when there is no sink."""
+        webhooks = [row.webhook_id for row in store.all_webhooks(connection) if _may_begin(row)]
+        return store.lowest_cursor(connection, [*webhooks, *(one.name for one in self._fixed)])
+
+    def erase(self, is_meant: Callable[[Message], bool]) -> None:
+        """Remove messages from what sinks keep on this machine; raises OSError when that fails."""
+        for one in self._fixed:
+            one.erase(is_meant)
+
+    def forget_deliveries(self, connection: sa.Connection, seqs: Sequence[int]) -> None:
+        """Remove what is known of the deliveries of some messages."""
+        store.forget_deliveries(connection, seqs)
+
     def test(self, webhook_id: str) -> Receipt | DeliveryFailed:
         """Send one test message now and return the outcome; raises NotFound."""
         row = self.require(webhook_id)
@@ -181,8 +197,7 @@ class SinkControl:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
     def _begin(self, row: WebhookRow) -> None:
-        # One whose secrets were sealed with another key waits until they are entered again.
-        if row.is_enabled and LOST not in (row.url, row.secret):
+        if _may_begin(row):
             self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
 
     def _end(self, name: str) -> None:
@@ -199,6 +214,11 @@ class SinkControl:
         with self._lock:
             self._outboxes[name] = outbox
         outbox.start()
+
+
+def _may_begin(row: WebhookRow) -> bool:
+    """Whether it is on; one whose secrets were sealed with another key waits until they are entered again."""
+    return row.is_enabled and LOST not in (row.url, row.secret)
 
 
 def _find_made(connection: sa.Connection, post: RepeatablePost) -> WebhookRow | None:

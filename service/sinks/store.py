@@ -130,6 +130,18 @@ class DatabaseLedger:
                 connection.execute(sa.delete(deliveries).where(old))
 
 
+def lowest_cursor(connection: sa.Connection, names: Sequence[str]) -> int | None:
+    """The place of the sink that is furthest behind; None when there is none."""
+    found = sa.select(sa.func.min(sink_cursors.c.seq)).where(sink_cursors.c.name.in_(names))
+    return connection.execute(found).scalar()
+
+
+def forget_deliveries(connection: sa.Connection, seqs: Sequence[int]) -> None:
+    """Remove what is known of the deliveries of some messages."""
+    for start in range(0, len(seqs), 500):
+        connection.execute(sa.delete(deliveries).where(deliveries.c.seq.in_(seqs[start : start + 500])))
+
+
 def put_webhook(connection: sa.Connection, row: WebhookRow) -> None:
     """Store a webhook, new or changed."""
     values = {one.name: getattr(row, one.name) for one in fields(row)}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
+from service import erasures
 from service.database import Database, now
 from service.errors import AtCapacity, InvalidRequest, NotFound
 from service.event_log import EventLog
@@ -102,8 +103,9 @@ class StreamControl:
             existing = store.all_streams(transaction.connection)
             if wanted.enabled:
                 self._require_capacity(existing, config.analysis.fps)
+            taken = {row.stream_id for row in existing} | erasures.streams(transaction.connection)
             row = StreamRow(
-                _free_id(slug(wanted.name), {row.stream_id for row in existing}), wanted.name,
+                _free_id(slug(wanted.name), taken), wanted.name,
                 config.model_dump(mode="json"), wanted.enabled, "connecting" if wanted.enabled else "disabled",
             )  # fmt: skip
             store.put(transaction.connection, row)

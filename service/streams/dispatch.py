@@ -135,6 +135,10 @@ class StreamDispatcher:
         placement = self._placements.get(stream_id)
         return {} if placement is None else dict(placement.figures)
 
+    def is_placed(self, stream_id: str) -> bool:
+        """Whether a worker has it, or has not let go of it yet."""
+        return self._placements.get(stream_id) is not None
+
     def on_message(self, message: TaskMessage) -> None:
         """Take what a worker says of a stream; what an older placement still says is ignored."""
         match message:

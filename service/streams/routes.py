@@ -1,10 +1,13 @@
 """The paths below /v1/streams, and /v1/capacity."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from service.deps import provided
 from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, answer, problem_of
@@ -32,9 +35,21 @@ sockets = APIRouter(prefix="/v1")
 _SNAPSHOT_S = 3.0
 _PREVIEW_SILENCE_S = 20.0
 
+
+@dataclass(frozen=True, slots=True)
+class StreamEraser:
+    """Erases all that a stream left; wiring.py joins it with the other slices.
+
+    erase: False when that goes on after the call.
+    """
+
+    erase: Callable[[str], bool]
+
+
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
 PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
+EraserDep = Annotated[StreamEraser, Depends(provided(StreamEraser))]
 
 
 @router.get("/streams", dependencies=[Viewer], summary="List streams")
@@ -71,10 +86,21 @@ def change_stream(stream_id: str, patch: StreamPatch, control: ControlDep) -> St
     return control.read(control.change(stream_id, patch))
 
 
-@router.delete("/streams/{stream_id}", status_code=204, dependencies=[Operator], summary="Remove a stream")
-def delete_stream(stream_id: str, control: ControlDep) -> None:
-    """Legal in every state, and for a stream that is gone already. Its events stay."""
+@router.delete(
+    "/streams/{stream_id}", status_code=204, dependencies=[Operator], response_class=Response,
+    summary="Remove a stream",
+    responses={202: {"description": "Purging goes on: a worker or a sink has not let go of the stream yet."}},
+)  # fmt: skip
+def delete_stream(
+    stream_id: str, control: ControlDep, eraser: EraserDep, connection: HTTPConnection,
+    purge: Annotated[bool, Query(description="Erase all that it left: events, clips, tracks, messages.")] = False,
+) -> Response:  # fmt: skip
+    """Legal in every state, and for a stream that is gone already. Its events stay, unless they are purged (admin)."""
+    if purge:
+        require_rank(principal_of(connection), "admin")
+        return Response(status_code=204 if eraser.erase(stream_id) else 202)
     control.remove(stream_id)
+    return Response(status_code=204)
 
 
 @router.get("/streams/{stream_id}/status", dependencies=[Viewer], summary="How a stream is")

@@ -210,3 +210,68 @@ def test_broker_url_that_cannot_be_read_is_refused_without_its_password(url: str
 
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def about(kind: str, seq: int, event_id: str, stream_id: str = "dock 1") -> Envelope:
+    """A message of the action `lie`, with its number in the log."""
+    data = {"action": "lie", "event_id": event_id}
+    return envelope(kind, **data).model_copy(update={"seq": seq, "stream_id": stream_id})
+
+
+def active(topics: Topics, *messages: Envelope) -> list[str]:
+    """What is told of `active` after each message."""
+    told = [
+        [one.payload for one in topics.publications(message) if one.topic.endswith("/active")] for message in messages
+    ]
+    return [payload for payloads in told for payload in payloads]
+
+
+def test_action_stays_active_while_anybody_still_does_it() -> None:
+    states = active(
+        Topics(), about("action.started", 1, "a"), about("action.started", 2, "b"), about("action.ended", 3, "a"),
+        about("action.updated", 4, "b"), about("action.ended", 5, "b"),
+    )  # fmt: skip
+
+    assert states == ["ON", "ON", "ON", "ON", "OFF"]
+
+
+@pytest.mark.parametrize("missed", ["messages that are gone", "an erased message"])
+def test_action_whose_end_was_missed_is_not_active_for_ever(missed: str) -> None:
+    topics = Topics()
+    topics.publications(about("action.started", 1, "a"))
+
+    if missed == "an erased message":
+        topics.publications(Envelope(seq=2, type="log.erased", time=dt.datetime(2026, 1, 2, tzinfo=dt.UTC)))
+    states = active(topics, about("action.started", 9, "b"), about("action.ended", 10, "b"))
+
+    assert states == ["ON", "OFF"]
+
+
+def test_mqtt_leaves_nothing_of_a_removed_stream(broker: Broker) -> None:
+    earlier, sink = (MqttSink(broker.address, Topics(), ANYWHERE) for _ in range(2))
+    earlier.open()
+    earlier.deliver(about("action.started", 1, "a"))
+    earlier.deliver(about("action.started", 2, "b", "other"))
+    earlier.close()
+    sink.open()
+    sink.deliver(about("stream.state_changed", 3, "", "dock 1"))
+
+    sink.deliver(about("stream.removed", 4, "", "dock 1"))
+    sink.deliver(about("action.ended", 5, "a"))
+
+    late = Listener(broker)
+    assert late.expect("actogram/other/action/lie/active", "ON")
+    assert late.expect("actogram/available", "online")
+    assert [topic for topic in late.payloads if "dock_1" in topic] == []
+    late.close()
+    sink.close()
+
+
+def test_mqtt_tells_of_a_stream_that_was_added_again() -> None:
+    topics = Topics()
+    for message in (about("stream.removed", 1, ""), about("stream.state_changed", 2, "")):
+        topics.publications(message)
+
+    states = active(topics, about("action.started", 3, "a"))
+
+    assert states == ["ON"]

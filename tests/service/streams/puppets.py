@@ -32,6 +32,7 @@ class Puppet:
         self.task = task
         self.channel = channel
         self.is_painting = True
+        self.is_deaf = False
         self.remembered: dict[int, list[str]] = {}
         self._ending = threading.Event()
         self._ended = Ended("succeeded", {})
@@ -41,7 +42,7 @@ class Puppet:
             self.channel.beat()
             self._paint()
             self._answer()
-            if self.channel.stop_reason is not None:
+            if self.channel.stop_reason is not None and not self.is_deaf:
                 return Ended("released" if self.channel.stop_reason == "drain" else "cancelled", {})
         return self._ended
 
