@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelUnknown
-from models.runtime.action import ActionModel, load_contract, verify_weights
+from models.runtime.action import ActionModel
 from models.runtime.build import build_detectors, build_pose
+from models.runtime.contract import load_contract, verify_weights
 from models.runtime.detector import Detector
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session

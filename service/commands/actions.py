@@ -14,7 +14,7 @@ from service.commands.failures import reported
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(model: str | None, as_json: bool) -> None:
     """Print them."""
-    from models.runtime.action import load_contract
+    from models.runtime.contract import load_contract
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, find_action

@@ -16,7 +16,7 @@ from service.commands.failures import reported
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from models.runtime.action import ActionContract
+    from models.runtime.contract import ActionContract
     from pipelines.results import PersonTimeline, Summary
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks

@@ -3,7 +3,8 @@
 import numpy as np
 
 from models.arrays import FloatArray
-from models.runtime.action import NONE_LABEL, ActionModel
+from models.runtime.action import ActionModel
+from models.runtime.contract import NONE_LABEL
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
 from pipelines.stream.actions.lying import LYING
 from pipelines.types import ActionScores, PersonStatus, Window, WindowBatch, Withheld

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.runtime.action import ActionRule
+from models.runtime.contract import ActionRule
 from pipelines.stream.config import EventConfig
 from pipelines.types import ActionScores, Event, EventState, Poses
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from models.runtime.action import NONE_LABEL, ActionRule
+from models.runtime.contract import NONE_LABEL, ActionRule
 from pipelines.stream.config import SmoothConfig
 from pipelines.types import ActionScores, ActionState, Poses
 

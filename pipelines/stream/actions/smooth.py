@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.stream.config import SmoothConfig
 from pipelines.types import ActionScores, PersonStatus, Poses
 
