@@ -1,7 +1,7 @@
 """The contract of an action model: what `model.json` says of the weights beside it, trained here or imported."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Self, TypeAlias
@@ -22,7 +22,7 @@ Stream: TypeAlias = Literal["joint", "bone", "joint_motion", "bone_motion", "lim
 Sampling: TypeAlias = Literal["resample", "uniform"]
 """Whether the network takes every sample of the window, or frames drawn uniformly from it."""
 Normalise: TypeAlias = Literal["fixed", "auto"]
-"""Whether pixels become -1..1 of the picture, or of what the keypoints cover (and pass as they are where that is tiny)."""
+"""Whether pixels become -1..1 of the picture, or of what the keypoints cover (where that is more than ten)."""
 
 _STREAMS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -167,6 +167,19 @@ def verify_weights(contract: ActionContract, path: Path) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != contract.sha256:
         raise WeightsCorrupt(f"{path.name}: sha256 {found[:12]}, {contract.name} says {contract.sha256[:12]}")
+
+
+def members_sha256(members: Sequence[MemberSpec], hashes: Sequence[str]) -> str:
+    """The hash of a fusion: of its members' weight files and shares."""
+    parts = [f"{member.folder} {member.weight:g} {sha256}" for member, sha256 in zip(members, hashes, strict=True)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def verify_members(contract: ActionContract, members: Sequence[ActionContract]) -> None:
+    """Compare the members of a fusion with what it was made of; raises WeightsCorrupt."""
+    found = members_sha256(contract.members, [member.sha256 for member in members])
+    if found != contract.sha256:
+        raise WeightsCorrupt(f"{contract.name}: its members have sha256 {found[:12]}, it says {contract.sha256[:12]}")
 
 
 def _advice(field: str) -> str:

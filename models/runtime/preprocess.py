@@ -62,7 +62,7 @@ def _graph(contract: ActionContract, people: People) -> Feeds:
             values = graph_input_3d(clip, layout, contract.stream)
         else:
             is_auto = contract.normalise == "auto"
-            size_wh = (1.0, 1.0) if is_auto else _size(contract, people, index)
+            size_wh = (1, 1) if is_auto else _size(contract, people, index)
             values = graph_input_2d(clip, size_wh, layout, contract.stream, is_auto=is_auto)
         # Without scores, nothing hides the corner of the picture in which somebody absent would stand.
         values = np.where(people.valid[index].any(axis=1)[:, None, None, None], values, 0)
@@ -89,12 +89,11 @@ def _maps(
     contract: ActionContract, people: People, clips: Sequence[FloatArray], sides: Sequence[int | str]
 ) -> FloatArray:
     height, width = (int(side) for side in sides)
-    sizes = (_size(contract, people, index) for index in range(len(people)))
-    drawn = (
-        draw_heatmaps(clip, (round(size[0]), round(size[1])), (height, width), contract.stream)
-        for clip, size in zip(clips, sizes, strict=True)
-    )
-    return np.stack(list(drawn))
+    drawn = [
+        draw_heatmaps(clip, _size(contract, people, index), (height, width), contract.stream)
+        for index, clip in enumerate(clips)
+    ]
+    return np.stack(drawn)
 
 
 def _rgbpose(contract: ActionContract, people: People) -> Feeds:
@@ -125,11 +124,11 @@ def _span(valid: BoolArray) -> slice:
     return slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(None)
 
 
-def _size(contract: ActionContract, people: People, index: int) -> tuple[float, float]:
+def _size(contract: ActionContract, people: People, index: int) -> tuple[int, int]:
     if people.size_wh is None:
         raise ContractMismatch(f"{contract.name}: {contract.features} needs the size of the picture, and none is given")
     width, height = people.size_wh[index]
-    return float(width), float(height)
+    return round(float(width)), round(float(height))
 
 
 _FEATURES: Mapping[str, Callable[[ActionContract, People], Feeds]] = MappingProxyType(

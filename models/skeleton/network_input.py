@@ -23,14 +23,14 @@ _FEATURE_OF: Mapping[str, Feature] = MappingProxyType(
 
 
 def graph_input_2d(
-    keypoints: FloatArray, size_wh: tuple[float, float], layout: Layout, stream: str, *, is_auto: bool = False
+    keypoints: FloatArray, size_wh: tuple[int, int], layout: Layout, stream: str, *, is_auto: bool = False
 ) -> AnyArray:
     """What a graph network sees of a clip: (M, T, V, 2 or 3) pixels (and scores) to the same shape.
 
     stream: joint, bone, joint_motion or bone_motion. is_auto: normalise by what the keypoints cover.
     """
     width, height = size_wh
-    normal = normalise_2d(keypoints, shape_hw=(height, width), is_auto=is_auto)  # type: ignore[arg-type]
+    normal = normalise_2d(keypoints, shape_hw=(height, width), is_auto=is_auto)
     return features(normal, layout, [_FEATURE_OF[stream]])
 
 

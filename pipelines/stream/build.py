@@ -6,8 +6,9 @@ from pathlib import Path
 from models.errors import ModelUnknown
 from models.runtime.action import ActionModel
 from models.runtime.build import build_detectors, build_pose
-from models.runtime.contract import load_contract, verify_weights
+from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.detector import Detector
+from models.runtime.fusion import FusedModel
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.skeleton.layouts import COCO17, Layout, require_layout
@@ -18,6 +19,7 @@ from pipelines.stream.actions.chain import ActionChain, ActionStages
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.actions.label import LabelStage
+from pipelines.stream.actions.pictures import PictureRing
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import PipelineConfig
@@ -100,10 +102,22 @@ def load_people_networks(choice: NetworkChoice, store: WeightStore, progress: Pr
 
 def load_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> ActionModel:
     """The action model alone; raises what `load_networks` raises."""
-    path = find_action(choice, registry, store)
-    contract = load_contract(path.with_name("model.json"))
-    verify_weights(contract, path)
-    return ActionModel(contract, Session(path, choice.device, choice.threads))
+    folder = find_action(choice, registry, store).parent
+    return open_action(folder, choice.device, choice.threads)
+
+
+def open_action(folder: Path, device: str = "cpu", threads: int = 1) -> ActionModel:
+    """The action model of a folder, with its members where it is a fusion.
+
+    Raises WeightsMissing, WeightsCorrupt, ContractMismatch, LayoutUnknown or DeviceUnavailable.
+    """
+    contract = load_contract(folder / "model.json")
+    if contract.members:
+        members = [open_action(folder / member.folder, device, threads) for member in contract.members]
+        verify_members(contract, [member.contract for member in members])
+        return FusedModel(contract, members)
+    verify_weights(contract, folder / "model.onnx")
+    return ActionModel(contract, Session(folder / "model.onnx", device, threads))
 
 
 def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> Path:
@@ -146,14 +160,16 @@ def build_actions(
     """
     contract = model.contract
     smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
+    pictures = PictureRing(contract.window_s, model.num_pictures) if model.wants_pictures else None
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
-        classify=ActionStage(model, layout),
+        classify=ActionStage(model, layout, pictures),
         smooth=SmoothStage(config.smooth, contract.labels),
         label=LabelStage(config.smooth, contract.labels, contract.actions),
         events=EventStage(
             source_id, contract.labels, contract.actions, config.events, EventDating(contract.window_s, smooth_s)
         ),
+        pictures=pictures,
     )
     return ActionChain(stages, clock)
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from models.arrays import Image
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventStage
 from pipelines.stream.actions.label import LabelStage
+from pipelines.stream.actions.pictures import PictureRing
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.stats import StageClock
@@ -13,13 +15,17 @@ from pipelines.types import ActionScores, ActionState, Event, Poses
 
 @dataclass(frozen=True, slots=True)
 class ActionStages:
-    """The stages of one source, in the order in which its poses meet them."""
+    """The stages of one source, in the order in which its poses meet them.
+
+    pictures: of the last seconds, where the network looks at them.
+    """
 
     window: WindowStage
     classify: ActionStage
     smooth: SmoothStage
     label: LabelStage
     events: EventStage
+    pictures: PictureRing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,11 @@ class ActionChain:
         self._stages = stages
         self._clock = clock or StageClock()
 
-    def __call__(self, poses: Poses) -> Actions:
-        """What the poses of one more frame tell. Raises ModelError where the network fails."""
+    def __call__(self, poses: Poses, image: Image | None = None) -> Actions:
+        """What the poses of one more frame, and its picture, tell. Raises ModelError where the network fails."""
         do, lap = self._stages, self._clock.lap
+        if do.pictures is not None and image is not None:
+            do.pictures.add(poses.time_s, image)
         windows = do.window(poses)
         lap("window")
         raw = do.classify(windows)
@@ -63,6 +71,8 @@ class ActionChain:
 
     def finish(self) -> tuple[Event, ...]:
         """The events that close because no frame follows on the last one; everybody's past is forgotten."""
+        if self._stages.pictures is not None:
+            self._stages.pictures.reset()
         self._stages.window.reset()
         self._stages.smooth.reset()
         self._stages.label.reset()
