@@ -46,8 +46,8 @@ def derive(source: Layout, target: Layout) -> Derivation:
         )
     if target.name.startswith("hand"):
         raise LayoutNotServed(
-            f"layout {target.name} is the skeleton of a hand, and the pose stage gives bodies ({source.name}); a network "
-            "of hands is served only where hands are given, through ActionModel.judge"
+            f"layout {target.name} is the skeleton of a hand, and the pose stage gives bodies ({source.name}); a "
+            "network of hands is served only where hands are given, through ActionModel.judge"
         )
     found = [
         _sources(source, joint, index) for joint, index in zip(target.joints, layout_map(source, target), strict=True)
