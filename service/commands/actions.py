@@ -23,7 +23,8 @@ def command(model: str | None, as_json: bool) -> None:
     with reported():
         settings = load_settings()
         store = WeightStore(settings.cache, settings.weights, settings.offline)
-        path = find_action(NetworkChoice(model=model), load_registry(), store)
+        folder = settings.model_folder(model) if model is not None else None
+        path = find_action(NetworkChoice(model=str(folder) if folder else model), load_registry(), store)
         contract = load_contract(path.with_name("model.json"))
     actions = {name: rule.model_dump() for name, rule in contract.actions.items() if name in contract.labels}
     if as_json:
