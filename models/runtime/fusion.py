@@ -1,6 +1,7 @@
 """A fusion of action models: each judges the same windows, and the weighted mean of their probabilities counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from models.arrays import FloatArray
 from models.errors import ContractMismatch
@@ -8,8 +9,8 @@ from models.runtime.action import ActionModel, log_mean, softmax
 from models.runtime.contract import ActionContract
 from models.runtime.preprocess import People
 
-SHARED = ("labels", "layout", "window_s", "rate_hz")
-"""What the members of a fusion must agree on: they judge the same joints of the same seconds."""
+_SHARED: Mapping[str, str] = MappingProxyType({"layout": "", "window_s": " s", "rate_hz": " Hz"})
+"""What else the members must agree on, with its unit: they judge the same joints of the same seconds."""
 
 
 class FusedModel(ActionModel):
@@ -45,14 +46,26 @@ def require_alike(contracts: Sequence[ActionContract]) -> None:
     """Raise ContractMismatch, which says what differs, unless one chain of stages can feed all of them."""
     first = contracts[0]
     for other in contracts[1:]:
-        for field in SHARED:
+        if other.labels != first.labels:
+            raise ContractMismatch(f"{other.name} and {first.name} cannot be fused: {_difference(first, other)}")
+        for field, unit in _SHARED.items():
             ours, theirs = getattr(first, field), getattr(other, field)
             if ours != theirs:
                 raise ContractMismatch(
-                    f"{other.name}: {field} is {_shown(theirs)}, and {first.name} has {_shown(ours)}"
+                    f"{other.name} and {first.name} cannot be fused: {field} {theirs}{unit} and {ours}{unit} differ"
                 )
 
 
-def _shown(value: object) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _difference(first: ActionContract, other: ActionContract) -> str:
+    """How two lists of labels differ."""
+    lacking = [label for label in first.labels if label not in other.labels]
+    added = [label for label in other.labels if label not in first.labels]
+    if not lacking and not added:
+        return "the same labels in another order"
+    parts = [(first.name, lacking), (other.name, added)]
+    return "labels only in " + "; only in ".join(f"{name}: {_shown(labels)}" for name, labels in parts if labels)
+
+
+def _shown(labels: Sequence[str]) -> str:
+    text = ", ".join(labels[:5])
+    return text if len(labels) <= 5 else f"{text} and {len(labels) - 5} more"

@@ -91,7 +91,7 @@ class Library:
         """Make sure that a name is an action model that can judge people; raises ModelUnknown or LayoutNotServed."""
         if name in self.manifests:
             return
-        own = self.own.contracts()
+        own = self._own()
         if name not in own:
             known = ", ".join([*self.manifests, *own]) or "none"
             raise ModelUnknown(

@@ -96,8 +96,8 @@ def build_runners(settings: Settings) -> NetworkRunners:
     def named(model: str) -> NetworkChoice:
         # Names only: the web process has checked them, and no client may name a folder elsewhere.
         folder = settings.models_folder / model
-        is_own = model not in registry.specs and folder.parent == settings.models_folder
-        return replace(choice, model=str(folder) if is_own else model)
+        is_own = folder.parent == settings.models_folder and (folder / "model.json").is_file()
+        return replace(choice, model=str(folder) if is_own and model not in registry.specs else model)
 
     models = ActionModels(networks, lambda name: load_action(named(name), registry, store))
     jobs = JobRunner(models, job_policy(settings), settings)
