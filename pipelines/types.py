@@ -244,6 +244,7 @@ class Event:
     score: the highest smoothed probability so far, 0..1.
     box: the person when the event last changed: left, top, right, bottom as shares of the frame, 0..1; None where
          nobody was seen.
+    partner: track of the other person whom a model of pairs looked at last; None where there was none.
     """
 
     event_id: str
@@ -254,6 +255,7 @@ class Event:
     end_s: float
     score: float
     box: tuple[float, float, float, float] | None
+    partner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
