@@ -138,6 +138,10 @@ class ActionContract(_Part):
                 f"stream {self.stream!r} does not go with features {self.features!r}, "
                 f"expected {' or '.join(sorted(allowed))}"
             )
+        if self.is_continual and (self.features, self.normalise) != ("pyskl-2d", "fixed"):
+            raise ValueError("a continual network takes pyskl-2d features, normalised by the size of the picture")
+        if self.is_continual and self.stream not in {"joint", "bone"}:
+            raise ValueError(f"a continual network sees one frame at a time, and {self.stream} needs two")
         return self
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from models.errors import ModelUnknown
 from models.runtime.action import ActionModel
 from models.runtime.build import build_detectors, build_pose
+from models.runtime.continual import ContinualModel
 from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.detector import Detector
 from models.runtime.fusion import FusedModel
@@ -15,12 +16,13 @@ from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
 from models.weights.store import WeightStore
-from pipelines.stream.actions.chain import ActionChain, ActionStages
+from pipelines.stream.actions.chain import ActionChain, ActionStages, ClassifyStage
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.pictures import PictureRing
 from pipelines.stream.actions.smooth import SmoothStage
+from pipelines.stream.actions.steps import StepStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.people.camera import CameraStage
@@ -117,7 +119,8 @@ def open_action(folder: Path, device: str = "cpu", threads: int = 1) -> ActionMo
         verify_members(contract, [member.contract for member in members])
         return FusedModel(contract, members)
     verify_weights(contract, folder / "model.onnx")
-    return ActionModel(contract, Session(folder / "model.onnx", device, threads))
+    session = Session(folder / "model.onnx", device, threads)
+    return ContinualModel(contract, session) if contract.is_continual else ActionModel(contract, session)
 
 
 def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> Path:
@@ -160,18 +163,24 @@ def build_actions(
     """
     contract = model.contract
     smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
-    pictures = PictureRing(contract.window_s, model.num_pictures) if model.wants_pictures else None
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
-        classify=ActionStage(model, layout, pictures),
+        classify=_build_classify(model, config, layout),
         smooth=SmoothStage(config.smooth, contract.labels),
         label=LabelStage(config.smooth, contract.labels, contract.actions),
         events=EventStage(
             source_id, contract.labels, contract.actions, config.events, EventDating(contract.window_s, smooth_s)
         ),
-        pictures=pictures,
     )
     return ActionChain(stages, clock)
+
+
+def _build_classify(model: ActionModel, config: PipelineConfig, layout: Layout) -> ClassifyStage:
+    """The stage that this kind of model needs; raises LayoutNotServed."""
+    if isinstance(model, ContinualModel):
+        return StepStage(model, config.window.max_gap_s, layout)
+    pictures = PictureRing(model.contract.window_s, model.num_pictures) if model.wants_pictures else None
+    return ActionStage(model, layout, pictures)
 
 
 def _action_spec(choice: NetworkChoice, registry: Registry) -> ModelSpec:

@@ -1,31 +1,40 @@
 """The action chain: everyone's joints in, what they do out. The order of its stages stands only here."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from models.arrays import Image
-from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventStage
 from pipelines.stream.actions.label import LabelStage
-from pipelines.stream.actions.pictures import PictureRing
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.stats import StageClock
-from pipelines.types import ActionScores, ActionState, Event, Poses
+from pipelines.types import ActionScores, ActionState, Event, Poses, WindowBatch
+
+
+class ClassifyStage(Protocol):
+    """Says what the windows that are due show."""
+
+    def see(self, poses: Poses, image: Image | None) -> None:
+        """Take one more frame: its poses, and its picture where there is one. Raises ModelError."""
+
+    def __call__(self, batch: WindowBatch) -> tuple[ActionScores, ...]:
+        """One answer per window and per withheld person. Raises ModelError."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the frames taken so far, because the next one does not follow on the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionStages:
-    """The stages of one source, in the order in which its poses meet them.
-
-    pictures: of the last seconds, where the network looks at them.
-    """
+    """The stages of one source, in the order in which its poses meet them."""
 
     window: WindowStage
-    classify: ActionStage
+    classify: ClassifyStage
     smooth: SmoothStage
     label: LabelStage
     events: EventStage
-    pictures: PictureRing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +64,9 @@ class ActionChain:
     def __call__(self, poses: Poses, image: Image | None = None) -> Actions:
         """What the poses of one more frame, and its picture, tell. Raises ModelError where the network fails."""
         do, lap = self._stages, self._clock.lap
-        if do.pictures is not None and image is not None:
-            do.pictures.add(poses.time_s, image)
         windows = do.window(poses)
         lap("window")
+        do.classify.see(poses, image)
         raw = do.classify(windows)
         lap("action")
         scores = do.smooth(poses, raw)
@@ -71,9 +79,8 @@ class ActionChain:
 
     def finish(self) -> tuple[Event, ...]:
         """The events that close because no frame follows on the last one; everybody's past is forgotten."""
-        if self._stages.pictures is not None:
-            self._stages.pictures.reset()
         self._stages.window.reset()
+        self._stages.classify.reset()
         self._stages.smooth.reset()
         self._stages.label.reset()
         return self._stages.events.finish()

@@ -6,13 +6,12 @@ import numpy as np
 
 from models.arrays import FloatArray, Image
 from models.runtime.action import ActionModel, Judgement
-from models.runtime.contract import NONE_LABEL
 from models.skeleton.derive import derive
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
-from pipelines.stream.actions.lying import LYING
+from pipelines.stream.actions.answers import Answers
 from pipelines.stream.actions.partners import nearest
 from pipelines.stream.actions.pictures import PictureRing
-from pipelines.types import ActionScores, PersonStatus, Window, WindowBatch, Withheld
+from pipelines.types import ActionScores, Poses, Window, WindowBatch
 
 
 class ActionStage:
@@ -27,11 +26,21 @@ class ActionStage:
         self._model = model
         self._mapped = _mapping(model, layout)
         self._pictures = pictures
-        self._nothing = np.zeros(len(model.labels), np.float32)
+        self._answers = Answers(model.labels)
+
+    def see(self, poses: Poses, image: Image | None) -> None:
+        """Keep the picture of one more frame, where the model looks at them."""
+        if self._pictures is not None and image is not None:
+            self._pictures.add(poses.time_s, image)
+
+    def reset(self) -> None:
+        """Forget every picture."""
+        if self._pictures is not None:
+            self._pictures.reset()
 
     def __call__(self, batch: WindowBatch) -> tuple[ActionScores, ...]:
         """One answer per window and per withheld person; empty for an empty batch."""
-        withheld = [self._without(item) for item in batch.withheld]
+        withheld = [self._answers.without(item) for item in batch.withheld]
         if not batch.ready:
             return tuple(withheld)
         partners = nearest(batch.ready, self._model.contract.num_persons - 1)
@@ -39,7 +48,7 @@ class ActionStage:
         rows = zip(batch.ready, judged.probabilities, judged.is_unknown, partners, strict=True)
         return (
             *(
-                self._scores(window, row, bool(unknown), _first(batch.ready, near))
+                self._answers.of(window, row, bool(unknown), _first(batch.ready, near))
                 for window, row, unknown, near in rows
             ),
             *withheld,
@@ -65,20 +74,6 @@ class ActionStage:
         """The picture at each sample of a window."""
         assert self._pictures is not None
         return self._pictures.at(np.linspace(window.start_s, window.end_s, len(window.valid)))
-
-    def _scores(self, window: Window, probabilities: FloatArray, is_unknown: bool, partner: int | None) -> ActionScores:
-        if not window.may_lie and self._model.labels[int(probabilities.argmax())] in LYING:
-            return self._without(Withheld(window.track_id, window.end_s, "not_assessable", "edge_of_frame"))
-        status = self._status(probabilities, is_unknown)
-        return ActionScores(window.track_id, window.end_s, probabilities, status, partner=partner)
-
-    def _status(self, probabilities: FloatArray, is_unknown: bool) -> PersonStatus:
-        if is_unknown:
-            return "unknown"
-        return "none" if self._model.labels[int(probabilities.argmax())] == NONE_LABEL else "assessed"
-
-    def _without(self, item: Withheld) -> ActionScores:
-        return ActionScores(item.track_id, item.time_s, self._nothing, item.status, item.reason)
 
 
 def _first(windows: Sequence[Window], partners: tuple[int, ...]) -> int | None:
