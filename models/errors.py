@@ -9,6 +9,7 @@ ModelError
 ├── CheckpointMismatch    a checkpoint whose tensors do not fit the network
 ├── ExportMismatch        an exported graph that does not compute what the network computes
 ├── LayoutUnknown         a joint layout that layouts.py does not define, or one that lacks joints that are needed
+├── LayoutNotServed       a network whose joints the pose stage cannot give: of hands, in space, or unknown to it
 └── DeviceUnavailable     a device that the runtime cannot use
 """
 
@@ -65,6 +66,12 @@ class LayoutUnknown(ModelError):
     """A joint layout that layouts.py does not define, or one that lacks joints that are needed."""
 
     code = "layout_unknown"
+
+
+class LayoutNotServed(ModelError):
+    """A network whose joints the pose stage cannot give: of hands, in space, or without a counterpart."""
+
+    code = "layout_not_served"
 
 
 class DeviceUnavailable(ModelError):

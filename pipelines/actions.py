@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from models.severity import Severity
 from pipelines.errors import ConfigInvalid
 

@@ -22,24 +22,29 @@ class Decimals:
     seconds: of fields that end in `_s`; None keeps them as they are.
     share: of each number in a tuple, such as a box.
     score: of any other number.
+    is_complete: whether a partner is told where there is none, too; only models of pairs know of partners.
     """
 
     seconds: int | None
     score: int
     share: int
+    is_complete: bool = False
 
 
 FILE = Decimals(seconds=4, score=3, share=4)
 """In result files."""
 MESSAGE = Decimals(seconds=3, score=4, share=5)
 """In the live channel, webhooks, MQTT and the events file."""
-STORED = Decimals(seconds=None, score=4, share=5)
+STORED = Decimals(seconds=None, score=4, share=5, is_complete=True)
 """Between processes, in the database and in the REST API."""
 
 
 def event_object(event: Event, decimals: Decimals) -> dict[str, JsonValue]:
     """An event as a JSON object, its numbers rounded."""
-    return {name: _rounded(name, getattr(event, name), decimals) for name in _FIELDS}
+    told = {name: _rounded(name, getattr(event, name), decimals) for name in _FIELDS}
+    if event.partner is None and not decimals.is_complete:
+        del told["partner"]
+    return told
 
 
 def parse_event(values: Mapping[str, object]) -> Event:

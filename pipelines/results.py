@@ -147,6 +147,7 @@ def persons(poses: Poses, states: Sequence[ActionState]) -> list[JsonObject]:
             "score": round(state.score, 3),
             "status": state.status,
             "reason": state.reason,
+            **({} if state.partner is None else {"partner": state.partner}),
         }
         for state, box, points in zip(states, boxes, joints, strict=True)
     ]

@@ -207,6 +207,8 @@ class ActionScores:
 
     probabilities: (K,) float32, calibrated, in the order of the model's labels; all zero unless status is `assessed`,
                    `none` or `unknown`.
+    partner: track of the other person whom a model of pairs looked at; None where nobody was near, or one is judged
+             alone.
     """
 
     track_id: int
@@ -214,11 +216,15 @@ class ActionScores:
     probabilities: FloatArray
     status: PersonStatus
     reason: NotAssessableReason | None = None
+    partner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ActionState:
-    """What is shown for one person now: the strongest action above its threshold, or why there is none."""
+    """What is shown for one person now: the strongest action above its threshold, or why there is none.
+
+    partner: as of the last answer, see `ActionScores`.
+    """
 
     track_id: int
     time_s: float
@@ -226,6 +232,7 @@ class ActionState:
     score: float
     status: PersonStatus
     reason: NotAssessableReason | None = None
+    partner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +244,7 @@ class Event:
     score: the highest smoothed probability so far, 0..1.
     box: the person when the event last changed: left, top, right, bottom as shares of the frame, 0..1; None where
          nobody was seen.
+    partner: track of the other person whom a model of pairs looked at last; None where there was none.
     """
 
     event_id: str
@@ -247,6 +255,7 @@ class Event:
     end_s: float
     score: float
     box: tuple[float, float, float, float] | None
+    partner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

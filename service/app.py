@@ -139,7 +139,7 @@ def build_parts(
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", job_dispatcher)
-    library = load_library()
+    library = load_library(own=settings.models_folder)
     jobs = JobControl(
         database, log, blobs, job_policy(settings), job_dispatcher, supervisor, library.require_action_model,
         settings.jobs_queued_max,

@@ -19,6 +19,7 @@ _COMMANDS = {
     "train": ("service.commands.train", "Train an action network."),
     "evaluate": ("service.commands.evaluate", "Measure a network on a skeleton data set."),
     "export": ("service.commands.export", "Convert a trained network to ONNX and check that the two agree."),
+    "fuse": ("service.commands.fuse", "Make one action model of several."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
 }
 

@@ -226,6 +226,7 @@ class Problem(BaseModel):
 _STATUS = {
     "unsupported_media": 415, "source_truncated": 422, "source_error": 422, "too_large": 413, "source_forbidden": 403,
     "config_invalid": 422, "dataset_invalid": 422, "disk_full": 507, "model_unknown": 422, "layout_unknown": 422,
+    "layout_not_served": 422,
     "weights_missing": 503, "weights_corrupt": 503, "device_unavailable": 503, "connection_failed": 502,
     "auth_failed": 502, "not_found": 502, "tls_failed": 502, "timeout": 504, "codec_unsupported": 415, "ended": 502,
     "source_quarantined": 422, "decoder_failed": 422, "cancelled": 409, "too_long": 413,

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     weights: Path | None = Field(
         default=None, description="A folder with weight files, looked at before anything is downloaded."
     )
+    models: Path | None = Field(
+        default=None,
+        description="A folder of action models of your own, each a folder that `actogram models import` wrote; clients "
+        "know them by the folders' names. By default `models` in the home folder.",
+    )
     data: Path | None = Field(
         default=None, description="A folder whose subfolder `skeleton` holds the data sets for training and evaluation."
     )
@@ -189,6 +194,18 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
         return self.home / "weights"
+
+    @property
+    def models_folder(self) -> Path:
+        """Where action models of the user's own lie."""
+        return self.models or self.home / "models"
+
+    def model_folder(self, name: str) -> Path | None:
+        """The folder of an action model that is named by a path, or of one of the user's own; None for neither."""
+        for folder in (Path(name), self.models_folder / name):
+            if (folder / "model.json").is_file():
+                return folder
+        return None
 
     @property
     def blobs(self) -> Path:

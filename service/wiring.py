@@ -153,14 +153,14 @@ def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamR
 
 
 def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
-    """Raises ModelUnknown, and InvalidRequest for a window that is not the model's."""
+    """Raises ModelUnknown, LayoutNotServed, and InvalidRequest for a window that is not the model's."""
     if name is not None:
         library.require_action_model(name)
     model = name or library.default_action_model
     if window_s is None or model is None:
         return
-    expected = library.manifests[model].get("window_s")
-    if isinstance(expected, (int, float)) and window_s != expected:
+    expected = library.window_s(model)
+    if expected is not None and window_s != expected:
         raise InvalidRequest(f"analysis.window_s: found {window_s:g}, expected {expected:g}, the window of {model}")
 
 

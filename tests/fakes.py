@@ -15,7 +15,7 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray
 from models.errors import WeightsMissing
-from models.runtime.action import ActionContract
+from models.runtime.contract import ActionContract
 from pipelines.errors import SourceTruncated, UnsupportedMedia
 from pipelines.types import ActionScores, NotAssessableReason, PersonStatus, Poses, TrackEnd
 from service.protocol.messages import (

@@ -80,6 +80,13 @@ class ContinualNetwork(nn.Module):
         logits = self._step(frames, tape)
         return logits, tape.next_state()
 
+    @property
+    def ports(self) -> tuple[Port, Port]:
+        """The inputs of the exported step."""
+        config = self.network.config
+        shape = ("tracks", self.frames_per_step, len(config.layout), config.in_channels)
+        return Port("frames", shape), Port("state", ("tracks", self.state_size))
+
     def initial_state(self, num_tracks: int) -> Tensor:
         """(P, S) state of tracks that have just begun."""
         return torch.zeros(num_tracks, self.state_size)
@@ -130,10 +137,18 @@ def reach_frames(strides: list[int]) -> int:
 
 def export_continual(network: ContinualNetwork, path: Path) -> Exported:
     """Write the step as ONNX: frames (tracks, n, V, C) and state (tracks, S) to logits and next_state."""
-    config = network.network.config
-    shape = ("tracks", network.frames_per_step, len(config.layout), config.in_channels)
-    inputs = (Port("frames", shape), Port("state", ("tracks", network.state_size)))
-    return export_onnx(network, inputs, ("logits", "next_state"), path)
+    return export_onnx(network, network.ports, ("logits", "next_state"), path)
+
+
+def as_step(network: nn.Module, num_frames: int = 0) -> ContinualNetwork:
+    """The step of a trained network that answers after every frame.
+
+    num_frames: length of the window whose answer it gives; 0 takes the shortest. Raises ContractMismatch.
+    """
+    if not isinstance(network, GraphNetwork):
+        raise ContractMismatch(f"{type(network).__name__} has no continual form; only graph networks have one")
+    strides = [stage.stride for stage in network.config.stages()]
+    return ContinualNetwork(network, num_frames or reach_frames(strides))
 
 
 Parts = tuple[Callable[[Tensor], Tensor], nn.Module, nn.Module | None]

@@ -7,6 +7,7 @@ from typing import cast
 
 from torch import nn
 
+from models.errors import CheckpointMismatch
 from models.export.onnx import Port
 from models.nets.build import Input, NetworkEntry
 from models.nets.framewise import FrameByFrame
@@ -19,6 +20,9 @@ from models.nets.x3d import X3DShallow
 
 HEATMAP_SIDE = 56
 """Pixels of a heatmap's side, as the papers train; the networks take other sizes, an exported file this one."""
+PICTURE_SIDE = 224
+"""The same of RGBPose-Conv3D's pictures; its heatmaps have a quarter of it."""
+_PICTURE_STEP, _FRAME_STEP = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +33,37 @@ class Servable:
     inputs: tuple[Port, ...]
 
 
-def wrap(entry: NetworkEntry, network: nn.Module, num_frames: int = 0) -> Servable:
-    """The network as it is served; `num_frames` is the window it is tuned for, 0 the paper's."""
-    return _WRAPPERS[entry.input](entry, network, num_frames or entry.num_frames)
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a network is exported for.
+
+    num_frames: the window it is tuned for. side_px: of its pictures, or of its heatmaps where it sees none; 0 takes the
+    papers'.
+    """
+
+    num_frames: int
+    side_px: int = 0
 
 
-def _keypoint(entry: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
+def wrap(entry: NetworkEntry, network: nn.Module, num_frames: int = 0, side_px: int = 0) -> Servable:
+    """The network as it is served; `num_frames` and `side_px` are those it is exported for, 0 the paper's.
+
+    Raises CheckpointMismatch for a size that the network cannot take.
+    """
+    return _WRAPPERS[entry.input](entry, network, Extent(num_frames or entry.num_frames, side_px))
+
+
+def _keypoint(entry: NetworkEntry, network: nn.Module, extent: Extent) -> Servable:
     people = cast("PeopleNetwork", network)
-    frames = num_frames if entry.has_fixed_window else "frames"
+    frames = extent.num_frames if entry.has_fixed_window else "frames"
     port = Port("keypoint", ("batch", people.num_slots or "persons", frames, *people.person_shape))
-    return Servable(SkipEmptySlots(people, num_frames), (port,))
+    return Servable(SkipEmptySlots(people, extent.num_frames), (port,))
 
 
-def _heatmap(_: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
-    port = Port("heatmap", ("batch", num_maps(network), num_frames, HEATMAP_SIDE, HEATMAP_SIDE))
-    return Servable(_fast(network, num_frames), (port,))
+def _heatmap(_: NetworkEntry, network: nn.Module, extent: Extent) -> Servable:
+    side = extent.side_px or HEATMAP_SIDE
+    port = Port("heatmap", ("batch", num_maps(network), extent.num_frames, side, side))
+    return Servable(_fast(network, extent.num_frames), (port,))
 
 
 def _fast(network: nn.Module, num_frames: int) -> nn.Module:
@@ -51,15 +71,23 @@ def _fast(network: nn.Module, num_frames: int) -> nn.Module:
     return FrameByFrame(network, num_frames) if isinstance(network, X3DShallow) else network
 
 
-def from_keypoints(network: nn.Module, num_frames: int) -> Servable:
+def from_keypoints(network: nn.Module, extent: Extent, num_joints: int, *, has_limbs: bool = False) -> Servable:
     """A heatmap network that takes keypoints in picture pixels, (batch, persons, frames, V, 3): maps inside."""
-    port = Port("keypoint", ("batch", "persons", num_frames, num_maps(network), 3))
-    return Servable(FromKeypoints(_fast(network, num_frames), HEATMAP_SIDE), (port,))
+    port = Port("keypoint", ("batch", "persons", extent.num_frames, num_joints, 3))
+    fast = _fast(network, extent.num_frames)
+    return Servable(FromKeypoints(fast, extent.side_px or HEATMAP_SIDE, has_limbs=has_limbs), (port,))
 
 
-def _rgbpose(entry: NetworkEntry, network: nn.Module, num_frames: int) -> Servable:
-    pictures = Port("imgs", ("batch", 3, num_frames // 4, 4 * HEATMAP_SIDE, 4 * HEATMAP_SIDE))
-    return Servable(network, (pictures, _heatmap(entry, network, num_frames).inputs[0]))
+def _rgbpose(_: NetworkEntry, network: nn.Module, extent: Extent) -> Servable:
+    side, frames = extent.side_px or PICTURE_SIDE, extent.num_frames
+    if side % _PICTURE_STEP or frames % _FRAME_STEP:
+        raise CheckpointMismatch(
+            f"RGBPose-Conv3D takes pictures whose side is a multiple of {_PICTURE_STEP} and windows of a multiple of "
+            f"{_FRAME_STEP} frames, found {side} pixels and {frames} frames"
+        )
+    pictures = Port("imgs", ("batch", 3, frames // _FRAME_STEP, side, side))
+    maps = Port("heatmap", ("batch", num_maps(network), frames, side // 4, side // 4))
+    return Servable(network, (pictures, maps))
 
 
 def num_maps(network: nn.Module) -> int:
@@ -71,6 +99,6 @@ def num_maps(network: nn.Module) -> int:
     return int(first.in_channels)
 
 
-_WRAPPERS: Mapping[Input, Callable[[NetworkEntry, nn.Module, int], Servable]] = MappingProxyType(
+_WRAPPERS: Mapping[Input, Callable[[NetworkEntry, nn.Module, Extent], Servable]] = MappingProxyType(
     {"keypoint": _keypoint, "heatmap": _heatmap, "rgbpose": _rgbpose}
 )

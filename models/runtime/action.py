@@ -1,22 +1,15 @@
-"""The action model: windows of keypoints in, calibrated probabilities out, by the contract beside its weights."""
+"""The action model: windows of people in, calibrated probabilities out, by the contract beside its weights."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.arrays import AnyArray, BoolArray, FloatArray
-from models.errors import ContractMismatch, WeightsCorrupt, WeightsMissing
-from models.severity import Severity
-from models.skeleton.features import require_features
-from models.skeleton.layouts import require_layout
-
-NONE_LABEL = "none"
-"""The trained class of everything that is no action of the set."""
+from models.errors import ContractMismatch
+from models.runtime.contract import ActionContract
+from models.runtime.preprocess import People, Pictures, network_feeds
 
 
 class Network(Protocol):
@@ -25,92 +18,6 @@ class Network(Protocol):
     def run(self, feeds: Mapping[str, AnyArray]) -> Mapping[str, AnyArray]:
         """The outputs for one batch."""
         ...
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ActionRule(_Part):
-    """When one action's probability becomes an event, chosen on held-out tracks after the training."""
-
-    threshold: float = Field(ge=0, le=1, description="Smoothed probability at which an event begins.")
-    offset_threshold: float = Field(ge=0, le=1, description="Smoothed probability below which it stops.")
-    min_duration_s: float = Field(ge=0, description="Seconds above the thresholds before it is confirmed.")
-    merge_gap_s: float = Field(ge=0, description="Longest pause in seconds inside one event.")
-    quality: Literal["solid", "experimental"] = Field(description="How well it is known, by measurement.")
-    severity: Severity = Field(description="How urgent it is.")
-
-
-class UnknownRule(_Part):
-    """When a window is none of the labels: too little probability, or too much energy (Liu et al. 2020)."""
-
-    method: Literal["max_probability", "energy", "off"] = Field(description="What is compared with the threshold.")
-    threshold: float = Field(description="Below this probability, or above this energy, the answer is unknown.")
-
-
-class TensorSpec(_Part):
-    """One input of the network; a name or -1 in `shape` stands for a free axis."""
-
-    name: str
-    shape: tuple[int | str, ...]
-    dtype: str
-
-
-class ActionContract(_Part):
-    """What `model.json` says of the weights beside it."""
-
-    name: str
-    task: Literal["action"]
-    network: str
-    layout: str
-    features: str
-    window_s: float = Field(gt=0, le=10)
-    rate_hz: float = Field(gt=0, le=60)
-    num_frames: int = Field(ge=2, le=600)
-    inputs: tuple[TensorSpec, ...] = Field(min_length=1, max_length=1)
-    outputs: tuple[str, ...] = Field(min_length=1)
-    labels: tuple[str, ...] = Field(min_length=1)
-    temperature: float = Field(gt=0)
-    unknown: UnknownRule
-    actions: dict[str, ActionRule]
-    sha256: str
-
-    @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        without_rule = sorted(set(self.labels) - {NONE_LABEL} - set(self.actions))
-        if without_rule:
-            raise ValueError(f"labels without a rule in `actions`: {', '.join(without_rule)}")
-        if round(self.window_s * self.rate_hz) != self.num_frames:
-            raise ValueError(f"num_frames {self.num_frames} is not window_s {self.window_s} x rate_hz {self.rate_hz}")
-        return self
-
-
-def load_contract(path: Path) -> ActionContract:
-    """The contract of a model folder's `model.json`; raises WeightsMissing or ContractMismatch."""
-    try:
-        contract = ActionContract.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise WeightsMissing(
-            f"{path}: no such file; an action model is a folder with model.json and model.onnx"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "model.json"
-        raise ContractMismatch(f"{path}: {where}: {first['msg']}") from error
-    require_layout(contract.layout)
-    require_features(contract.features)
-    return contract
-
-
-def verify_weights(contract: ActionContract, path: Path) -> None:
-    """Compare a weight file with its contract before anything opens it; raises WeightsMissing or WeightsCorrupt."""
-    if not path.is_file():
-        raise WeightsMissing(f"{path}: no such file, though {contract.name} names it")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != contract.sha256:
-        raise WeightsCorrupt(f"{path.name}: sha256 {found[:12]}, {contract.name} says {contract.sha256[:12]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,39 +38,66 @@ class ActionModel:
     def __init__(self, contract: ActionContract, network: Network) -> None:
         self.contract = contract
         self._network = network
-        self._features = require_features(contract.features)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """(K,) the names of the probabilities."""
         return self.contract.labels
 
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether it looks at pictures beside the joints."""
+        return self.contract.features == "rgbpose"
+
+    @property
+    def num_pictures(self) -> int:
+        """Pictures of a window that it looks at; 0 where it looks at joints alone."""
+        return int(self.contract.inputs[0].shape[2]) if self.wants_pictures else 0
+
     def __call__(self, keypoints: FloatArray, valid: BoolArray) -> FloatArray:
         """(B, K) calibrated probabilities of windows; see `judge`."""
         return self.judge(keypoints, valid).probabilities
 
-    def judge(self, keypoints: FloatArray, valid: BoolArray) -> Judgement:
+    def judge(
+        self,
+        keypoints: FloatArray,
+        valid: BoolArray,
+        size_wh: FloatArray | None = None,
+        pictures: Sequence[Pictures] = (),
+    ) -> Judgement:
         """Probabilities, and whether each window is like anything that was trained.
 
-        keypoints: (B, T, 17, 3) pixels and score; valid: (B, T) bool. B may be 0. Raises ContractMismatch.
+        keypoints: (B, T, V, 3) pixels and score, or (B, M, T, V, 3) where others stand beside the one who is judged;
+        V as in the contract's layout, or two values per joint where there are no scores. valid: (B, T) or (B, M, T).
+        size_wh: (B, 2) of the pictures; pictures: see `People`. B may be 0. Raises ContractMismatch.
         """
-        B, T = valid.shape
-        if self.contract.num_frames != T:
-            raise ContractMismatch(
-                f"{self.contract.name}: a window has {T} samples, expected {self.contract.num_frames}"
-            )
-        if B == 0:
+        if keypoints.ndim == 4:
+            keypoints, valid = keypoints[:, None], valid[:, None]
+        self._require_samples(valid.shape[-1])
+        if len(keypoints) == 0:
             return Judgement(np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.bool_))
-        logits = self._logits(self._features(keypoints, valid)) / self.contract.temperature
-        probabilities = _softmax(logits)
-        return Judgement(probabilities, self._is_unknown(logits, probabilities))
+        scaled = self.scaled_logits(People(keypoints, valid, size_wh, pictures))
+        probabilities = softmax(scaled)
+        return Judgement(probabilities, self._is_unknown(scaled, probabilities))
 
-    def _logits(self, features: FloatArray) -> FloatArray:
-        """(B, K) from (B, T, V, C); a network that tells people apart gets one person per window."""
-        spec = self.contract.inputs[0]
-        batch = features[:, None] if len(spec.shape) == features.ndim + 1 else features
-        logits = self._network.run({spec.name: batch})[self.contract.outputs[0]]
-        expected = (len(features), len(self.labels))
+    def scaled_logits(self, people: People) -> FloatArray:
+        """(B, K) logits divided by the temperature; of a network with several heads, the log of their mean."""
+        people = with_slots(people, self.contract.num_persons)
+        outputs = self._network.run(network_feeds(self.contract, people))
+        heads = [
+            self._checked(outputs[name], len(people)) / self.contract.temperature for name in self.contract.outputs
+        ]
+        if len(heads) == 1:
+            return heads[0]
+        return log_mean([softmax(head) for head in heads], [1.0] * len(heads))
+
+    def _require_samples(self, num_samples: int) -> None:
+        expected = self.contract.num_samples
+        if num_samples != expected and self.contract.sampling == "resample":
+            raise ContractMismatch(f"{self.contract.name}: a window has {num_samples} samples, expected {expected}")
+
+    def _checked(self, logits: FloatArray, num_windows: int) -> FloatArray:
+        expected = (num_windows, len(self.labels))
         if logits.shape != expected:
             raise ContractMismatch(f"{self.contract.name}: logits are {logits.shape}, expected {expected}")
         return logits
@@ -178,15 +112,34 @@ class ActionModel:
         return refused
 
 
+def with_slots(people: People, num_persons: int) -> People:
+    """The same windows with as many people as a network has slots: more are left out, absent ones are zeros."""
+    B, M = people.valid.shape[:2]
+    if num_persons == M:
+        return people
+    keypoints = np.zeros((B, num_persons, *people.keypoints.shape[2:]), people.keypoints.dtype)
+    valid = np.zeros((B, num_persons, people.valid.shape[2]), np.bool_)
+    kept = min(M, num_persons)
+    keypoints[:, :kept], valid[:, :kept] = people.keypoints[:, :kept], people.valid[:, :kept]
+    return People(keypoints, valid, people.size_wh, people.pictures)
+
+
+def softmax(values: FloatArray) -> FloatArray:
+    """(B, K) rows that sum to 1."""
+    exponents = np.exp(values - values.max(axis=1, keepdims=True))
+    shares: FloatArray = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def log_mean(probabilities: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
+    """(B, K) logarithms of a weighted mean of probabilities: logits whose softmax is that mean."""
+    mean = np.average(np.stack(probabilities), axis=0, weights=weights)
+    logs: FloatArray = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+    return logs
+
+
 def _logsumexp(values: FloatArray) -> FloatArray:
     """(B,) of (B, K), without overflow."""
     top = values.max(axis=1)
     total: FloatArray = top + np.log(np.exp(values - top[:, None]).sum(axis=1))
     return total
-
-
-def _softmax(values: FloatArray) -> FloatArray:
-    """(B, K) rows that sum to 1."""
-    exponents = np.exp(values - values.max(axis=1, keepdims=True))
-    shares: FloatArray = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares

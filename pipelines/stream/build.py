@@ -4,20 +4,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelUnknown
-from models.runtime.action import ActionModel, load_contract, verify_weights
+from models.runtime.action import ActionModel
 from models.runtime.build import build_detectors, build_pose
+from models.runtime.continual import ContinualModel
+from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.detector import Detector
+from models.runtime.fusion import FusedModel
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
 from models.weights.store import WeightStore
-from pipelines.stream.actions.chain import ActionChain, ActionStages
+from pipelines.stream.actions.chain import ActionChain, ActionStages, ClassifyStage
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.actions.label import LabelStage
+from pipelines.stream.actions.pictures import PictureRing
 from pipelines.stream.actions.smooth import SmoothStage
+from pipelines.stream.actions.steps import StepStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.people.camera import CameraStage
@@ -99,10 +104,23 @@ def load_people_networks(choice: NetworkChoice, store: WeightStore, progress: Pr
 
 def load_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> ActionModel:
     """The action model alone; raises what `load_networks` raises."""
-    path = find_action(choice, registry, store)
-    contract = load_contract(path.with_name("model.json"))
-    verify_weights(contract, path)
-    return ActionModel(contract, Session(path, choice.device, choice.threads))
+    folder = find_action(choice, registry, store).parent
+    return open_action(folder, choice.device, choice.threads)
+
+
+def open_action(folder: Path, device: str = "cpu", threads: int = 1) -> ActionModel:
+    """The action model of a folder, with its members where it is a fusion.
+
+    Raises WeightsMissing, WeightsCorrupt, ContractMismatch, LayoutUnknown or DeviceUnavailable.
+    """
+    contract = load_contract(folder / "model.json")
+    if contract.members:
+        members = [open_action(folder / member.folder, device, threads) for member in contract.members]
+        verify_members(contract, [member.contract for member in members])
+        return FusedModel(contract, members)
+    verify_weights(contract, folder / "model.onnx")
+    session = Session(folder / "model.onnx", device, threads)
+    return ContinualModel(contract, session) if contract.is_continual else ActionModel(contract, session)
 
 
 def find_action(choice: NetworkChoice, registry: Registry, store: WeightStore) -> Path:
@@ -147,7 +165,7 @@ def build_actions(
     smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
-        classify=ActionStage(model, layout),
+        classify=_build_classify(model, config, layout),
         smooth=SmoothStage(config.smooth, contract.labels),
         label=LabelStage(config.smooth, contract.labels, contract.actions),
         events=EventStage(
@@ -155,6 +173,14 @@ def build_actions(
         ),
     )
     return ActionChain(stages, clock)
+
+
+def _build_classify(model: ActionModel, config: PipelineConfig, layout: Layout) -> ClassifyStage:
+    """The stage that this kind of model needs; raises LayoutNotServed."""
+    if isinstance(model, ContinualModel):
+        return StepStage(model, config.window.max_gap_s, layout)
+    pictures = PictureRing(model.contract.window_s, model.num_pictures) if model.wants_pictures else None
+    return ActionStage(model, layout, pictures)
 
 
 def _action_spec(choice: NetworkChoice, registry: Registry) -> ModelSpec:

@@ -26,7 +26,7 @@ class Pipeline:
         closed = self._actions.finish() if frame.is_break else ()
         self._clock.start()
         poses = self._people(frame)
-        actions = self._actions(poses)
+        actions = self._actions(poses, frame.image)
         return FrameResult(
             frame, poses, actions.states, (*closed, *actions.events), actions.scores, self._clock.frame_ms
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.training.config import AugmentConfig
 from pipelines.training.corpus import UNKNOWN, Corpus
 from pipelines.training.labels import LabelTable

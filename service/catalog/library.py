@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.errors import ModelUnknown
+from models.runtime.card import card_text
+from models.runtime.contract import ActionContract
 from models.severity import Severity
 from models.skeleton.layouts import LAYOUTS, Layout
 from models.weights.registry import ZOO_PATH, ModelSpec, Registry, load_registry
+from service.catalog.own_models import OwnModels, require_served
 
 Quality = Literal["solid", "experimental"]
 
@@ -72,30 +75,46 @@ class ModelRead(ModelSummary):
 class Library:
     """The registry and the action models' own descriptions.
 
-    manifests: action model → its model.json.
+    manifests: action model → its model.json. own: action models that were imported or trained here.
     """
 
     registry: Registry
     manifests: Mapping[str, Mapping[str, JsonValue]]
+    own: OwnModels = field(default_factory=lambda: OwnModels(None))
 
     @property
     def default_action_model(self) -> str | None:
         """The action model of jobs that do not name one; None when there is none at all."""
         return next(iter(self.manifests), None)
 
-    def require_action_model(self, name: str) -> ModelSpec:
-        """An action model by name; raises ModelUnknown."""
-        if name not in self.manifests:
-            known = ", ".join(self.manifests) or "none"
-            raise ModelUnknown(f"found model {name[:128]!r}, expected one of the action models: {known}")
-        return self.registry.require(name)
+    def require_action_model(self, name: str) -> None:
+        """Make sure that a name is an action model that can judge people; raises ModelUnknown or LayoutNotServed."""
+        if name in self.manifests:
+            return
+        own = self._own()
+        if name not in own:
+            known = ", ".join([*self.manifests, *own]) or "none"
+            raise ModelUnknown(
+                f"found model {name[:128]!r}, expected one of the action models: {known}; your own go into the folder "
+                "that ACTOGRAM_MODELS names"
+            )
+        require_served(own[name])
+
+    def window_s(self, name: str) -> float | None:
+        """Seconds that one answer of an action model looks back; None where that is not known."""
+        found = self.manifests[name].get("window_s") if name in self.manifests else self.own.require(name).window_s
+        return float(found) if isinstance(found, (int, float)) else None
 
     def summaries(self) -> Sequence[ModelSummary]:
         """Every network."""
-        return [self._summary(spec) for spec in self.registry]
+        own = [_own_summary(name, contract) for name, contract in self._own().items()]
+        return [*(self._summary(spec) for spec in self.registry), *own]
 
     def describe(self, name: str) -> ModelRead:
         """One network; raises ModelUnknown."""
+        own = self._own()
+        if name in own:
+            return _own_read(name, own[name])
         spec = self.registry.require(name)
         manifest = self.manifests.get(name, {})
         contract = {key: manifest[key] for key in _CONTRACT_KEYS if key in manifest}
@@ -116,6 +135,9 @@ class Library:
         if model is None:
             return []
         self.require_action_model(model)
+        if model not in self.manifests:
+            rules = self.own.require(model).actions.items()
+            return [ActionRead(**rule.model_dump(), action=action, model=model) for action, rule in rules]
         table = self.manifests[model].get("actions", {})
         assert isinstance(table, dict)
         return [
@@ -128,6 +150,11 @@ class Library:
         """Every joint layout."""
         return [LayoutRead.of(layout) for layout in LAYOUTS.values()]
 
+    def _own(self) -> Mapping[str, ActionContract]:
+        """Own models; one that is called like a model of the registry is hidden by it."""
+        taken = {spec.name for spec in self.registry}
+        return {name: contract for name, contract in self.own.contracts().items() if name not in taken}
+
     def _summary(self, spec: ModelSpec) -> ModelSummary:
         profile = self.registry.profiles.get("auto", {})
         is_active = spec.name == self.default_action_model or spec.name in profile.get(spec.task, ())[:1]
@@ -138,14 +165,31 @@ class Library:
 
 
 _CONTRACT_KEYS = ("layout", "features", "window_s", "rate_hz", "num_frames", "inputs", "outputs")
+_OWN_KEYS = ("stream", "num_persons", "sampling", "temperature", "unknown", "members", "is_continual", "defaults")
 
 
-def load_library(zoo: Path = ZOO_PATH) -> Library:
-    """Read everything; raises RegistryInvalid."""
+def load_library(zoo: Path = ZOO_PATH, own: Path | None = None) -> Library:
+    """Read everything; `own` is the folder of the user's own action models. Raises RegistryInvalid."""
     registry = load_registry(zoo=zoo)
     manifests: dict[str, Mapping[str, JsonValue]] = {}
     for path in sorted(zoo.glob("*/model.json")):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest.get("task") == "action":
             manifests[str(manifest["name"])] = manifest
-    return Library(registry, manifests)
+    return Library(registry, manifests, OwnModels(own))
+
+
+def _own_summary(name: str, contract: ActionContract) -> ModelSummary:
+    return ModelSummary(
+        model_id=name, task="action", family=contract.network, layout=contract.layout, labels=list(contract.labels),
+        licence="", is_active=False,
+    )  # fmt: skip
+
+
+def _own_read(name: str, contract: ActionContract) -> ModelRead:
+    whole = contract.model_dump(mode="json")
+    return ModelRead(
+        **_own_summary(name, contract).model_dump(), card=card_text(contract), metrics=None,
+        contract={key: whole[key] for key in (*_CONTRACT_KEYS, *_OWN_KEYS)},
+        files=[{"role": "model", "name": f"{name}/model.onnx", "sha256": contract.sha256, "size_bytes": None}],
+    )  # fmt: skip

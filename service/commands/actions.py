@@ -14,7 +14,7 @@ from service.commands.failures import reported
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(model: str | None, as_json: bool) -> None:
     """Print them."""
-    from models.runtime.action import load_contract
+    from models.runtime.contract import load_contract
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import NetworkChoice, find_action
@@ -23,7 +23,8 @@ def command(model: str | None, as_json: bool) -> None:
     with reported():
         settings = load_settings()
         store = WeightStore(settings.cache, settings.weights, settings.offline)
-        path = find_action(NetworkChoice(model=model), load_registry(), store)
+        folder = settings.model_folder(model) if model is not None else None
+        path = find_action(NetworkChoice(model=str(folder) if folder else model), load_registry(), store)
         contract = load_contract(path.with_name("model.json"))
     actions = {name: rule.model_dump() for name, rule in contract.actions.items() if name in contract.labels}
     if as_json:

@@ -16,7 +16,7 @@ from service.commands.failures import reported
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from models.runtime.action import ActionContract
+    from models.runtime.contract import ActionContract
     from pipelines.results import PersonTimeline, Summary
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
@@ -132,7 +132,10 @@ def load_default_networks(settings: "Settings", model: str | None, device: str |
     from pipelines.stream.build import NetworkChoice, load_networks
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    choice = NetworkChoice(model=model, device=device or settings.device, threads=_threads(settings))
+    folder = settings.model_folder(model) if model is not None else None
+    choice = NetworkChoice(
+        model=str(folder) if folder is not None else model, device=device or settings.device, threads=_threads(settings)
+    )
     with _bar() as bar:
         tasks: dict[str, TaskID] = {}
 

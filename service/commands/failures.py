@@ -13,6 +13,8 @@ _INPUT_CODES = frozenset(
         "not_found",
         "source_forbidden",
         "model_unknown",
+        "layout_not_served",
+        "contract_mismatch",
         "config_invalid",
         "settings_invalid",
     }

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.commands import model_import
+from service.commands import fuse, model_import
 from service.commands.failures import reported
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
@@ -39,6 +41,8 @@ def list_models() -> None:
     for spec in load_registry():
         size = sum(file.size_bytes for file in spec.files.values())
         table.add_row(spec.name, spec.task, spec.licence, _megabytes(size), store.state(spec))
+    for name in _own_models():
+        table.add_row(name, "action", "", "", "your own")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
@@ -59,9 +63,22 @@ def pull(name: str | None, profile: str | None) -> None:
 @command.command("card", help="Show what a network is, where it comes from, and what is known about it.")
 @click.argument("name")
 def card(name: str) -> None:
-    """Print the card of one network."""
+    """Print the card of one network: by its name in the registry, or a folder with model.json."""
+    from service.settings import load_settings
+
     with reported():
-        _print_card(name)
+        folder = load_settings().model_folder(name)
+        if folder is None or _is_registered(name):
+            _print_card(name)
+        else:
+            _print_contract(folder)
+
+
+def _own_models() -> list[str]:
+    """Names of the folders that `models import` and `fuse` wrote where models of one's own are looked for."""
+    from service.settings import load_settings
+
+    return sorted(path.parent.name for path in load_settings().models_folder.glob("*/model.json"))
 
 
 def _pull_model(name: str) -> None:
@@ -84,6 +101,19 @@ def _pull_profile(name: str) -> None:
         click.echo(f"{task}: {spec.name} ({path})")
         if spec is not specs[0]:
             click.echo(f"  {specs[0].name} would be better; get it with: actogram models pull {specs[0].name}")
+
+
+def _is_registered(name: str) -> bool:
+    from models.weights.registry import load_registry
+
+    return name in load_registry().specs
+
+
+def _print_contract(folder: "Path") -> None:
+    from models.runtime.card import card_text
+    from models.runtime.contract import load_contract
+
+    click.echo(card_text(load_contract(folder / "model.json")))
 
 
 def _print_card(name: str) -> None:
@@ -144,3 +174,4 @@ def _megabytes(size_bytes: int) -> str:
 
 
 command.add_command(model_import.command)
+command.add_command(fuse.command)

@@ -33,6 +33,7 @@ class EventRead(_EventFields):
     zones: list[str]
     rules: list[str] = Field(description="The rules that this event met; sinks tell of events that met one.")
     box: list[float] | None = Field(description="left, top, right, bottom, 0..1 of the frame.")
+    partner: int | None = Field(description="The track of whoever a model of pairs looked at beside this person.")
     model: str
     tags: dict[str, str]
     clip_state: ClipState

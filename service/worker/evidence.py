@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from models.atomic_file import replacing
-from models.runtime.action import ActionContract
+from models.runtime.contract import ActionContract
 from models.severity import is_at_least
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink

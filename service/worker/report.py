@@ -123,8 +123,9 @@ class Reporter:
         """Everyone in a frame, with the numbers that clients see."""
         found: list[JsonValue] = []
         for person in persons(result.poses, result.states):
-            number = self.track_id(int(str(person["track_id"])))
-            found.append(cast("dict[str, JsonValue]", {**person, "track_id": number}))
+            known = {"track_id": person["track_id"], "partner": person.get("partner")}
+            numbers = {name: self.track_id(int(str(n))) for name, n in known.items() if n is not None}
+            found.append(cast("dict[str, JsonValue]", {**person, **numbers}))
         return found
 
     def track_id(self, number: int) -> int:
@@ -184,7 +185,9 @@ class Reporter:
 
     def _numbered(self, event: Event) -> Event:
         """The event as it is stored, its track under the number that clients see."""
-        return replace(parse_event(event_object(event, STORED)), track_id=self.track_id(event.track_id))
+        partner = None if event.partner is None else self.track_id(event.partner)
+        rounded = parse_event(event_object(event, STORED))
+        return replace(rounded, track_id=self.track_id(event.track_id), partner=partner)
 
     def _is_first(self, event: Event) -> bool:
         """Whether a confirmed event was not told as confirmed before; notes that it was, until it is over."""

@@ -92,7 +92,14 @@ def build_runners(settings: Settings) -> NetworkRunners:
     choice = NetworkChoice(device=device, threads=settings.threads)
     networks = shared(load_networks(choice, store), device)
     registry = load_registry()
-    models = ActionModels(networks, lambda name: load_action(replace(choice, model=name), registry, store))
+
+    def named(model: str) -> NetworkChoice:
+        # Names only: the web process has checked them, and no client may name a folder elsewhere.
+        folder = settings.models_folder / model
+        is_own = folder.parent == settings.models_folder and (folder / "model.json").is_file()
+        return replace(choice, model=str(folder) if is_own and model not in registry.specs else model)
+
+    models = ActionModels(networks, lambda name: load_action(named(name), registry, store))
     jobs = JobRunner(models, job_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.runtime.action import ActionModel, load_contract
+from models.runtime.action import ActionModel
+from models.runtime.contract import load_contract
 from models.runtime.session import Session
 from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation, load_set

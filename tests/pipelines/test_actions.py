@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.runtime.action import load_contract
+from models.runtime.contract import load_contract
 from models.weights.registry import ZOO_PATH
 from pipelines.actions import load_actions
 from pipelines.errors import ConfigInvalid

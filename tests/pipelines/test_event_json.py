@@ -1,6 +1,6 @@
 """An event's JSON: every field of the schema, and nothing else, at the decimals of the place it is told in."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from pydantic import ValidationError
@@ -12,9 +12,16 @@ FALL = Event("e1", 3, "fall", "confirmed", 1.234567, 2.0, 0.876543, (0.1234567, 
 
 
 def test_event_object_has_every_field_of_the_schema_in_its_order() -> None:
-    told = event_object(FALL, FILE)
+    told = event_object(replace(FALL, partner=4), FILE)
 
     assert list(told) == [one.name for one in fields(Event)]
+
+
+def test_partner_is_told_only_where_there_is_one_and_always_stored() -> None:
+    assert "partner" not in event_object(FALL, FILE)
+    assert "partner" not in event_object(FALL, MESSAGE)
+    assert event_object(FALL, STORED)["partner"] is None
+    assert event_object(replace(FALL, partner=4), MESSAGE)["partner"] == 4
 
 
 def test_event_object_rounds_seconds_scores_and_boxes_for_files_and_for_messages() -> None:

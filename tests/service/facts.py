@@ -23,7 +23,7 @@ def report(
     """An event that began at T0, a second into the stream; evidence is kept of falls alone."""
     known = {
         "event_id": event_id, "track_id": track_id, "action": action, "state": _STATES[name], "start_s": 1.0,
-        "end_s": end_s, "score": 0.9, "box": (0.1, 0.2, 0.2, 0.8),
+        "end_s": end_s, "score": 0.9, "box": (0.1, 0.2, 0.2, 0.8), "partner": track_id + 1,
     }  # fmt: skip
     event = parse_event({**known, **of_event})
     return ActionReport(

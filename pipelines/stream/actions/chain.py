@@ -1,14 +1,29 @@
 """The action chain: everyone's joints in, what they do out. The order of its stages stands only here."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from pipelines.stream.actions.classify import ActionStage
+from models.arrays import Image
 from pipelines.stream.actions.events import EventStage
 from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.smooth import SmoothStage
 from pipelines.stream.actions.window import WindowStage
 from pipelines.stream.stats import StageClock
-from pipelines.types import ActionScores, ActionState, Event, Poses
+from pipelines.types import ActionScores, ActionState, Event, Poses, WindowBatch
+
+
+class ClassifyStage(Protocol):
+    """Says what the windows that are due show."""
+
+    def see(self, poses: Poses, image: Image | None) -> None:
+        """Take one more frame: its poses, and its picture where there is one. Raises ModelError."""
+
+    def __call__(self, batch: WindowBatch) -> tuple[ActionScores, ...]:
+        """One answer per window and per withheld person. Raises ModelError."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the frames taken so far, because the next one does not follow on the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +31,7 @@ class ActionStages:
     """The stages of one source, in the order in which its poses meet them."""
 
     window: WindowStage
-    classify: ActionStage
+    classify: ClassifyStage
     smooth: SmoothStage
     label: LabelStage
     events: EventStage
@@ -46,11 +61,12 @@ class ActionChain:
         self._stages = stages
         self._clock = clock or StageClock()
 
-    def __call__(self, poses: Poses) -> Actions:
-        """What the poses of one more frame tell. Raises ModelError where the network fails."""
+    def __call__(self, poses: Poses, image: Image | None = None) -> Actions:
+        """What the poses of one more frame, and its picture, tell. Raises ModelError where the network fails."""
         do, lap = self._stages, self._clock.lap
         windows = do.window(poses)
         lap("window")
+        do.classify.see(poses, image)
         raw = do.classify(windows)
         lap("action")
         scores = do.smooth(poses, raw)
@@ -64,6 +80,7 @@ class ActionChain:
     def finish(self) -> tuple[Event, ...]:
         """The events that close because no frame follows on the last one; everybody's past is forgotten."""
         self._stages.window.reset()
+        self._stages.classify.reset()
         self._stages.smooth.reset()
         self._stages.label.reset()
         return self._stages.events.finish()

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.runtime.action import ActionRule
+from models.runtime.contract import ActionRule
 from pipelines.stream.config import EventConfig
 from pipelines.types import ActionScores, Event, EventState, Poses
 
@@ -50,6 +50,7 @@ class _Person:
     box: Box
     judged_s: float | None = None
     closed_s: float = 0.0
+    partner: int | None = None
     runs: dict[str, _Run] = field(default_factory=dict)
 
 
@@ -107,6 +108,7 @@ class EventStage:
         if item.status in ("warming_up", "not_assessable"):
             yield from self._freeze(item, person)
             return
+        person.partner = item.partner
         score_of = {
             name: float(p) for name, p in zip(self._labels, item.probabilities, strict=True) if name in self._rules
         }
@@ -186,4 +188,6 @@ class EventStage:
     def _event(self, track_id: int, person: _Person, run: _Run, end_s: float) -> Event:
         name = f"{self._source_id}|{track_id}|{run.action}|{round(run.onset_s * 1000)}"
         event_id = hashlib.sha256(name.encode()).hexdigest()[:24]
-        return Event(event_id, track_id, run.action, run.state, run.start_s, end_s, run.score, person.box)
+        return Event(
+            event_id, track_id, run.action, run.state, run.start_s, end_s, run.score, person.box, person.partner
+        )

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from models.runtime.action import NONE_LABEL, ActionRule
+from models.runtime.contract import NONE_LABEL, ActionRule
 from pipelines.stream.config import SmoothConfig
-from pipelines.types import ActionScores, ActionState, Poses
+from pipelines.types import ActionScores, ActionState, PersonStatus, Poses
 
 
 class LabelStage:
@@ -50,11 +50,11 @@ class LabelStage:
         score_of = {name: float(p) for name, p in zip(self._labels, item.probabilities, strict=True)}
         action = self._choose(item.track_id, score_of) if item.status != "unknown" else None
         if action is not None:
-            return ActionState(item.track_id, item.time_s, action, score_of[action], "assessed")
+            return ActionState(item.track_id, item.time_s, action, score_of[action], "assessed", partner=item.partner)
         is_none = item.status == "none"
-        return ActionState(
-            item.track_id, item.time_s, None, score_of[NONE_LABEL] if is_none else 0.0, "none" if is_none else "unknown"
-        )
+        score = score_of[NONE_LABEL] if is_none else 0.0
+        status: PersonStatus = "none" if is_none else "unknown"
+        return ActionState(item.track_id, item.time_s, None, score, status, partner=item.partner)
 
     def _choose(self, track_id: int, score_of: Mapping[str, float]) -> str | None:
         """The action to show, with hysteresis around the one that is shown."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.stream.config import SmoothConfig
 from pipelines.types import ActionScores, PersonStatus, Poses
 
@@ -47,7 +47,8 @@ class SmoothStage:
         known = [item.probabilities for item in recent if item.status != "unknown"]
         mean = np.sum([np.zeros_like(new.probabilities), *known], axis=0) / np.float32(len(recent))
         is_known = 2 * len(known) > len(recent)
-        return ActionScores(new.track_id, new.time_s, mean, self._status(int(mean.argmax())) if is_known else "unknown")
+        status = self._status(int(mean.argmax())) if is_known else "unknown"
+        return ActionScores(new.track_id, new.time_s, mean, status, partner=new.partner)
 
     def _status(self, strongest: int) -> PersonStatus:
         return "none" if self._labels[strongest] == NONE_LABEL else "assessed"

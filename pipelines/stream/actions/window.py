@@ -170,13 +170,13 @@ def resample(
     nearest = np.where(share < 0.5, left, right)
     near = np.abs(samples_s - times[nearest]) <= near_s
     valid: BoolArray = between | near
-    mixed = _mix(values[left], values[right], np.where(between, share, np.round(share))[:, None, None])
+    mixed = mix(values[left], values[right], np.where(between, share, np.round(share))[:, None, None])
     keypoints: FloatArray = np.where(valid[:, None, None], mixed, 0).astype(np.float32)
     return keypoints, valid
 
 
-def _mix(left: FloatArray, right: FloatArray, share: AnyArray) -> FloatArray:
-    """Linear where both joints are visible, the nearer observation's joint elsewhere."""
+def mix(left: FloatArray, right: FloatArray, share: AnyArray | np.float32) -> FloatArray:
+    """Joints between two observations: linear where both are visible, the nearer one's elsewhere."""
     both = np.minimum(left[..., 2:], right[..., 2:]) >= VISIBLE_SCORE
     weight = np.where(both, share, np.round(share))
     mixed: FloatArray = left + (right - left) * weight

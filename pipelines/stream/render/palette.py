@@ -2,7 +2,7 @@
 
 import colorsys
 
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.actions import load_actions
 
 Colour = tuple[int, int, int]

@@ -19,6 +19,10 @@ from models.export.importer import ImportRequest, import_checkpoint, main
 from models.nets.layers import GraphConfig
 from models.nets.stgcn import STGCN, STGCNOptions
 from models.nets.stgcnpp import STGCNPP
+from models.runtime.action import ActionModel
+from models.runtime.contract import load_contract
+from models.runtime.preprocess import People
+from models.runtime.session import Session
 from models.skeleton.layouts import require_layout
 
 
@@ -69,6 +73,13 @@ def test_import_of_the_gesture_checkpoint_serves_its_logits(
     for name in json.loads(str(golden["index"]))["cases"]:
         (logits,) = session.run(["logits"], {"keypoint": golden[f"{name}/model_input"][0]})
         assert np.abs(logits - golden[f"{name}/logits64"]).max() <= 2e-4, name
+    model = ActionModel(load_contract(folder / "model.json"), Session(folder / "model.onnx"))
+    for name in json.loads(str(golden["index"]))["cases"]:
+        hands = golden[f"{name}/keypoint_raw"]
+        is_seen = np.full((1, hands.shape[1]), (hands != 0).any())
+        logits = model.scaled_logits(People(hands[:, None], is_seen[:, None]))
+        assert np.abs(logits - golden[f"{name}/logits64"]).max() <= 2e-4, name
+        assert np.abs(model(hands, is_seen) - golden[f"{name}/prob"]).max() <= 1e-5, name
 
 
 def test_import_follows_the_shapes_of_the_checkpoint(tmp_path: Path) -> None:

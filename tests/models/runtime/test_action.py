@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.errors import ContractMismatch, LayoutUnknown, ModelError, WeightsCorrupt, WeightsMissing
-from models.runtime.action import ActionModel, load_contract, verify_weights
+from models.runtime.action import ActionModel
+from models.runtime.contract import load_contract, verify_weights
 from tests.fakes import FakeNetwork, contract_of, waving_keypoints
 
 

@@ -7,7 +7,8 @@ import torch
 from click.testing import CliRunner
 
 from models.errors import CheckpointMismatch
-from models.runtime.action import ActionModel, load_contract, verify_weights
+from models.runtime.action import ActionModel
+from models.runtime.contract import load_contract, verify_weights
 from models.runtime.session import Session
 from models.skeleton.features import everyday13
 from pipelines.errors import ConfigInvalid, DatasetInvalid

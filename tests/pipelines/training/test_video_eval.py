@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.arrays import AnyArray, FloatArray
-from models.runtime.action import ActionContract, ActionModel
+from models.runtime.action import ActionModel
+from models.runtime.contract import ActionContract
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.config import PipelineConfig
 from pipelines.training.datasets import Annotation

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from models.runtime.action import ActionRule
+from models.runtime.contract import ActionRule
 from pipelines.stream.actions.events import EventDating, EventStage
 from pipelines.stream.config import EventConfig
 from pipelines.types import Event, PersonStatus

@@ -1,0 +1,33 @@
+"""Checkpoints of every network under the reference's names, with random weights that do something."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.build import NETWORKS, NetworkRequest, NetworkSize
+from models.skeleton.layouts import require_layout
+
+SMALL = NetworkSize(base_channels=12, num_stages=2, inflate_stages=(2,), down_stages=(2,), dropout=0.0)
+"""For networks whose width and depth are free; the others are as published."""
+
+
+def published(network: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors under the reference's names."""
+    heads = ("fc", "heads.")
+    return {
+        ("cls_head." if key.startswith(heads) else "backbone.") + key: value
+        for key, value in network.state_dict().items()
+    }
+
+
+def write_checkpoint(name: str, path: Path, num_classes: int, layout: str = "coco17", num_persons: int = 2) -> None:
+    """Random weights as PYSKL would have stored them; norms that begin at zero, or at one, do something."""
+    torch.manual_seed(0)
+    request = NetworkRequest(require_layout(layout), num_classes, num_persons, size=SMALL)
+    network = NETWORKS[name].build(request)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    torch.save({"state_dict": published(network), "meta": {"epoch": 24}}, path)
