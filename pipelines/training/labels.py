@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.actions import Action, load_actions
 from pipelines.errors import ConfigInvalid
 
