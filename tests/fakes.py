@@ -22,6 +22,7 @@ from service.protocol.messages import (
     FromWorker,
     JobProgress,
     JobTask,
+    Sample,
     Task,
     ToWorker,
     Values,
@@ -111,6 +112,9 @@ class ScriptedRunners:
     frames 30, pause 0.01 (seconds per frame), people 1, then one of: ok, crash, hang, fail CODE, grow MIB.
     Anything that does not begin with `script` is refused as no video.
     """
+
+    def measure(self) -> Sequence[Sample]:
+        return ()
 
     def warm(self) -> Values:
         return {"device": "fake"}

@@ -65,7 +65,7 @@ FRAMES = Counter("frames_total", "Frames that a stage has worked on", ("stream",
 FRAMES_DROPPED = Counter("frames_dropped_total", "Frames that were not analysed, by reason", ("stream", "reason"))
 STREAM_RECONNECTS = Counter("stream_reconnects_total", "Reconnections, by the code of what was wrong", ("code",))
 PERSONS_SKIPPED = Counter(
-    "persons_skipped_total", "People beyond a stream's budget or not assessable, by reason", ("reason",)
+    "persons_skipped_total", "People in frames who were not judged: `budget`, or why they could not be", ("reason",)
 )
 ACTIONS = Counter("actions_total", "Changes of actions' events", ("action", "state"))
 LABEL_FLIPS = Counter("label_flips_total", "Changes of a person's shown label")
@@ -76,7 +76,7 @@ FRAME_AGE = Gauge("frame_age_seconds", "Age of the newest analysed frame", ("str
 STREAM_STATE = Gauge("stream_state", "1 for the state a stream is in", ("stream", "state"))
 TRACKS_ACTIVE = Gauge("tracks_active", "People tracked now", ("stream",))
 OUTBOX_PENDING = Gauge("outbox_pending", "Messages that sinks have not taken yet", ("sink",))
-GPU_MEMORY = Gauge("gpu_memory_bytes", "Device memory in use", ("worker", "device"))
+GPU_MEMORY = Gauge("gpu_memory_bytes", "Device memory in use, by whichever process", ("worker", "device"))
 WORKER_MEMORY = Gauge("worker_memory_bytes", "Resident memory of a worker", ("worker",))
 WS_CLIENTS = Gauge("ws_clients", "Clients of the live channel")
 JOBS = Gauge("jobs", "Jobs in a state", ("state",))
@@ -84,7 +84,7 @@ JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))
 EVENT_LATENCY = Histogram("event_latency_seconds", "From a frame's arrival to the announcement of its event")
 QUEUE_WAIT = Histogram("queue_wait_seconds", "Time that a frame waited for a stage", ("stage",))
-BATCH_SIZE = Histogram("batch_size", "Inputs that a network took at once", ("stage",), _SIZES)
+BATCH_SIZE = Histogram("batch_size", "Inputs that the detector or the pose network took at once", ("stage",), _SIZES)
 
 METRICS: tuple[Metric, ...] = tuple(
     found for found in list(globals().values()) if isinstance(found, (Counter, Gauge, Histogram))

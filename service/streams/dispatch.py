@@ -131,9 +131,8 @@ class StreamDispatcher:
         self._rounds.wake()
 
     def figures(self, stream_id: str) -> dict[str, JsonValue]:
-        """The worker's last word on a stream; empty before the first."""
-        placement = self._placements.get(stream_id)
-        return {} if placement is None else dict(placement.figures)
+        """The worker's last word on a stream; empty before the first. Reconnects are those of all its workers."""
+        return self._placements.figures(stream_id)
 
     def is_placed(self, stream_id: str) -> bool:
         """Whether a worker has it, or has not let go of it yet."""
@@ -196,6 +195,7 @@ class StreamDispatcher:
             return
         with self._log.transaction() as transaction:
             rows = store.all_streams(transaction.connection)
+        self._placements.keep({row.stream_id for row in rows})
         for row in rows:
             if row.is_enabled and not row.is_final and not self._rounds.is_over:
                 with self._moving:

@@ -35,6 +35,7 @@ class Placements:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._placed: dict[str, Placement] = {}
+        self._reconnects: dict[str, int] = {}
 
     def add(self, row: StreamRow) -> None:
         """A stream is handed to a worker."""
@@ -69,7 +70,30 @@ class Placements:
     def remove(self, stream_id: str) -> None:
         """Its worker has let go of it; harmless when none had it."""
         with self._lock:
-            self._placed.pop(stream_id, None)
+            placement = self._placed.pop(stream_id, None)
+            if placement is not None:
+                self._reconnects[stream_id] = self._num_reconnects(placement)
+
+    def figures(self, stream_id: str) -> dict[str, JsonValue]:
+        """Its worker's last word, with the reconnects that earlier workers counted; empty before any."""
+        with self._lock:
+            placement = self._placed.get(stream_id)
+            earlier = self._reconnects.get(stream_id, 0)
+            if placement is None:
+                return {"reconnects": earlier} if earlier else {}
+            if not placement.figures and not earlier:
+                return {}
+            return {**placement.figures, "reconnects": self._num_reconnects(placement)}
+
+    def keep(self, stream_ids: set[str]) -> None:
+        """Forget what was counted of every other stream: one that gets the same id begins anew."""
+        with self._lock:
+            self._reconnects = {one: number for one, number in self._reconnects.items() if one in stream_ids}
+
+    def _num_reconnects(self, placement: Placement) -> int:
+        found = placement.figures.get("reconnects", 0)
+        earlier = self._reconnects.get(placement.row.stream_id, 0)
+        return earlier + (found if isinstance(found, int) else 0)
 
 
 class Pauses:

@@ -118,7 +118,7 @@ class StreamStatusRead(BaseModel):
     breaks: dict[str, int] = Field(
         default={}, description="Reason → frames that do not follow on the one before: nobody is followed across."
     )
-    reconnects: int = 0
+    reconnects: int = Field(default=0, description="How often the source was opened again, since the server's start.")
     tracks_active: int = 0
     frame_size: tuple[int, int] | None = None
     stage_ms: dict[str, float] = Field(default={}, description="Stage → milliseconds per analysed frame.")

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from models.errors import ModelError
@@ -53,6 +54,7 @@ class Worker:
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._is_over = threading.Event()
+        self._runners: TaskRunners | None = None
 
     def run(self, build: BuildRunners) -> None:
         """Serve until the end."""
@@ -61,7 +63,7 @@ class Worker:
         sender.start()
         self._queue.urge(Hello(os.getpid()))
         pulse.start()
-        runners = self._open(build)
+        runners = self._runners = self._open(build)
         if runners is not None:
             self._serve(runners)
         self._queue.flush(HEARTBEAT_S)
@@ -158,12 +160,20 @@ class Worker:
         self._queue.urge(Drained())
         self._queue.flush(HEARTBEAT_S)
 
+    def _measure(self) -> Sequence[Sample]:
+        try:
+            return () if self._runners is None else self._runners.measure()
+        except Exception:
+            # A life sign must not fail for a figure.
+            logger.exception("the worker could not be measured")
+            return ()
+
     def _beat(self) -> None:
         while not self._is_over.wait(HEARTBEAT_S):
             self._clock.tick()
             with self._lock:
                 ages = {task_id: channel.age_s for task_id, channel in self._channels.items()}
-            samples = tuple(self._samples.popleft() for _ in range(len(self._samples)))
+            samples = (*self._measure(), *(self._samples.popleft() for _ in range(len(self._samples))))
             self._queue.urge(Heartbeat(_rss_bytes(), ages, samples))
 
 

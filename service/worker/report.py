@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
@@ -14,7 +14,7 @@ from pipelines.results import end_reason, persons
 from pipelines.types import Event, FrameResult
 from service.protocol.facts import ActionReport, StateChanged, StreamFact, TrackEnded, TrackStarted, WatchState
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask
-from service.protocol.metrics import ACTIONS, EVENT_LATENCY, FRAMES, QUEUE_WAIT, STAGE_TIME
+from service.protocol.metrics import ACTIONS, EVENT_LATENCY, FRAMES, PERSONS_SKIPPED, QUEUE_WAIT, STAGE_TIME
 from service.worker.channel import Channel
 
 _Series: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
@@ -210,6 +210,16 @@ class Reporter:
             self.measure(STAGE_TIME.observe(ms / 1000, stage=stage))
         self.measure(QUEUE_WAIT.observe(latency["queue"] / 1000, stage="buffer"))
         self.measure(FRAMES.add(stream=stream, stage="analysed"))
+        for reason, number in _skipped(result).items():
+            self.measure(PERSONS_SKIPPED.add(number, reason=reason))
+
+
+def _skipped(result: FrameResult) -> Counter[str]:
+    """Reason → people in this frame who were not judged."""
+    judged = (state for state in result.states if state.status == "not_assessable")
+    found: Counter[str] = Counter(str(state.reason) for state in judged if state.reason is not None)
+    found["budget"] = result.poses.skipped
+    return +found
 
 
 def _latency(result: FrameResult, arrived_s: float, began_s: float, now_s: float) -> dict[str, float]:

@@ -3,11 +3,11 @@
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from service.protocol.messages import JobTask, StreamTask, Task, Values
+from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
 from service.worker.channel import Channel, Ended
@@ -32,6 +32,10 @@ class TaskRunners(Protocol):
         """Do a task; errors of pipelines and models may be raised. Returns soon after `channel.stop_reason` is set."""
         ...
 
+    def measure(self) -> Sequence[Sample]:
+        """What is to be told of the whole worker, as metrics; asked for at every heartbeat."""
+        ...
+
 
 BuildRunners = Callable[[], TaskRunners]
 """Called in the worker; must be picklable: a function of a module, or a partial of one."""
@@ -45,21 +49,32 @@ class Runner(Protocol):
         ...
 
 
+class Gauge(Protocol):
+    """Measures something about the whole worker."""
+
+    def take(self) -> Sequence[Sample]:
+        """What is new since the last call."""
+        ...
+
+
 class NetworkRunners:
     """The runners of a real worker.
 
     runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
+    gauges: asked for metrics at every heartbeat.
     """
 
     def __init__(
-        self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float
-    ) -> None:
+        self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float,
+        gauges: Sequence[Gauge] = (),
+    ) -> None:  # fmt: skip
         self._networks = networks
         self._device = device
         self._runners = runners
         self._max_persons = max_persons
         self._num_cores = num_cores
+        self._gauges = gauges
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
@@ -67,11 +82,17 @@ class NetworkRunners:
 
         warm(self._networks, self._max_persons)
         budget = measure_budget(self._networks, self._num_cores)
+        # What was run to get warm says nothing of the work.
+        self.measure()
         return {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
         return self._runners[task.kind](task, channel)
+
+    def measure(self) -> Sequence[Sample]:
+        """Batch sizes, and the device's memory."""
+        return [sample for gauge in self._gauges for sample in gauge.take()]
 
 
 def build_runners(settings: Settings) -> NetworkRunners:
@@ -84,13 +105,15 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from pipelines.stream.build import NetworkChoice, load_action, load_networks
     from pipelines.stream.config import PipelineConfig
     from service.worker.action_models import ActionModels
+    from service.worker.gauges import BatchSizes, DeviceMemory, counted
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     device = worker_device(settings.device, multiprocessing.current_process().name)
     choice = NetworkChoice(device=device, threads=settings.threads)
-    networks = shared(load_networks(choice, store), device)
+    sizes = BatchSizes()
+    networks = shared(counted(load_networks(choice, store), sizes), device)
     registry = load_registry()
 
     def named(model: str) -> NetworkChoice:
@@ -114,7 +137,8 @@ def build_runners(settings: Settings) -> NetworkRunners:
 
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
-    return NetworkRunners(networks, device, runners, PipelineConfig().track.max_persons, num_cores)
+    gauges = (sizes, DeviceMemory(device))
+    return NetworkRunners(networks, device, runners, PipelineConfig().track.max_persons, num_cores, gauges)
 
 
 def worker_device(device: str, process: str) -> str:

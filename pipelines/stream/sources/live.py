@@ -159,6 +159,7 @@ class LiveReader:
             self._packet_tap.reconnect()
             on_packet = self._packet_tap
         with closing(self._connect(on_packet, self._stopped)) as connection:
+            self._tracker.connect()
             for decoded in connection:
                 if self._stopped.is_set():
                     return

@@ -15,6 +15,7 @@ from pipelines.stream.sources.info import SourceLimits
 from pipelines.stream.sources.status import LiveOptions
 
 _JPEG = b"\xff\xd8"
+_END = b""
 _WAIT_S = 0.1
 
 
@@ -34,7 +35,6 @@ class PushFeed:
         self._messages: deque[bytes] = deque()
         self._num_bytes = 0
         self._num_dropped = 0
-        self._is_ended = False
         self._changed = threading.Condition()
 
     @property
@@ -43,9 +43,10 @@ class PushFeed:
         return self._num_dropped
 
     def put(self, message: bytes) -> None:
-        """Take one message: one JPEG picture, or any piece of an MPEG-TS stream. Never waits."""
+        """Take one message: one JPEG picture, or any piece of an MPEG-TS stream; an empty one is none. Never waits."""
+        if not message:
+            return
         with self._changed:
-            self._is_ended = False
             self._messages.append(bytes(message))
             self._num_bytes += len(message)
             while self._num_bytes > self._max_bytes:
@@ -56,7 +57,9 @@ class PushFeed:
     def end(self) -> None:
         """The client is gone; a later `put` begins a new connection."""
         with self._changed:
-            self._is_ended = True
+            # In its place among the messages: the next client may be quicker than the reader.
+            if not self._messages or self._messages[-1] != _END:
+                self._messages.append(_END)
             self._changed.notify_all()
 
     def __call__(self, on_packet: OnPacket, stopped: threading.Event) -> Connection:
@@ -72,18 +75,25 @@ class PushFeed:
         """The next message; b"" at the client's end or a stop, None when none came in time."""
         give_up_s = time.monotonic() + timeout_s
         with self._changed:
+            self._skip_end(is_peek)
             while not self._messages:
                 left_s = give_up_s - time.monotonic()
-                if stopped.is_set() or (self._is_ended and not is_peek):
-                    return b""
+                if stopped.is_set():
+                    return _END
                 if left_s <= 0:
                     return None
                 self._changed.wait(min(left_s, _WAIT_S))
+                self._skip_end(is_peek)
             if is_peek:
                 return self._messages[0]
             message = self._messages.popleft()
             self._num_bytes -= len(message)
             return message
+
+    def _skip_end(self, is_peek: bool) -> None:
+        """Whoever waits for a client's first message has nothing to do with an earlier client's end."""
+        if is_peek and self._messages and self._messages[0] == _END:
+            self._messages.popleft()
 
 
 class _Jpegs:

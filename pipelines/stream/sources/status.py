@@ -52,6 +52,7 @@ class SourceStatus:
 
     state_since_s: monotonic clock.
     fps_in, frames: good pictures that came in, per second over the last seconds, and in all.
+    reconnects: how often the source was opened again, whether or not it then lasted until a picture.
     frame_age_s: since the last of them; None before the first.
     dropped: pictures that came in and were not handed over: `corrupt`, `out_of_order`, `rate`, `sink_full`; what the
     buffer drops is counted there.

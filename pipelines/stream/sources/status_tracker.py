@@ -31,13 +31,17 @@ class StatusTracker:
         self._state_since_s = clock()
         self._fault: SourceFault | None = None
         self._frames = 0
-        self._reconnects = 0
         self._has_run = False
-        self._is_lost = False
+        self._num_connections = 0
         self._last_s: float | None = None
         self._times: deque[float] = deque(maxlen=_MAX_TIMES)
         self._dropped: Counter[str] = Counter()
         self._breaks: Counter[BreakReason] = Counter()
+
+    def connect(self) -> None:
+        """The source was opened; whether pictures follow is another matter."""
+        with self._lock:
+            self._num_connections += 1
 
     def arrive(self) -> None:
         """A good picture came in."""
@@ -46,8 +50,7 @@ class StatusTracker:
             self._frames += 1
             self._last_s = now_s
             self._times.append(now_s)
-            self._reconnects += self._is_lost
-            self._has_run, self._is_lost = True, False
+            self._has_run = True
             news = self._enter("running")
         self._tell(news)
 
@@ -66,7 +69,6 @@ class StatusTracker:
         """The connection was lost or not made; `is_definite` where more of the same is to be expected."""
         with self._lock:
             self._fault = fault
-            self._is_lost = self._has_run
             news = self._enter("failed" if is_definite else "reconnecting" if self._has_run else "connecting")
         self._tell(news)
 
@@ -109,7 +111,7 @@ class StatusTracker:
             fps_in=self._fps(),
             frames=self._frames,
             frame_age_s=self._age_s(),
-            reconnects=self._reconnects,
+            reconnects=max(0, self._num_connections - 1),
             dropped=dict(self._dropped),
             breaks=dict(self._breaks),
         )

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.events.ingest import EventIngest
 from service.protocol.facts import StateChanged, StreamFact, WatchState
-from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, Task, TaskEnded, TaskMessage, Values
+from service.protocol.messages import (
+    Fact,
+    FrameResults,
+    Sample,
+    StreamStatus,
+    StreamTask,
+    Task,
+    TaskEnded,
+    TaskMessage,
+    Values,
+)  # fmt: skip
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
 from service.stream_events import StreamEvents
@@ -80,6 +91,9 @@ class PuppetRunners:
     def __init__(self, fps_budget: float = 100.0) -> None:
         self._placed: queue.Queue[Puppet] = queue.Queue()
         self._fps_budget = fps_budget
+
+    def measure(self) -> Sequence[Sample]:
+        return ()
 
     def warm(self) -> Values:
         return {"device": "fake", "fps_budget": self._fps_budget}

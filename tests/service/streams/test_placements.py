@@ -50,3 +50,30 @@ def test_wait_doubles_up_to_a_minute_and_begins_anew_once_forgotten() -> None:
 
     assert waits_s == [1, 2, 4, 8, 16, 32, 60, 60]
     assert not pauses.holds("yard")
+
+
+def test_reconnects_of_earlier_workers_count_too() -> None:
+    placements = Placements()
+    for number, generation in ((8, 1), (3, 2)):
+        placements.add(StreamRow("dock", "dock", {}, generation=generation))
+        placements.note("dock", generation, {"reconnects": number, "fps_in": 15.0})
+        placements.remove("dock")
+
+    between = placements.figures("dock")
+    placements.add(StreamRow("dock", "dock", {}, generation=3))
+    before_a_word = placements.figures("dock")
+    placements.note("dock", 3, {"reconnects": 1, "fps_in": 12.0})
+
+    assert (between, before_a_word) == ({"reconnects": 11}, {"reconnects": 11})
+    assert placements.figures("dock") == {"reconnects": 12, "fps_in": 12.0}
+
+
+def test_reconnects_of_a_removed_stream_are_forgotten() -> None:
+    placements = Placements()
+    placements.add(StreamRow("dock", "dock", {}, generation=1))
+    placements.note("dock", 1, {"reconnects": 8})
+    placements.remove("dock")
+
+    placements.keep(set())
+
+    assert placements.figures("dock") == {}

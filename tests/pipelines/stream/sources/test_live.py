@@ -496,3 +496,43 @@ def test_push_holds_a_bounded_number_of_bytes() -> None:
         feed.put(b"x" * 300)
 
     assert feed.num_dropped == 7
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.1, 0.7], ids=["at once", "soon", "later"])
+def test_reader_counts_every_flap(server: RtspServer, watch: Watch, pause_s: float) -> None:
+    watched = watch(server.url)
+    watched.until_frames(3)
+
+    for num_plays in range(2, 10):
+        server.drop()
+        watched.until(lambda: server.num_plays == num_plays, "another connection")  # noqa: B023 - called at once
+        time.sleep(pause_s)
+
+    watched.until(lambda: watched.reader.status().reconnects == 8, "eight reconnects")
+    watched.until_frames(3)
+    assert watched.reader.status().reconnects == 8
+
+
+def test_reader_counts_connections_that_never_bring_a_picture(server: RtspServer, watch: Watch) -> None:
+    server.corrupt_every = 1
+    watched = watch(server.url)
+
+    watched.until(lambda: watched.reader.status().reconnects >= 2, "two reconnects", 30)
+
+    assert watched.reader.status().frames == 0
+
+
+def test_reader_counts_a_client_that_pushes_comes_and_goes(watch: Watch) -> None:
+    feed = PushFeed(QUICK)
+    jpeg = cv2.imencode(".jpg", picture(0, (64, 48)))[1].tobytes()
+    watched = watch(feed)
+
+    for _ in range(9):
+        feed.put(jpeg)
+        feed.put(b"")
+        feed.put(jpeg)
+        feed.end()
+        feed.end()
+
+    watched.until(lambda: watched.reader.status().frames == 18, "18 pictures", 30)
+    assert watched.reader.status().reconnects == 8
