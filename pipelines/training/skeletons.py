@@ -75,7 +75,7 @@ class SkeletonSet:
 
 def usual_score(keypoint: FloatArray) -> FloatArray:
     """(M, T, V) scores of joints that come without: 1, and 0 in frames in which the person is all zeros."""
-    is_there = keypoint.any(axis=(2, 3))
+    is_there = (keypoint != 0).any(axis=(2, 3))
     return np.broadcast_to(is_there[..., None], keypoint.shape[:3]).astype(np.float32)
 
 

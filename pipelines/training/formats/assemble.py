@@ -72,8 +72,15 @@ def distinct(sources: Sequence[Source]) -> list[Source]:
     return [replace(source, name=names[source.path.absolute(), source.prefix]) for source in sources]
 
 
-def numbered(names: Sequence[str]) -> list[str]:
-    """The same names; of those that are equal, the second and later ones get a number."""
+def named_apart(items: Sequence[Labelled]) -> list[Labelled]:
+    """The same sequences; of those of one name, the second and later ones get a number."""
+    names = _numbered([item.annotation.name for item in items])
+    return [
+        replace(item, annotation=replace(item.annotation, name=name)) for item, name in zip(items, names, strict=True)
+    ]
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
     uses: Counter[str] = Counter()
     taken, found = set(names), []
     for name in names:

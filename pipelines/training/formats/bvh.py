@@ -58,7 +58,7 @@ def read(source: Source, reading: Reading) -> Clip:
     places = positions(motion)
     if not np.isfinite(places).all() or np.abs(places).max() > LARGEST:
         raise DatasetInvalid(f"{name}: joints farther than {LARGEST:.0e} from the origin")
-    layout, sources = joint_sources([joint.name for joint in motion.joints], _parents(motion), reading, name)
+    layout, sources = joint_sources([joint.name for joint in motion.joints], reading, name)
     keypoint = np.zeros((1, len(places), len(sources), 3), np.float32)
     score = np.zeros(keypoint.shape[:3], np.float32)
     for joint, index in enumerate(sources):
@@ -127,10 +127,6 @@ def _rotation(axis: int, angle: AnyArray) -> AnyArray:
     turn[:, other, one] = np.sin(angle)
     turn[:, one, other] = -turn[:, other, one]
     return turn
-
-
-def _parents(motion: Motion) -> list[int]:
-    return [joint.parent for joint in motion.joints]
 
 
 class _Lines:

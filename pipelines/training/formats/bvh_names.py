@@ -15,17 +15,22 @@ DEFAULT_LAYOUT = "kinect20"
 _NEEDED = tuple(
     f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 )
-# One row per naming scheme: what stands for shoulder, elbow, wrist, hip, knee, ankle, foot, hand of a side, without it.
-# Several schemes use the same word for different joints (a "shoulder" is a collar bone where there is an "arm"), so a
-# scheme is taken whole: the first whose needed joints are all there.
-_SCHEMES = (
-    ("arm", "forearm", "hand", "upleg", "leg", "foot", "toebase|toe|toe_end|foot_end", "handindex1|fingerbase|handmiddle1|handend|hand_end"),
-    ("upperarm", "lowerarm|forearm", "hand", "upperleg|upleg|thigh", "lowerleg|leg|shin|calf", "foot", "toes|toebase|toe|toe0|foot_end", "middle1|finger1|hand_end"),
-    ("uparm|upperarm|shldr", "loarm|lowarm|forearm", "hand|wrist", "thigh", "shin|calf|loleg|lowleg", "foot|ankle", "toe|toes|foot_end", "hand_end"),
-    ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot|toe|ankle_end", "hand|wrist_end"),
-    ("shoulder", "elbow", "hand", "hip", "knee", "foot", "toe|foot_end", "hand_end"),
-)  # fmt: skip
 _PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot", "hand")
+# One row per naming scheme: what stands for each of these parts of a side, without the side. Several schemes use one
+# word for different joints (a "shoulder" is a collar bone where there is an "arm"), so a scheme is taken whole: the
+# first whose needed joints are all there.
+_SCHEMES = tuple(
+    tuple(scheme.split())
+    for scheme in (
+        "arm forearm hand upleg leg foot toebase|toe|foot_end handindex1|fingerbase|handmiddle1|hand_end",
+        "upperarm lowerarm|forearm hand upperleg|upleg|thigh lowerleg|leg|shin|calf foot toes|toebase|toe0|foot_end "
+        "middle1|finger1|hand_end",
+        "uparm|upperarm|shldr loarm|lowarm|forearm hand|wrist thigh shin|calf|loleg|lowleg foot|ankle toe|foot_end "
+        "hand_end",
+        "shoulder elbow wrist hip knee ankle foot|toe|ankle_end hand|wrist_end",
+        "shoulder elbow hand hip knee foot toe|foot_end hand_end",
+    )
+)
 _MIDDLE: Mapping[str, str] = {
     "hip_centre": "hips|hip|pelvis|root|reference",
     "spine": "spine1|spine01|chest|spine|abdomen|torso|spine2",
@@ -34,15 +39,14 @@ _MIDDLE: Mapping[str, str] = {
 }
 _SAME = {
     "hip_centre": ("base_of_spine", "middle_hip"), "spine": ("middle_of_spine", "belly"),
-    "shoulder_centre": ("neck",), "head": ("nose", "face"), "left_foot": ("left_big_toe",), "right_foot": ("right_big_toe",),
+    "shoulder_centre": ("neck",), "head": ("nose", "face"),
+    "left_foot": ("left_big_toe",), "right_foot": ("right_big_toe",),
 }  # fmt: skip
 """What other layouts call the joints that schemes name."""
 
 
-def joint_sources(
-    names: Sequence[str], parents: Sequence[int], reading: Reading, file: str
-) -> tuple[str, tuple[int | None, ...]]:
-    """The name of a layout, and for each of its joints the index of the file's joint; None for one it lacks.
+def joint_sources(names: Sequence[str], reading: Reading, file: str) -> tuple[str, tuple[int | None, ...]]:
+    """The name of a layout, and for each of its joints the index of the file's joint, None for one it lacks.
 
     Raises DatasetInvalid where the names fit no scheme, or a map names a joint that is not there.
     """
@@ -69,7 +73,7 @@ def _mapped(names: Sequence[str], path: Path, file: str) -> tuple[str, tuple[int
 
 
 def read_map(path: Path) -> tuple[Layout, Mapping[str, str]]:
-    """A layout, and its joints with the file's names for them, out of `layout = "..."` and `[joints]` of a TOML file."""
+    """A layout, and the file's names of its joints, out of `layout = "..."` and `[joints]` of a TOML file."""
     name = printable(path.name)
     try:
         raw = tomllib.loads(read_text(path))
@@ -95,8 +99,8 @@ def _by_scheme(names: Sequence[str], file: str) -> dict[str, int]:
             return found | {joint: index for joint, index in middle.items() if index is not None}
     lacking = [joint for joint in _NEEDED if joint not in max((_sides(plain, row) for row in _SCHEMES), key=len)]
     raise DatasetInvalid(
-        f"{file}: its joints are called {', '.join(names)}, which fits no known scheme ({', '.join(lacking)} not found); "
-        "say which is which by --joint-map FILE"
+        f"{file}: its joints are called {', '.join(names)}, which fits no known scheme ({', '.join(lacking)} not "
+        "found); say which is which by --joint-map FILE"
     )
 
 
@@ -114,19 +118,19 @@ def _first(plain: Mapping[str, int], words: str) -> int | None:
     return next((plain[word] for word in words.split("|") if word in plain), None)
 
 
+_SIDES = (
+    (re.compile(r"^(?:[lL][\s_.-]+|[lL](?=[A-Z]))(.+)|(.+?)[\s_.-]+[lL]$"), "left"),
+    (re.compile(r"^(?:[rR][\s_.-]+|[rR](?=[A-Z]))(.+)|(.+?)[\s_.-]+[rR]$"), "right"),
+)
+
+
 def _plain(name: str) -> str:
-    """A name without its namespace, its case and its separators, the side in front: `mixamorig:LeftArm`, `l_arm`, `Arm.L`."""
-    word = re.split(r"[:|]", name)[-1]
-    end = "_end" if word.endswith("_end") else ""
-    word = re.sub(r"^(Bip\d*|bip\d*|Character\d*|m_avg|mixamorig)[\s_]*", "", word.removesuffix("_end"))
-    for pattern, side in (
-        (r"^[lL][\s_.-]+", "left"),
-        (r"^[rR][\s_.-]+", "right"),
-        (r"^[lL](?=[A-Z])", "left"),
-        (r"^[rR](?=[A-Z])", "right"),
-    ):
-        word = re.sub(pattern, side, word)
-    for pattern, side in ((r"[\s_.-]+[lL]$", "left"), (r"[\s_.-]+[rR]$", "right")):
-        if re.search(pattern, word):
-            word = side + re.sub(pattern, "", word)
+    """A name in lower case, the side in front, no namespace: `mixamorig:LeftArm`, `l_arm` and `Arm.L` are `leftarm`."""
+    end = "_end" if name.endswith("_end") else ""
+    word = re.split(r"[:|]", name.removesuffix("_end"))[-1]
+    word = re.sub(r"^(?:bip\d*|character\d*|m_avg|mixamorig\d*)[\s_]*", "", word, flags=re.IGNORECASE)
+    for pattern, side in _SIDES:
+        if match := pattern.match(word):
+            word = side + (match[1] or match[2])
+            break
     return re.sub(r"[\s_.-]+", "", word).lower() + end

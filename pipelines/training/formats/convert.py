@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.formats import bvh, kinetics, ntu, openpose
-from pipelines.training.formats.assemble import Frame, Labelled, assemble, distinct, numbered
+from pipelines.training.formats.assemble import Frame, Labelled, assemble, distinct, named_apart
 from pipelines.training.formats.clip import Clip, Format, Reading, Source
 from pipelines.training.formats.description import SetDescription
 from pipelines.training.formats.listing import class_of, split_of
@@ -24,16 +24,35 @@ _CHUNK = 8
 Refused = Callable[[str, str], None]
 
 
-def find_sources(format_name: str, inputs: Sequence[Path], by_folder: bool) -> list[Source]:
-    """The recordings of a format in files and folders, each once; raises DatasetInvalid when there is none.
-
-    by_folder: the class is the name of the folder above, where neither a file nor a list says it.
-    """
+def find_sources(format_name: str, inputs: Sequence[Path]) -> list[Source]:
+    """The recordings of a format in files and folders, each once; raises DatasetInvalid when there is none."""
     found = [source for path in inputs for source in FORMATS[format_name].find(path)]
     once = {(source.path.absolute(), source.prefix): source for source in found}
     if not once:
         raise DatasetInvalid(f"nothing of the format {format_name} in {', '.join(map(str, inputs))}")
-    return [_placed(source, by_folder) for source in distinct(list(once.values()))]
+    return distinct(list(once.values()))
+
+
+def from_lists(sources: Sequence[Source], format_name: str, by_folder: bool = False) -> list[Source]:
+    """Recordings with the labels and splits that lists, files or folders say.
+
+    format_name: a row of a list may name a folder that holds recordings of this format; "" takes sources as they are.
+    """
+    found: list[Source] = []
+    for source in sources:
+        if format_name in FORMATS and source.path.is_dir():
+            inside = FORMATS[format_name].find(source.path)
+            found += [
+                replace(source, path=each.path, prefix=each.prefix, name=_inside(source, each)) for each in inside
+            ]
+        else:
+            found.append(source)
+    return [_placed(source, by_folder) for source in found]
+
+
+def _inside(source: Source, each: Source) -> str:
+    """The name of a recording in the folder that a row of a list names."""
+    return source.name if each.path == source.path else f"{source.name}/{each.name}"
 
 
 def _placed(source: Source, by_folder: bool) -> Source:
@@ -77,7 +96,7 @@ def convert(
         items.append(_labelled(source, clip))
     if not items:
         raise DatasetInvalid(f"none of the {len(sources)} recordings can be used")
-    items = _named_apart(items)
+    items = named_apart(items)
     labels = [item.label for item in items if item.label is not None]
     frame = Frame(
         how.name, layouts.pop(), how.rule, how.said,
@@ -86,13 +105,6 @@ def convert(
         chosen.meta,
     )  # fmt: skip
     return assemble(items, frame)
-
-
-def _named_apart(items: Sequence[Labelled]) -> list[Labelled]:
-    names = numbered([item.annotation.name for item in items])
-    return [
-        replace(item, annotation=replace(item.annotation, name=name)) for item, name in zip(items, names, strict=True)
-    ]
 
 
 def _labelled(source: Source, clip: Clip) -> Labelled:

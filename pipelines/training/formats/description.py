@@ -1,4 +1,4 @@
-"""What a user says of a set that its file does not: class names, layout, rate; `NAME.labels.toml` beside it or options."""
+"""What a user says of a set that its file does not: class names, layout, rate; in `NAME.labels.toml` or by options."""
 
 import csv
 import io
@@ -122,3 +122,12 @@ def _in_order(pairs: Sequence[tuple[str, str]], name: str) -> tuple[str, ...]:
     if list(ordered) != list(range(len(pairs))):
         raise DatasetInvalid(f"{name}: indexes {sorted(ordered)[:5]}..., expected 0 to {len(pairs) - 1}")
     return tuple(ordered.values())
+
+
+def describe_options(**said: object) -> SetDescription:
+    """What options say; None and `auto` say nothing. Raises DatasetInvalid."""
+    try:
+        return SetDescription.model_validate({key: value for key, value in said.items() if value not in (None, "auto")})
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        raise DatasetInvalid(f"--{'.'.join(map(str, first['loc'])) or 'layout'}: {first['msg']}") from cause

@@ -24,7 +24,7 @@ _LABEL_FILE = "_label.json"
 
 
 def find(folder: Path) -> list[Source]:
-    """Clips below a folder with what the label files beside their folders say: `kinetics_train`, `..._train_label.json`."""
+    """Clips below a folder, with what label files say: `kinetics_train_label.json` beside `kinetics_train/`."""
     if not folder.is_dir():
         return [Source(folder, printable(folder.stem))]
     found: list[Source] = []
@@ -42,10 +42,8 @@ def read(source: Source, reading: Reading) -> Clip:
     """One clip: in each frame the people with the highest scores, as ST-GCN's reader takes them."""
     name = printable(source.path.name)
     whole_file = read_json(source.path)
-    frames = [
-        _frame(row, f"{name}: frame {index}")
-        for index, row in enumerate(listed(field(whole_file, "data", name), f"{name}: data"))
-    ]
+    rows = listed(field(whole_file, "data", name), f"{name}: data")
+    frames = [_frame(row, f"{name}: frame {index}") for index, row in enumerate(rows)]
     seen = [index for index, people in frames if people]
     if not seen:
         raise DatasetInvalid(f"{name}: no frame shows a skeleton")

@@ -1,4 +1,4 @@
-"""Lists of recordings, CSV, TSV or PYSKL's `path label` lines: which file shows what, from when to when, for which part."""
+"""Lists of recordings, CSV, TSV or PYSKL's `path label` lines: which file shows what, when, for which split."""
 
 import csv
 import io

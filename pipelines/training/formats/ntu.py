@@ -18,6 +18,7 @@ from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
 from pipelines.training.formats.clip import Clip, Format, Reading, Source
 from pipelines.training.formats.text import LARGEST, numbers, read_text, whole
+from pipelines.training.skeletons import usual_score
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _FRAMES_MAX, _BODIES_MAX = 20_000, 64
@@ -85,8 +86,7 @@ def read(source: Source, reading: Reading) -> Clip:
         return Clip(flat[kept], score[kept], "nturgbd25", _RATE_HZ, _SHAPE_HW, label, extra)
     # Half precision as in the published files, so that the same recipe sees the same numbers.
     xyz = xyz.astype(np.float16).astype(np.float32)
-    there = np.broadcast_to(xyz.any(axis=(2, 3))[..., None], xyz.shape[:3]).astype(np.float32)
-    return Clip(xyz[kept], there[kept], "nturgbd25", _RATE_HZ, None, label, extra)
+    return Clip(xyz[kept], usual_score(xyz)[kept], "nturgbd25", _RATE_HZ, None, label, extra)
 
 
 def splits(sequences: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -196,7 +196,7 @@ def _read_joints(lines: _Lines, body: _Body) -> None:
         rows = _careful_rows(words, lines)
     body.xyz.append(rows[:, :3])
     body.pixels.append(rows[:, 5:7])
-    body.state.append(rows[:, 11] / 2)
+    body.state.append(rows[:, 11] * np.float32(0.5))
 
 
 def _quick_rows(words: Sequence[Sequence[str]]) -> FloatArray | None:
@@ -260,7 +260,7 @@ def _slim_motion(xyz: FloatArray, is_slim: BoolArray) -> float:
 
 
 def _lay_out(bodies: Sequence[_Body]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Positions, pixels and states as (M, T, V, ...): later bodies fill the times at which the first two are not there."""
+    """Positions, pixels and states as (M, T, V, ...); later bodies fill the times at which a place is empty."""
     if len(bodies) == 1:
         body = bodies[0]
         return np.stack(body.xyz)[None], np.stack(body.pixels)[None], np.stack(body.state)[None]

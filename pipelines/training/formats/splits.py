@@ -1,4 +1,4 @@
-"""Which sequences a set is trained on and which it is measured on: what is given, by subjects, by folders or by a share."""
+"""Which sequences a set is trained on and which it is measured on: as given, by subjects or by a share."""
 
 import hashlib
 import re
