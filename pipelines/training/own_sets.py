@@ -61,10 +61,12 @@ def with_own_sets(table: LabelTable, names: Sequence[str], folders: Sequence[Pat
     """
     sets = dict(table.sets)
     for name in names:
-        path = find_set(folders, name)
-        if name in sets and not (sets[name].optional and _is_own(load_set(path), sets[name])):
+        known = sets.get(name)
+        if known is not None and not known.optional:
             continue
-        sets[name] = own_table(load_set(path), table.labels)
+        skeletons = load_set(find_set(folders, name))
+        if known is None or _is_own(skeletons, known):
+            sets[name] = own_table(skeletons, table.labels)
     return replace(table, sets=MappingProxyType(sets))
 
 

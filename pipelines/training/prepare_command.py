@@ -191,9 +191,7 @@ def _sets(asked: _Asked, how: "Conversion", on_refused: Callable[[str, str], Non
     paths = [path for path in find_sets(asked.inputs) if path.absolute() != asked.out.absolute()]
     with bar("{task.fields[what]}") as progress:
         task = progress.add_task("", total=len(paths), what="starting")
-        sets = read_sets(
-            paths, how.said, lambda path: progress.update(task, advance=1, what=path.name), on_refused
-        )
+        sets = read_sets(paths, how.said, lambda path: progress.update(task, advance=1, what=path.name), on_refused)
     whole = merge(sets, how.name)
     return divided(subset(whole, _words(asked.classes), _words(asked.parts)), how.rule)
 
