@@ -153,6 +153,8 @@ def _row(raw: object, index: int) -> _Row:
     if score is not None and score.shape != keypoint.shape[:3]:
         raise DatasetInvalid(f"{name}: keypoint_score has shape {score.shape}, expected {keypoint.shape[:3]}")
     extra = {str(key): value for key, value in raw.items() if key not in _WORDS}
+    if "original_shape" in extra:
+        extra["original_shape"] = _shape(extra["original_shape"], name)
     return _Row(name, _label(raw.get("label"), name), keypoint, score, _shape(raw.get("img_shape"), name), extra)
 
 
