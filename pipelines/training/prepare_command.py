@@ -113,8 +113,8 @@ def _prepare(asked: _Asked) -> None:
         if len(refused) <= _SHOWN:
             CONSOLE.print(f"skipped {refused[-1]}", markup=False, highlight=False, soft_wrap=True)
 
-    sources, format_name = _sources(asked, on_refused)
     how = _conversion(asked)
+    sources, format_name = _sources(asked, on_refused)
     if format_name == "videos":
         skeletons = _videos(asked, sources, how, on_refused)
     elif format_name == "sets":

@@ -112,6 +112,7 @@ def _of_splits(skeletons: SkeletonSet) -> Iterator[str]:
             continue
         for other in (f"{stem}{part}" for part in ("val", "test")):
             yield from _of_pair(rows, train, names, other, skeletons.splits.get(other, ()))
+    yield from (f"the split {name} is empty" for name, items in skeletons.splits.items() if not items)
     if not any(name.endswith("train") for name in skeletons.splits):
         yield "no split to train with"
 

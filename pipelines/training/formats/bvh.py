@@ -224,7 +224,8 @@ def _motion_head(lines: _Lines) -> tuple[int, float]:
     words = lines.keyword("Frames:", "Frames")
     num_frames = whole(words[-1], f"{lines.where}: Frames", 1, _FRAMES_MAX)
     words = lines.keyword("Frame")
-    frame_s = float(numbers(words[-1:], f"{lines.where}: Frame Time")[0])
+    numbers(words[-1:], f"{lines.where}: Frame Time")
+    frame_s = float(words[-1])
     if not 1 / _RATE_MOST_HZ <= frame_s <= 10:
         raise DatasetInvalid(f"{lines.where}: Frame Time {frame_s:g}, expected 0.001 to 10 seconds")
     return num_frames, frame_s

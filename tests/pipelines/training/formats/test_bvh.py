@@ -117,7 +117,8 @@ def test_usual_names_are_found_in_every_layout(tmp_path: Path, names: dict[str, 
     clip = bvh.read(Source(path, "walk"), Reading(layout=layout, scale=0.1))
 
     joints = LAYOUTS[layout].joints
-    assert (clip.layout, clip.rate_hz) == (layout, pytest.approx(20))
+    assert clip.layout == layout
+    assert clip.rate_hz == pytest.approx(20)
     np.testing.assert_allclose(clip.keypoint[0, 0, joints.index("left_elbow")], [0.6, 0.5, 0], atol=1e-6)
     np.testing.assert_allclose(clip.keypoint[0, 1, joints.index("right_ankle")], [0, -1.2, 0], atol=1e-6)
     lacking = [joint for joint, score in zip(joints, clip.score[0, 0], strict=True) if score == 0]

@@ -20,7 +20,8 @@ _TALL = np.stack([np.linspace(-0.2, 0.2, 25), np.linspace(-0.9, 0.9, 25), np.ful
 
 def _body(x: float, moves: float = 0.0) -> FloatArray:
     """(25, 3) someone upright at a place."""
-    return (_TALL + np.array([x + moves, 0.0, 0.0])).astype(np.float32)
+    found: FloatArray = (_TALL + np.array([x + moves, 0.0, 0.0])).astype(np.float32)
+    return found
 
 
 def _skeleton(frames: Sequence[Mapping[int, FloatArray]]) -> str:
