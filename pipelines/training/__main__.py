@@ -1,24 +1,17 @@
-"""The training commands: prepare, train, evaluate, export. `actogram <command>` hands over to this module."""
+"""The training commands: prepare, dataset, train, evaluate, export. `actogram <command>` hands over to this module."""
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.errors import ModelError
-from pipelines.errors import DatasetInvalid, PipelineError
+from pipelines.training.console import bar as _bar
+from pipelines.training.console import failures as _failures
+from pipelines.training.dataset_command import dataset
 from pipelines.training.labels import load_labels
+from pipelines.training.prepare_command import prepare
 
-if TYPE_CHECKING:
-    from pipelines.training.segments import SegmentTable
-
-_CONSOLE = Console(stderr=True)
 _DATA = click.option(
     "--data", type=click.Path(path_type=Path), required=True, multiple=True,
     help="Folder with skeleton sets (.npz or .pkl); repeat for several. ACTOGRAM_DATA names its parent.",
@@ -30,47 +23,8 @@ def main() -> None:
     """See the subcommands."""
 
 
-@main.command(help="Make a skeleton set from videos, with the same stages that the service runs.")
-@click.argument("videos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The set: .npz (open) or .pkl (PYSKL).")
-@click.option("--min-seconds", default=1.0, show_default=True, help="Shorter tracks are dropped.")
-@click.option("--by-folder", is_flag=True, help="Take the name of each video's folder as its class.")
-@click.option(
-    "--segments", help="What each part of a video shows: a .toml file, or `everyday`. Only videos named in it are read."
-)
-@click.option("--cache", required=True, type=click.Path(path_type=Path), help="Folder for downloaded weights.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A folder with your own weight files.")
-@click.option("--offline", is_flag=True, help="Download nothing.")
-def prepare(
-    videos: tuple[Path, ...], out: Path, min_seconds: float, by_folder: bool, segments: str | None, cache: Path,
-    weights: Path | None, offline: bool,
-) -> None:  # fmt: skip
-    """Videos to a set."""
-    from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_people_networks
-    from pipelines.training import prepare as stage
-    from pipelines.training.datasets import check_target, save_set
-    from pipelines.training.segments import cut_segments, load_segments
-
-    with _failures():
-        check_target(out)
-        found, table = stage.find_videos(videos), load_segments(segments) if segments else None
-        if table is not None:
-            found = _named(found, table)
-        networks = load_people_networks(NetworkChoice(), WeightStore(cache, weights, offline))
-        with _bar("{task.fields[what]}") as bar:
-            task = bar.add_task("", total=float(len(found)), what="starting")
-            skeletons = stage.prepare(
-                found, networks, out.stem, min_seconds, by_folder,
-                on_frame=lambda index, share: bar.update(task, completed=index + share, what=found[index].name),
-                on_refused=lambda path, why: _CONSOLE.print(f"skipped {path.name}: {why}"),
-            )  # fmt: skip
-            bar.update(task, completed=float(len(found)), what="done")
-        if table is not None:
-            skeletons = cut_segments(skeletons, table)
-        save_set(skeletons, out)
-        what = "tracks" if table is None else "pieces"
-        click.echo(f"{out}: {len(skeletons.annotations)} {what} of {len(found)} videos")
+main.add_command(prepare)
+main.add_command(dataset)
 
 
 @main.command(help="Train an action network: a preset by name or a TOML file.")
@@ -85,10 +39,11 @@ def train(preset: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, 
     """A configuration to a checkpoint and a report."""
     from pipelines.training.config import load_config
     from pipelines.training.corpus import with_sets
+    from pipelines.training.own_sets import with_own_sets
 
     with _failures():
         config = load_config(preset, _pairs(overrides))
-        table = load_labels().with_split(config.data.split)
+        table = with_own_sets(load_labels().with_split(config.data.split), config.data.sets, data)
         config = with_sets(config, table, data)
         # torch takes seconds to import: report a wrong preset before that.
         from pipelines.training import runs
@@ -150,10 +105,12 @@ def _report(model: Path, name: str, data: Sequence[Path], sets: list[str], part:
     """Measure a run's network and say where the report lies."""
     from pipelines.training import runs
     from pipelines.training.evaluate import answer
+    from pipelines.training.own_sets import with_own_sets
     from pipelines.training.report import sets_table
 
     network, checkpoint = runs.load_network(model)
     table = load_labels().only(checkpoint.labels).with_split(checkpoint.config.data.split)
+    table = with_own_sets(table, [*checkpoint.config.data.sets, *sets], data)
     held = runs.load_parts(checkpoint.config, table, data, lambda _: None).validation
     choices = runs.choose(answer(network, held, checkpoint.config.window), table)
     answers = runs.measure_sets(network, checkpoint.config, table, data, sets, None if part == "all" else part)
@@ -163,37 +120,11 @@ def _report(model: Path, name: str, data: Sequence[Path], sets: list[str], part:
     click.echo(f"{folder / 'report.md'}")
 
 
-def _named(videos: list[Path], table: "SegmentTable") -> list[Path]:
-    """The videos whose segments are known; says which of those are not there."""
-    found = [path for path in videos if path.stem in table]
-    for name in sorted(set(table) - {path.stem for path in found}):
-        _CONSOLE.print(f"skipped {name}: no such video was given")
-    if not found:
-        raise DatasetInvalid(
-            f"none of the {len(videos)} videos has segments; there are segments for {', '.join(table)}"
-        )
-    return found
-
-
 def _pairs(overrides: tuple[str, ...]) -> dict[str, str]:
     strange = [item for item in overrides if "=" not in item]
     if strange:
         raise click.UsageError(f"--set {strange[0]}: expected KEY=VALUE")
     return dict(item.split("=", 1) for item in overrides)
-
-
-def _bar(text: str) -> Progress:
-    return Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn(text), console=_CONSOLE)
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """One line per failure: 2 for what the user gave, 1 for the rest."""
-    try:
-        yield
-    except (PipelineError, ModelError) as failure:
-        click.echo(f"actogram: {failure.code}: {failure}", err=True)
-        sys.exit(2 if failure.code in ("config_invalid", "dataset_invalid") else 1)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,38 @@
-"""Skeleton sets out of videos, made with the stream's own stages, so that training sees what serving will see."""
+"""Skeletons out of videos, made with the stream's own stages, so that training sees what serving will see."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from models.arrays import FloatArray
-from models.skeleton.layouts import COCO17, layout_map, require_layout
-from pipelines.errors import DatasetInvalid, SourceError
+from pipelines.errors import DatasetInvalid
 from pipelines.stream.build import PeopleNetworks, build_people
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.file_names import printable
 from pipelines.stream.sources.file import FileSource
-from pipelines.training.datasets import Annotation, SkeletonSet
+from pipelines.training.formats.assemble import distinct
+from pipelines.training.formats.clip import Source, below
+from pipelines.training.skeletons import Annotation
 from pipelines.types import Frame, Poses
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
-UNLABELLED = "unlabelled"
+Share = Callable[[float], None]
+"""Called with the share of a video that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """One video to look at.
+
+    min_s: shorter tracks are dropped. stop_s: nothing later is needed; None reads it to its end.
+    """
+
+    path: Path
+    min_s: float = 1.0
+    stop_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -29,86 +42,45 @@ class _Track:
     keypoints: list[FloatArray] = field(default_factory=list)
 
 
-def find_videos(inputs: Sequence[Path]) -> list[Path]:
-    """Video files among files and folders, sorted; raises DatasetInvalid when there is none."""
-    found: list[Path] = []
+def find_videos(inputs: Sequence[Path]) -> list[Source]:
+    """Video files among files and folders, each once, named by their paths below the folder that was given.
+
+    Raises DatasetInvalid when there is none.
+    """
+    found: dict[Path, Source] = {}
     for path in inputs:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found += [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()]
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in inside:
+            if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
+                name = below(file, path) if path.is_dir() else file.stem
+                found.setdefault(file.absolute(), Source(file, printable(name)))
     if not found:
         raise DatasetInvalid(
             f"no video among {', '.join(map(str, inputs))} (endings {' '.join(sorted(VIDEO_SUFFIXES))})"
         )
-    return sorted({file.absolute(): file for file in found}.values())
+    return distinct(list(found.values()))
 
 
-def unique_names(videos: Sequence[Path]) -> list[str]:
-    """A name for each video: its own, with its ending and with folders before it where others are called the same."""
-    names = [path.stem for path in videos]
-    for depth in range(max((len(path.absolute().parts) for path in videos), default=0)):
-        for has_ending in (False, True):
-            uses = Counter(names)
-            if len(uses) == len(names):
-                return names
-            names = [
-                name if uses[name] == 1 else _longer_name(path, depth, has_ending)
-                for name, path in zip(names, videos, strict=True)
-            ]
-    return names
+def tracks_of(job: VideoJob, networks: PeopleNetworks, on_share: Share = lambda _: None) -> list[Annotation]:
+    """One sequence per person who was followed for long enough, called by the number of the track, without a label.
 
-
-def _longer_name(path: Path, depth: int, has_ending: bool) -> str:
-    folders = path.absolute().parts[-depth - 1 : -1]
-    return "/".join((*folders, path.name if has_ending else path.stem))
-
-
-def prepare(
-    videos: Sequence[Path],
-    networks: PeopleNetworks,
-    name: str,
-    min_seconds: float = 1.0,
-    by_folder: bool = False,
-    on_frame: Callable[[int, float], None] = lambda _index, _share: None,
-    on_refused: Callable[[Path, str], None] = lambda _path, _why: None,
-) -> SkeletonSet:
-    """A set with one sequence per person of each video; a video that cannot be read is reported and left out.
-
-    min_seconds: shorter tracks are dropped. by_folder: the class is the name of the folder that holds the video.
-    on_frame: called with the video's index and the share of it that is done.
+    Raises SourceError where the video cannot be read.
     """
-    classes = tuple(sorted({path.parent.name for path in videos})) if by_folder else (UNLABELLED,)
-    annotations: list[Annotation] = []
-    names = unique_names(videos)
-    for index, path in enumerate(videos):
-        label = classes.index(path.parent.name) if by_folder else -1
-        try:
-            frames = _counted(path, partial(on_frame, index))
-            people = build_people(networks, PipelineConfig())
-            annotations += _sequences(names[index], map(people, frames), label, min_seconds)
-        except SourceError as refused:
-            on_refused(path, str(refused))
-    rates = [float(str(annotation.extra["rate_hz"])) for annotation in annotations]
-    return SkeletonSet(
-        name=name,
-        classes=classes,
-        splits={"all": tuple(item.name for item in annotations)},
-        annotations=tuple(annotations),
-        to_coco17=layout_map(require_layout(networks.pose.layout), COCO17),
-        rate_hz=float(np.median(rates)) if rates else None,
-        meta={"dim": 2, "units": "pixel", "source": "videos, by actogram prepare"},
-    )
+    people = build_people(networks, PipelineConfig())
+    return list(_sequences(map(people, _frames(job, on_share)), job.min_s))
 
 
-def _counted(path: Path, on_share: Callable[[float], None]) -> Iterator[Frame]:
-    with closing(FileSource(path)) as source:
-        duration_s = source.info.duration_s
+def _frames(job: VideoJob, on_share: Share) -> Iterator[Frame]:
+    with closing(FileSource(job.path)) as source:
+        duration_s = min(source.info.duration_s or 0.0, job.stop_s or float("inf"))
         for frame in source:
+            if job.stop_s is not None and frame.time_s > job.stop_s:
+                break
             on_share(min(frame.time_s / duration_s, 1.0) if duration_s else 0.0)
             yield frame
 
 
-def _sequences(video: str, poses_of_frames: Iterable[Poses], label: int, min_seconds: float) -> Iterator[Annotation]:
-    """One sequence per person who was followed for long enough."""
+def _sequences(poses_of_frames: Iterable[Poses], min_s: float) -> Iterator[Annotation]:
     tracks: dict[int, _Track] = {}
     size_wh = (0, 0)
     for poses in poses_of_frames:
@@ -119,11 +91,11 @@ def _sequences(video: str, poses_of_frames: Iterable[Poses], label: int, min_sec
             track.frame.append(poses.frame_index)
             track.keypoints.append(poses.keypoints[row])
     for track_id, track in tracks.items():
-        if track.time_s[-1] - track.time_s[0] >= min_seconds:
-            yield _annotation(f"{video}#{track_id}", track, label, size_wh, video)
+        if len(track.frame) > 1 and track.time_s[-1] - track.time_s[0] >= min_s:
+            yield _annotation(str(track_id), track, size_wh)
 
 
-def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], video: str) -> Annotation:
+def _annotation(name: str, track: _Track, size_wh: tuple[int, int]) -> Annotation:
     """One sequence without holes: frames in which the person was not seen have score 0."""
     first, last = track.frame[0], track.frame[-1]
     joints = np.stack(track.keypoints)
@@ -133,10 +105,5 @@ def _annotation(name: str, track: _Track, label: int, size_wh: tuple[int, int], 
     keypoint[0, rows], score[0, rows] = joints[..., :2], joints[..., 2]
     time_s = np.interp(np.arange(last - first + 1), rows, track.time_s)
     rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
-    extra = {
-        "video": video,
-        "rate_hz": round(float(rate_hz), 3),
-        "time_s": time_s.astype(np.float32),
-        "first_frame": first,
-    }
-    return Annotation(name, label, keypoint, score, (size_wh[1], size_wh[0]), extra)
+    extra = {"rate_hz": round(float(rate_hz), 3), "time_s": time_s.astype(np.float32), "first_frame": first}
+    return Annotation(name, -1, keypoint, score, (size_wh[1], size_wh[0]), extra)

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -9,7 +10,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from models.arrays import AnyArray
-from pipelines.errors import ConfigInvalid
+from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.config import Section
 from pipelines.training.datasets import Annotation, SkeletonSet
 from pipelines.training.labels import FALL_INSIDE, NOT_FALL, load_labels
@@ -53,7 +54,7 @@ class VideoSegments(Section):
 
 
 SegmentTable = Mapping[str, VideoSegments]
-"""Name of a video without its ending → what is seen in it."""
+"""Name of a video without its ending, or its path below the folder that was given → what is seen in it."""
 
 
 def load_segments(name: str) -> SegmentTable:
@@ -84,19 +85,38 @@ def cut_segments(skeletons: SkeletonSet, table: SegmentTable) -> SkeletonSet:
         piece
         for video, rows in table.items()
         for segment in rows.segments
-        for track in _shown([item for item in skeletons.annotations if item.extra["video"] == video], segment)
+        for track in _shown(_tracks(skeletons, video), segment)
         for piece in _pieces(track, segment, classes.index(segment.shows))
     ]
     videos = sorted({str(piece.extra["video"]) for piece in pieces})
-    return SkeletonSet(
-        skeletons.name,
-        classes,
-        {"train": tuple(piece.name for piece in pieces), "test": ()},
-        tuple(pieces),
-        skeletons.to_coco17,
-        skeletons.rate_hz,
-        dict(skeletons.meta) | {"terms": {video: table[video].terms for video in videos}},
+    return replace(
+        skeletons,
+        classes=classes,
+        splits={"train": tuple(piece.name for piece in pieces), "test": ()},
+        annotations=tuple(pieces),
+        meta=dict(skeletons.meta) | {"terms": {video: _rows(table, video).terms for video in videos}},
     )
+
+
+def find_segments(table: SegmentTable, video: str) -> VideoSegments | None:
+    """What is seen in a video: by its path, else by its own name; None where the table does not name it."""
+    return table.get(video) or table.get(video.rsplit("/", 1)[-1])
+
+
+def _rows(table: SegmentTable, video: str) -> VideoSegments:
+    found = find_segments(table, video)
+    assert found is not None
+    return found
+
+
+def _tracks(skeletons: SkeletonSet, video: str) -> list[Annotation]:
+    """Everyone in a video. Raises DatasetInvalid where several videos have the name by which the table knows it."""
+    names = {str(item.extra["video"]) for item in skeletons.annotations}
+    matching = sorted(name for name in names if video in (name, name.rsplit("/", 1)[-1]))
+    if video not in matching and len(matching) > 1:
+        raise DatasetInvalid(f"segments of {video!r}: {' and '.join(matching)} are called so; name them by their paths")
+    chosen = video if video in matching else next(iter(matching), None)
+    return [item for item in skeletons.annotations if item.extra["video"] == chosen]
 
 
 def _times(track: Annotation) -> AnyArray:

@@ -2,4 +2,6 @@
 
 from service.commands.handover import handed_over, with_weights
 
-command = handed_over("prepare", "Turn a folder of videos into a skeleton data set.", with_weights, needs_torch=False)
+command = handed_over(
+    "prepare", "Turn videos or skeleton files into a skeleton data set.", with_weights, needs_torch=False
+)

@@ -71,7 +71,7 @@ def test_pickle_that_runs_a_command_is_refused_and_runs_nothing(tmp_path: Path) 
     ("content", "message"),
     [
         (pickle.dumps([1, 2]), "expected a dict"),
-        (pickle.dumps({"annotations": []}), "KeyError: 'split'"),
+        (pickle.dumps({"split": {}}), "expected a list under `annotations`, got NoneType"),
         (b"not a pickle", "not a readable pickle"),
         (b"", "not a readable pickle"),
         (pickle.dumps({"split": {}, "annotations": [{"frame_dir": "x", "label": 0, "keypoint": np.zeros((3, 2))}]}),
@@ -82,7 +82,7 @@ def test_pickle_that_runs_a_command_is_refused_and_runs_nothing(tmp_path: Path) 
         (pickle.dumps({"split": {}, "annotations": [
             {"frame_dir": "x", "label": 0, "keypoint": np.full((1, 2, 3, 2), np.nan)}]}), "not a number"),
     ],
-    ids=["a list", "no split", "text", "empty", "wrong shape", "unknown name", "label out of range", "nan"],
+    ids=["a list", "no annotations", "text", "empty", "wrong shape", "unknown name", "label out of range", "nan"],
 )  # fmt: skip
 def test_broken_pickle_says_what_is_wrong(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "broken.pkl").write_bytes(content)
