@@ -72,20 +72,20 @@ class NetworkRequest:
 class NetworkEntry:
     """One row: how to build a network and what goes in and out.
 
-    options:    what may be chosen of it where no checkpoint is given.
     unread:     tensors of published checkpoints that no computation reads.
     num_frames: frames of a window in the paper.
     has_fixed_window: for joints, whether an exported file takes windows of one length only (for heatmaps, all do).
+    options:    what may be chosen of it where no checkpoint is given.
     """
 
     name: str
     build: Callable[[NetworkRequest], nn.Module]
-    options: type[NetworkOptions] = BlockOptions
     input: Input = "keypoint"
     outputs: tuple[str, ...] = ("logits",)
     unread: tuple[str, ...] = ()
     num_frames: int = 100
     has_fixed_window: bool = False
+    options: type[NetworkOptions] = BlockOptions
 
 
 def require_network(name: str) -> NetworkEntry:
@@ -284,28 +284,30 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
-            NetworkEntry("stgcn", _stgcn, VanillaOptions),
+            NetworkEntry("stgcn", _stgcn, options=VanillaOptions),
             NetworkEntry("stgcn++", _stgcnpp),
-            NetworkEntry("aagcn", _aagcn, AttentionOptions, unread=("A",)),
-            NetworkEntry("msg3d", _msg3d, WideOptions, unread=("A",)),
+            NetworkEntry("aagcn", _aagcn, options=AttentionOptions, unread=("A",)),
+            NetworkEntry("msg3d", _msg3d, options=WideOptions, unread=("A",)),
             NetworkEntry("ctrgcn", _ctrgcn, unread=("A",)),
             NetworkEntry("dgstgcn", _dgstgcn),
-            NetworkEntry("posec3d-slowonly", _posec3d, SlowOnlyOptions, "heatmap", num_frames=48),
+            NetworkEntry("posec3d-slowonly", _posec3d, "heatmap", options=SlowOnlyOptions, num_frames=48),
             NetworkEntry(
                 "posec3d-slowonly-346",
                 partial(_posec3d, stage_blocks=(3, 4, 6)),
-                SlowOnlyOptions,
                 "heatmap",
+                options=SlowOnlyOptions,
                 num_frames=48,
             ),
-            NetworkEntry("posec3d-c3d", _c3d, VolumeOptions, "heatmap", num_frames=48),
-            NetworkEntry("posec3d-x3d", _x3d, ShallowOptions, "heatmap", num_frames=48),
-            NetworkEntry("rgbpose", _rgbpose, TwoPathOptions, "rgbpose", ("logits_rgb", "logits_pose"), num_frames=32),
-            NetworkEntry("potion", _potion, ColourOptions, "heatmap", num_frames=48),
+            NetworkEntry("posec3d-c3d", _c3d, "heatmap", options=VolumeOptions, num_frames=48),
+            NetworkEntry("posec3d-x3d", _x3d, "heatmap", options=ShallowOptions, num_frames=48),
+            NetworkEntry(
+                "rgbpose", _rgbpose, "rgbpose", ("logits_rgb", "logits_pose"), options=TwoPathOptions, num_frames=32
+            ),
+            NetworkEntry("potion", _potion, "heatmap", options=ColourOptions, num_frames=48),
             NetworkEntry("stf-stgcn++", _stf_stgcnpp),
-            NetworkEntry("stf-msg3d", _stf_msg3d, WideOptions),
-            NetworkEntry("slnl-rfa", _slnl, LocalNonLocalOptions, num_frames=64, has_fixed_window=True),
-            NetworkEntry("tcn", _tcn, TemporalOptions, num_frames=30),
+            NetworkEntry("stf-msg3d", _stf_msg3d, options=WideOptions),
+            NetworkEntry("slnl-rfa", _slnl, options=LocalNonLocalOptions, num_frames=64, has_fixed_window=True),
+            NetworkEntry("tcn", _tcn, options=TemporalOptions, num_frames=30),
         )
     }
 )

@@ -45,7 +45,7 @@ def curves(title: str, lines: dict[str, Sequence[tuple[float, float]]], width: i
 
 def confusion(counts: IntArray, classes: Sequence[str]) -> str:
     """Rows true, columns said; shares of a row as shade, counts in the tooltips and, where they fit, in the cells."""
-    used = np.flatnonzero(counts.any(axis=0) | counts.any(axis=1))
+    used: list[int] = np.flatnonzero(counts.any(axis=0) | counts.any(axis=1)).tolist()
     K = len(used)
     if not K:
         return ""
@@ -126,7 +126,8 @@ def _cell(x: float, y: float, side: int, share: float, count: int, title: str) -
     if count and side >= 20:
         colour = "#fff" if share > 0.55 else _INK
         text = _text(x + side / 2, y + side / 2 + 4, str(count), "middle", colour)
-    return f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{side - 1}" height="{side - 1}" {fill}/>{text}</g>'
+    box = f'<rect x="{x}" y="{y}" width="{side - 1}" height="{side - 1}" {fill}/>'
+    return f"<g><title>{escape(title)}</title>{box}{text}</g>"
 
 
 def _dot(place: str, colour: str) -> str:

@@ -32,7 +32,7 @@ def compare(folders: Sequence[Path], page: Path | None = None) -> str:
     changed = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
     rows = [_row(run, changed) for run in runs]
     if page is not None:
-        lines = {
+        lines: dict[str, Sequence[tuple[float, float]]] = {
             run.name: [(row["step"], row["validation_macro"]) for row in run.history if "validation_macro" in row]
             for run in runs
         }

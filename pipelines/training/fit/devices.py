@@ -73,20 +73,23 @@ def on_first(place: Place, work: Callable[[], _Result]) -> _Result:
     """What `work` gives, done by the first process alone; a failure there is raised in all of them."""
     if place.share.world == 1:
         return work()
-    told: list[object] = [None, None]
+    result: list[_Result] = []
+    told: list[tuple[str, str] | None] = [None]
     failure: Exception | None = None
     if place.is_first:
         try:
-            told[0] = work()
+            result.append(work())
         except Exception as error:  # noqa: BLE001 - the others must not wait for ever, whatever it is
-            failure, told[1] = error, (getattr(error, "code", "internal"), str(error))
-    dist.broadcast_object_list(told, src=0, device=place.device if place.device.type == "cuda" else None)
+            failure, told[0] = error, (getattr(error, "code", "internal"), str(error))
+    device = place.device if place.device.type == "cuda" else None
+    dist.broadcast_object_list(told, src=0, device=device)
     if failure is not None:
         raise failure
-    if told[1] is not None:
-        code, text = told[1]  # type: ignore[misc]  # a pair of strings, sent by the first process
-        raise _Elsewhere(code, text)
-    return told[0]  # type: ignore[return-value]  # what the first process's `work` gave
+    if told[0] is not None:
+        raise _Elsewhere(*told[0])
+    results: list[_Result | None] = [result[0] if result else None]
+    dist.broadcast_object_list(results, src=0, device=device)
+    return results[0]  # type: ignore[return-value]  # what the first process's `work` gave, None included
 
 
 class _Elsewhere(PipelineError):

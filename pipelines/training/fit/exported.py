@@ -10,9 +10,12 @@ from models.arrays import AnyArray, FloatArray
 from models.errors import ContractMismatch
 from models.runtime.action import ActionContract, load_contract, verify_weights
 from models.runtime.session import Session
+from models.skeleton.layouts import require_layout
+from models.skeleton.pyskl_features import format_people, sample_for_test
 from pipelines.errors import ConfigInvalid
 from pipelines.training.fit.measure import Answer
-from pipelines.training.fit.views import View
+from pipelines.training.fit.sequences import Sequences, SkeletonSequence
+from pipelines.training.fit.views import Maker, View, build_maker
 from pipelines.training.metrics import softmax
 from pipelines.training.recipe import Recipe, parse_recipe
 
@@ -69,11 +72,44 @@ def onnx_answer(folder: Path, recipe: Recipe) -> tuple[Answer, ActionContract]:
     return answer, contract
 
 
+class PixelViews:
+    """Views for files that draw heatmaps inside: (views, M, T, V, 3) joints in pixels of the picture."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.layout = require_layout(recipe.input.layout)
+
+    def prepare(self, sequences: Sequences) -> Sequences:
+        """Sequences as they are."""
+        return sequences
+
+    def train(self, sequence: SkeletonSequence, generator: np.random.Generator) -> View:
+        """Exported files do not learn."""
+        raise NotImplementedError
+
+    def test(self, sequence: SkeletonSequence, clips: int, has_flip: bool) -> View:
+        """(views, M, T, V, 3)."""
+        given = self.recipe.input
+        index = sample_for_test(sequence.num_frames, given.num_frames, clips)
+        clip = sequence.keypoint[:, index]
+        sides = [clip]
+        if has_flip:
+            width = (sequence.shape_hw or (1080, 1920))[1]
+            other = clip[:, :, list(self.layout.mirrored)]
+            x = np.where(other[..., :1] != 0, width - other[..., :1], 0)
+            sides.append(np.concatenate([x, other[..., 1:]], axis=-1))
+        views = [format_people(side, given.num_persons, clips) for side in sides]
+        return (np.concatenate(views).astype(np.float32),)
+
+
+def maker_of(recipe: Recipe) -> Maker:
+    """What an exported file of a recipe is shown."""
+    return PixelViews(recipe) if recipe.input.features == "heatmap" else build_maker(recipe)
+
+
 def _fused(outputs: list[AnyArray]) -> FloatArray:
     """(N, K) logits; of several heads the logarithm of their mean probability."""
     if len(outputs) == 1:
         return np.asarray(outputs[0], np.float32)
     mean = np.mean([softmax(np.asarray(part, np.float32)) for part in outputs], axis=0)
     return np.asarray(np.log(np.maximum(mean, 1e-12)), np.float32)
-
-

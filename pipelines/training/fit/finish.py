@@ -1,8 +1,8 @@
-"""The end of a run: choices on the validation part, the test part measured by the recipe's protocol, all written down."""
+"""The end of a run: choices on the validation part, the test part measured by the recipe's protocol, a report."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from pipelines.training.fit.report import Example, RunReport, write_report
 from pipelines.training.fit.run import answer_of, load_run, pictures_of
 from pipelines.training.fit.sequences import Sequences, load_parts, load_test
 from pipelines.training.fit.state import RunState, save_state
-from pipelines.training.fit.views import build_maker
+from pipelines.training.fit.views import Maker, build_maker
 from pipelines.training.metrics import Scores
 from pipelines.training.recipe import Recipe
 
@@ -29,8 +29,8 @@ _PRECISION = 0.8
 _NUM_EXAMPLES = 12
 
 
-def finish(out: Path, folders: Sequence[Path], sets: Sequence[str] = ()) -> Scores:
-    """Choose, measure and report a run that has ended; its best weights keep what was found. Returns the test scores."""
+def finish(out: Path, folders: Sequence[Path]) -> Scores:
+    """Choose, measure and report a run that has ended; its best weights keep what was found."""
     state = load_run(out)
     recipe, device = state.recipe, require_device(state.recipe.run.device)
     answer = answer_of(state, device)
@@ -47,20 +47,25 @@ def finish(out: Path, folders: Sequence[Path], sets: Sequence[str] = ()) -> Scor
     return scores
 
 
-def evaluate(
-    recipe: Recipe, answer: Answer, folders: Sequence[Path], temperature: float, title: str, out: Path
-) -> Scores:
-    """Measure any network on the test part of a recipe, and report it in `out`."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is evaluated: how it answers to which views, and the temperature of its answers."""
+
+    answer: Answer
+    maker: Maker
+    temperature: float
+
+
+def evaluate(recipe: Recipe, subject: Subject, folders: Sequence[Path], out: Path) -> Scores:
+    """Measure any network on the test part of a recipe, and report it in `out`; raises DatasetInvalid."""
     test = load_test(recipe, folders)
-    found = _measured(recipe, answer, test)
-    state = RunState(replace_name(recipe, title), 0, found.classes, {}, {})
-    report(state, found, test, temperature, out)
-    return found.scores(temperature)
-
-
-def replace_name(recipe: Recipe, title: str) -> Recipe:
-    """The same recipe under the name of what was measured."""
-    return recipe.model_copy(update={"name": title})
+    found = measure(subject.answer, subject.maker, subject.maker.prepare(test), recipe.test)
+    if found.logits.shape[1] != len(test.classes):
+        raise DatasetInvalid(
+            f"{', '.join(recipe.data.sets)}: {len(test.classes)} classes, the network tells {found.logits.shape[1]}"
+        )
+    report(RunState(recipe, 0, found.classes, {}, {}), found, test, subject.temperature, out)
+    return found.scores(subject.temperature)
 
 
 def report(state: RunState, found: Measured, test: Sequences, temperature: float, out: Path) -> None:
@@ -134,5 +139,3 @@ def _reliability(found: Measured, temperature: float, num_bins: int = 10) -> lis
         (float(confidence[bins == index].mean()), float(right[bins == index].mean()), int((bins == index).sum()))
         for index in np.unique(bins)
     ]
-
-

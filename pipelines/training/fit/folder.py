@@ -31,12 +31,7 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
     Raises RunExists where there is a run already (without `resume`) or one is going on, and ConfigInvalid where the
     run to resume has another recipe, or there is none.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "run.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            raise RunExists(f"{folder}: another run is writing into it") from cause
+    with held(folder):
         _claim(folder, recipe, resume)
         try:
             yield
@@ -47,12 +42,25 @@ def claimed(folder: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
             raise
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep every other process out of a folder, also when this one is killed; raises RunExists."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "run.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            raise RunExists(f"{folder}: another run is writing into it") from cause
+        yield
+
+
 def _claim(folder: Path, recipe: Recipe, resume: bool) -> None:
     path = folder / RECIPE
     if path.exists():
         if not resume:
             raise RunExists(f"{folder}: holds a run already; --resume goes on with it, another --out begins one")
-        require_same(read_recipe_of(folder), recipe, folder)
+        had = read_recipe_of(folder).model_dump(mode="json")
+        require_same(had, recipe.model_dump(mode="json"), folder)
         return
     strange = [name for name in (CHECKPOINT, BEST) if (folder / name).exists()]
     if strange:
@@ -73,10 +81,10 @@ def read_recipe_of(folder: Path) -> Recipe:
     return parse_recipe(raw, str(path))
 
 
-def require_same(had: Recipe, wanted: Recipe, folder: Path) -> None:
-    """Raise ConfigInvalid that names the first key in which two recipes differ, and both values."""
-    for key, before, now in differences(had.model_dump(mode="json"), wanted.model_dump(mode="json")):
-        raise ConfigInvalid(f"{folder}: resumed with another recipe: {key} was {before!r}, now it is {now!r}")
+def require_same(had: Mapping[str, object], wanted: Mapping[str, object], where: Path) -> None:
+    """Raise ConfigInvalid that names the first setting in which a run to resume differs, and both values."""
+    for key, before, now in differences(had, wanted):
+        raise ConfigInvalid(f"{where}: resumed with another recipe: {key} was {before!r}, now it is {now!r}")
 
 
 def differences(

@@ -74,6 +74,10 @@ def serve_form(recipe: Recipe, objective: Objective) -> Servable:
         joints = len(network_layout(recipe))
         port = Port("keypoint", ("batch", "persons", given.num_frames, joints, 3))
         return Servable(_FromKeypoints(network, KeypointsToHeatmaps(given.side, objective.limbs)).eval(), (port,))
+    if given.features == "rgbpose":
+        maps = Port("heatmap", ("batch", len(network_layout(recipe)), given.num_frames, given.side, given.side))
+        picture = 4 * given.side
+        return Servable(network, (Port("imgs", ("batch", 3, given.num_frames // 4, picture, picture)), maps))
     return wrap(require_network(recipe.network.name), network, given.num_frames)
 
 

@@ -80,7 +80,11 @@ def _tiles(scores: Scores) -> str:
         ("top-1", f"{100 * scores.top1:.1f} %"), ("mean of classes", f"{100 * scores.macro:.1f} %"),
         ("calibration error", f"{100 * scores.ece:.1f} %"), ("sequences", str(scores.count)),
     )  # fmt: skip
-    return '<div class="row">' + "".join(f'<div class="tile"><b>{value}</b>{name}</div>' for name, value in shown) + "</div>"
+    return (
+        '<div class="row">'
+        + "".join(f'<div class="tile"><b>{value}</b>{name}</div>' for name, value in shown)
+        + "</div>"
+    )
 
 
 def _curves(history: Sequence[dict[str, float]]) -> str:

@@ -43,7 +43,7 @@ class SkeletonSequence:
     @property
     def num_frames(self) -> int:
         """T."""
-        return self.keypoint.shape[1]
+        return int(self.keypoint.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def tiny_recipe(network: str, sets: str = "flat", **sections: dict[str, object])
         "run": {"look_every": 2},
     }
     merged = {key: value | sections.pop(key, {}) for key, value in raw.items()}
-    return parse_recipe({"name": "tiny"} | merged | sections, "tiny")
+    whole: dict[str, object] = {"name": "tiny", **merged, **sections}
+    return parse_recipe(whole, "tiny")
 
 
 class PaintedPictures:

@@ -8,7 +8,9 @@ import onnxruntime
 import pytest
 import torch
 
+from models.arrays import FloatArray
 from models.nets.build import NETWORKS
+from models.skeleton.pyskl_features import format_people, sample_for_test
 from pipelines.training.fit.batches import Share
 from pipelines.training.fit.devices import Place
 from pipelines.training.fit.loop import RecipeTrainer
@@ -35,6 +37,7 @@ def trained(recipe: Recipe, sets: Path) -> RecipeTrainer:
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_trains_two_steps_and_is_served_as_it_was_trained(name: str, sets: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(name, loss={"name": _own_loss(name)})
@@ -72,13 +75,10 @@ def _check_file(path: Path, trainer: RecipeTrainer, sets: Path) -> None:
         np.testing.assert_allclose(one, other.numpy(), atol=2e-3, rtol=2e-3)
 
 
-def _pixels(trainer: RecipeTrainer, keypoint: object) -> object:
+def _pixels(trainer: RecipeTrainer, keypoint: FloatArray) -> FloatArray:
     """The same clip in pixels of the picture, from which the file draws its maps."""
-    from models.skeleton.pyskl_features import format_people, sample_for_test
-
-    clip = np.asarray(keypoint)
-    index = sample_for_test(clip.shape[1], trainer.recipe.input.num_frames)
-    return format_people(clip[:, index], trainer.recipe.input.num_persons).astype(np.float32)
+    index = sample_for_test(keypoint.shape[1], trainer.recipe.input.num_frames)
+    return np.asarray(format_people(keypoint[:, index], trainer.recipe.input.num_persons), np.float32)
 
 
 def _own_loss(name: str) -> str:
