@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.runtime.action import load_contract
+from models.runtime.contract import load_contract
 from pipelines.errors import ConfigInvalid
 from pipelines.training.fit import folder as files
 from pipelines.training.fit.devices import require_device

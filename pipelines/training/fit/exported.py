@@ -8,7 +8,7 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray
 from models.errors import ContractMismatch
-from models.runtime.action import ActionContract, load_contract, verify_weights
+from models.runtime.contract import ActionContract, load_contract, verify_weights
 from models.runtime.session import Session
 from models.skeleton.layouts import require_layout
 from models.skeleton.pyskl_features import format_people, sample_for_test

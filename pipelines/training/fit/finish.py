@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.arrays import FloatArray
 from pipelines.actions import load_actions
 from pipelines.errors import DatasetInvalid
 from pipelines.training.calibrate import choose_thresholds, choose_unknown
@@ -19,7 +20,7 @@ from pipelines.training.fit.run import answer_of, load_run, pictures_of
 from pipelines.training.fit.sequences import Sequences, load_parts, load_test
 from pipelines.training.fit.state import RunState, save_state
 from pipelines.training.fit.views import Maker, build_maker
-from pipelines.training.metrics import Scores
+from pipelines.training.metrics import Scores, softmax
 from pipelines.training.recipe import Recipe
 
 UNKNOWN_LOST = 0.03
@@ -77,11 +78,24 @@ def report(state: RunState, found: Measured, test: Sequences, temperature: float
         "temperature": temperature, "test": numbers(scores, found.classes),
     }  # fmt: skip
     (out / files.RESULT).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    names = np.array([item.name for item in test.items])
+    np.savez_compressed(out / files.ANSWERS, logits=found.logits, label=found.label, name=names)
     content = RunReport(
         state.recipe, state.step, found.classes, scores, files.read_history(out), _reliability(found, temperature),
         worst(found, test, temperature),
     )  # fmt: skip
     write_report(content, out / files.REPORT)
+
+
+def fused_top1(answers: Sequence[Path], weights: Sequence[float]) -> float:
+    """Share right of the weighted mean of the probabilities that several runs gave to the same sequences."""
+    total: FloatArray | None = None
+    for path, weight in zip(answers, weights, strict=True):
+        with np.load(path) as stored:
+            share = weight * softmax(stored["logits"])
+            label, total = stored["label"], share if total is None else total + share
+    assert total is not None
+    return float((total.argmax(axis=1) == label).mean())
 
 
 def numbers(scores: Scores, classes: Sequence[str]) -> dict[str, object]:

@@ -17,8 +17,8 @@ from models.atomic_file import replacing
 from pipelines.errors import ConfigInvalid, RunExists
 from pipelines.training.recipe import Recipe, parse_recipe
 
-RECIPE, CHECKPOINT, BEST, HISTORY, RESULT, REPORT = (
-    "recipe.json", "checkpoint.pt", "best.pt", "history.jsonl", "result.json", "report.html",
+RECIPE, CHECKPOINT, BEST, HISTORY, RESULT, REPORT, ANSWERS = (
+    "recipe.json", "checkpoint.pt", "best.pt", "history.jsonl", "result.json", "report.html", "answers.npz",
 )  # fmt: skip
 _FREE = (("run",),)
 """Keys that may differ when a run is resumed: where it runs."""

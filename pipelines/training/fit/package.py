@@ -13,7 +13,7 @@ from models.export.onnx import Exported, Port, export_onnx
 from models.export.servable import Servable, wrap
 from models.nets.build import require_network
 from models.nets.heatmap_input import KeypointsToHeatmaps
-from models.runtime.action import NONE_LABEL
+from models.runtime.contract import NONE_LABEL
 from pipelines.actions import load_actions
 from pipelines.training.fit.objective import Objective
 from pipelines.training.fit.run import objective_of

@@ -78,7 +78,7 @@ def _write(
     return path
 
 
-def tiny_recipe(network: str, sets: str = "flat", **sections: dict[str, object]) -> Recipe:
+def tiny_recipe(network: str, sets: str = "flat", /, **sections: dict[str, object]) -> Recipe:
     """A recipe of two steps of four sequences for a network of the table, on the set `flat` or `deep`."""
     kind = NETWORKS[network].input
     features = {"keypoint": "pyskl-2d" if sets == "flat" else "pyskl-3d", "heatmap": "heatmap", "rgbpose": "rgbpose"}

@@ -183,9 +183,7 @@ def test_bfloat16_trains_the_bare_network(sets: Path) -> None:
 
 def test_frozen_backbone_learns_its_classifier_alone(sets: Path, tmp_path: Path) -> None:
     train(tiny_recipe("stgcn++"), [sets], tmp_path / "before", quiet)
-    recipe = tiny_recipe(
-        "stgcn++", network={"init": str(tmp_path / "before"), "freeze": "backbone", "name": "stgcn++"}
-    )  # fmt: skip
+    recipe = tiny_recipe("stgcn++", network={"init": str(tmp_path / "before"), "freeze": "backbone"})
     begun = load_run(tmp_path / "before").average
     trainer = trainer_of(recipe, sets)
 
