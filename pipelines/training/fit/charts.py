@@ -34,12 +34,15 @@ def curves(title: str, lines: dict[str, Sequence[tuple[float, float]]], width: i
         _text(left - 4, height - bottom, f"{low[1]:.3g}", "end"), _text(left - 4, top + 8, f"{high[1]:.3g}", "end"),
         _text(left, height - 8, f"{low[0]:.0f}"), _text(width - right, height - 8, f"{high[0]:.0f}", "end"),
     ]  # fmt: skip
+    at = width - right
     for index, (name, points) in enumerate(known.items()):
         colour = _COLOURS[index % len(_COLOURS)]
         path = " ".join(place(point) for point in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
         parts += [_dot(place(point), colour) for point in points] if len(points) < 40 else []
-        parts.append(_text(width - right - 4, top + 12 + 14 * index, name, "end", colour))
+        # Names stand in the line of the title, where no curve is.
+        parts.append(_text(at, 14, name, "end", colour))
+        at -= 7 * len(name) + 12
     return _svg(width, height, parts, title)
 
 

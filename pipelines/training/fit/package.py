@@ -11,6 +11,7 @@ from torch import nn
 
 from models.export.onnx import Exported, Port, export_onnx
 from models.export.servable import Servable, wrap
+from models.export.settings import MERGE_GAP_S, MIN_DURATION_S, OFFSET_SHARE, THRESHOLD, UNKNOWN_BELOW
 from models.nets.build import require_network
 from models.nets.heatmap_input import KeypointsToHeatmaps
 from models.runtime.contract import NONE_LABEL
@@ -21,12 +22,10 @@ from pipelines.training.fit.sequences import Sequences
 from pipelines.training.fit.state import RunState
 from pipelines.training.fit.views import in_channels, network_layout
 from pipelines.training.networks import OnePerson
-from pipelines.training.package import OFFSET_SHARE
 from pipelines.training.recipe import Recipe
 
 _LONGEST_WINDOW_S = 10.0
-_THRESHOLD, _UNKNOWN, _MIN_DURATION_S, _MERGE_GAP_S, _SEVERITY = 0.5, 0.0, 0.3, 0.5, "info"
-"""What a label gets that pipelines/actions.toml does not know, where no validation part chose anything better."""
+_SEVERITY = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class ServingFacts:
     window_s: float
     rate_hz: float
     temperature: float = 1.0
-    unknown: float = _UNKNOWN
+    unknown: float = UNKNOWN_BELOW
     thresholds: Mapping[str, float] | None = None
 
 
@@ -131,12 +130,12 @@ def _measured(state: RunState) -> dict[str, object]:
 
 def _rule(name: str, facts: ServingFacts) -> dict[str, object]:
     known = load_actions().actions.get(name)
-    threshold = (facts.thresholds or {}).get(name, _THRESHOLD)
+    threshold = (facts.thresholds or {}).get(name, THRESHOLD)
     return {
         "threshold": round(threshold, 3),
         "offset_threshold": round(threshold * OFFSET_SHARE, 3),
-        "min_duration_s": known.min_duration_s if known else _MIN_DURATION_S,
-        "merge_gap_s": known.merge_gap_s if known else _MERGE_GAP_S,
+        "min_duration_s": known.min_duration_s if known else MIN_DURATION_S,
+        "merge_gap_s": known.merge_gap_s if known else MERGE_GAP_S,
         "quality": "experimental",
         "severity": known.severity if known else _SEVERITY,
     }

@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import AnyArray, FloatArray
-from models.skeleton.heatmaps import crop_around
+from models.runtime.picture_clip import picture_clip
 from pipelines.errors import DatasetInvalid
 
-MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
-"""ImageNet's, in RGB: what RGBPose-Conv3D's published weights were trained with."""
 _SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov")
 Pictures = NDArray[np.uint8]
 
@@ -23,7 +19,7 @@ class PictureSource(Protocol):
     """Where pictures come from."""
 
     def frames(self, name: str, index: AnyArray) -> Pictures:
-        """(T, H, W, 3) RGB frames of the video of a sequence, in the order of `index`."""
+        """(T, H, W, 3) BGR frames of the video of a sequence, in the order of `index`."""
         ...
 
 
@@ -36,7 +32,7 @@ class VideoFolder:
         self.folder = folder
 
     def frames(self, name: str, index: AnyArray) -> Pictures:
-        """(T, H, W, 3) RGB; past the end of a video its last frame. Raises DatasetInvalid without such a video."""
+        """(T, H, W, 3) BGR; past the end of a video its last frame. Raises DatasetInvalid without such a video."""
         path = next((path for path in (self.folder / f"{name}{end}" for end in _SUFFIXES) if path.is_file()), None)
         if path is None:
             raise DatasetInvalid(f"{self.folder}: no video {name} ({' '.join(_SUFFIXES)})")
@@ -47,7 +43,7 @@ class VideoFolder:
             with av.open(str(path)) as container:
                 for number, frame in enumerate(container.decode(video=0)):
                     if number in wanted:
-                        found[number] = shown = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                        found[number] = shown = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
                     if number >= last:
                         break
         except av.FFmpegError as cause:
@@ -68,12 +64,4 @@ def cut_pictures(
         raise DatasetInvalid("features 'rgbpose' need pictures: name the folder of the videos in data.videos")
     frames = source.frames(name, index)
     height, width = frames.shape[1:3]
-    crop, ratio = crop_around(keypoint[..., :2], (width, height))
-    matrix = np.zeros((2, 3), np.float64)
-    for axis, (start, length) in enumerate(((crop.left, crop.side), (crop.top, crop.side * ratio))):
-        step = length / side
-        # The centres of the crop's pixels are looked up in the picture, as in serving.
-        matrix[axis, axis], matrix[axis, 2] = step, 0.5 * step + start - 0.5
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = np.stack([cv2.warpAffine(frame, matrix, (side, side), flags=flags) for frame in frames])
-    return np.ascontiguousarray(((cut - MEAN) / DEVIATION).transpose(3, 0, 1, 2), np.float32)
+    return picture_clip(list(frames), keypoint, (width, height), side)
