@@ -10,7 +10,7 @@ from pipelines.training.command_evaluate import compare, evaluate, export
 from pipelines.training.command_line import CONSOLE as _CONSOLE
 from pipelines.training.command_line import bar as _bar
 from pipelines.training.command_line import failures as _failures
-from pipelines.training.command_train import recipes, train
+from pipelines.training.command_train import pretrain, recipes, train
 
 if TYPE_CHECKING:
     from pipelines.training.segments import SegmentTable
@@ -81,6 +81,7 @@ main.add_command(evaluate)
 main.add_command(export)
 main.add_command(compare)
 main.add_command(recipes)
+main.add_command(pretrain)
 
 if __name__ == "__main__":
     main(prog_name="actogram")

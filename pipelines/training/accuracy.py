@@ -181,10 +181,16 @@ def _cell(values: Sequence[float]) -> str:
 @click.option("--page", "target", required=True, type=click.Path(path_type=Path), help="The page that is written.")
 @click.option("--seeds", default=3, show_default=True, help="Seeds of each row.")
 @click.option("--only", default="", help="Rows and studies whose name contains this.")
-@click.option("--limit", default=0, help="Stop after so many runs; 0: none left.")
+@click.option("--limit", type=click.IntRange(0), help="Stop after so many runs; 0 writes the page alone.")
 @SETTINGS
 def main(
-    data: tuple[Path, ...], work: Path, target: Path, seeds: int, only: str, limit: int, overrides: tuple[str, ...]
+    data: tuple[Path, ...],
+    work: Path,
+    target: Path,
+    seeds: int,
+    only: str,
+    limit: int | None,
+    overrides: tuple[str, ...],
 ) -> None:
     """Run what is left, and write the page after each run."""
     plan = tomllib.loads(PLAN.read_text("utf-8"))
@@ -192,7 +198,7 @@ def main(
         everything = jobs(plan, range(seeds), pairs(overrides))
         wanted = [job for job in everything if only.lower() in job.group.lower()]
         left = [job for job in wanted if not (work / job.folder / files.RESULT).is_file()]
-        for job in left[: limit or None]:
+        for job in left[:limit]:
             CONSOLE.print(f"{job.folder}: {len(left)} runs were left")
             run_job(job, data, work)
             target.write_text(page(plan, everything, work), "utf-8")

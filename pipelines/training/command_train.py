@@ -45,16 +45,42 @@ def train(
         _train_recipe(name, data, out, settings, resume)
 
 
+@click.command(
+    help="Learn from skeletons without labels: hidden joints must be told from the others. RECIPE as for `train`, with "
+    "a graph network; `train --init` begins from the result."
+)
+@click.argument("recipe")
+@DATA
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the checkpoint.")
+@SETTINGS
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
+def pretrain(recipe: str, data: tuple[Path, ...], out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """A recipe to a checkpoint that knows no classes yet."""
+    own = {"loss.name": "masked_joints", "loss.smoothing": "0", "augment.mixup": "0"}
+    with failures():
+        _run_recipe(recipe, data, out, pairs(overrides) | own, resume)
+        click.echo(f"{out}")
+
+
 def _train_recipe(name: str, data: tuple[Path, ...], out: Path, settings: dict[str, str], resume: bool) -> None:
+    from pipelines.training.fit.finish import finish
+    from pipelines.training.fit.folder import REPORT
+
+    if _run_recipe(name, data, out, settings, resume):
+        scores = finish(out, data)
+        click.echo(
+            f"top-1 {100 * scores.top1:.1f} %, mean of classes {100 * scores.macro:.1f} %, {scores.count} tested"
+        )
+        click.echo(f"{out / REPORT}")
+
+
+def _run_recipe(name: str, data: tuple[Path, ...], out: Path, settings: dict[str, str], resume: bool) -> bool:
+    """Whether this process should go on to report."""
+    from pipelines.training.fit.loop import Look
+    from pipelines.training.fit.run import train as run
     from pipelines.training.recipe import load_recipe
 
     recipe = load_recipe(name, settings)
-    # torch takes seconds to import: report a wrong recipe before that.
-    from pipelines.training.fit.finish import finish
-    from pipelines.training.fit.folder import REPORT
-    from pipelines.training.fit.loop import Look
-    from pipelines.training.fit.run import train as run
-
     with bar("loss {task.fields[loss]:.3f}  {task.fields[note]}") as shown:
         task = shown.add_task("", total=None, loss=float("nan"), note="reading the sets")
 
@@ -63,13 +89,7 @@ def _train_recipe(name: str, data: tuple[Path, ...], out: Path, settings: dict[s
             note = shown.tasks[0].fields["note"] if seen != seen else f"validation {seen:.3f}"
             shown.update(task, completed=look.step, total=steps, loss=look.loss, note=note)
 
-        is_first = run(recipe, data, out, show, resume)
-    if is_first:
-        scores = finish(out, data)
-        click.echo(
-            f"top-1 {100 * scores.top1:.1f} %, mean of classes {100 * scores.macro:.1f} %, {scores.count} tested"
-        )
-        click.echo(f"{out / REPORT}")
+        return run(recipe, data, out, show, resume)
 
 
 def _train_everyday(name: str, data: tuple[Path, ...], out: Path, settings: dict[str, str], resume: bool) -> None:

@@ -74,6 +74,8 @@ class Recipe(Section):
             raise ValueError(f"loss.name 'stf' needs a network of STF, network.name is {name!r}")
         if self.loss.name == "pseudo_multi_task" and name != "slnl-rfa":
             raise ValueError(f"loss.name 'pseudo_multi_task' needs the branches of slnl-rfa, network.name is {name!r}")
+        if self.loss.name == "masked_joints" and self.augment.mixup:
+            raise ValueError(f"augment.mixup {self.augment.mixup} does not go with loss.name 'masked_joints'")
         if self.loss.name == "stf" and self.augment.mixup:
             raise ValueError(
                 f"augment.mixup {self.augment.mixup} does not go with loss.name 'stf': a focus has one class"

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Features = Literal["everyday13", "pyskl-2d", "pyskl-3d", "heatmap", "rgbpose"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion", "limb"]
-LossName = Literal["cross_entropy", "focal", "soft_margin_focal", "pseudo_multi_task", "stf"]
+LossName = Literal["cross_entropy", "focal", "soft_margin_focal", "pseudo_multi_task", "stf", "masked_joints"]
 LAYOUTS_3D = ("nturgbd25", "kinect20")
 """Layouts whose third value is depth; of all others it is a score."""
 
@@ -138,10 +138,14 @@ class NetworkSection(Section):
 class LossSection(Section):
     """What is minimised."""
 
-    name: LossName = Field(default="cross_entropy", description="`pseudo_multi_task` is SLnL's, `stf` STF's.")
+    name: LossName = Field(
+        default="cross_entropy",
+        description="`pseudo_multi_task` is SLnL's, `stf` STF's; `masked_joints` needs no labels.",
+    )
     smoothing: float = Field(default=0.0, ge=0, lt=1, description="Mass spread over the other labels.")
     gamma: float = Field(default=2.0, ge=0, le=10, description="Of the focal losses: how little easy samples count.")
     margin: float = Field(default=0.4, ge=0, le=5, description="Of the soft-margin losses.")
+    hidden: float = Field(default=0.4, gt=0, lt=1, description="Pretraining: share of the joints that are hidden.")
     exploration: float = Field(default=0.1, ge=0, description="STF: weight of the step that hides what was looked at.")
     divergence: float = Field(default=0.1, ge=0, description="STF: the two likeliest classes look elsewhere.")
     graph: float = Field(default=0.1, ge=0, description="STF: the instance's graph agrees with the focus.")

@@ -13,6 +13,7 @@ from models.nets.build import require_network
 from pipelines.training.fit import folder as files
 from pipelines.training.fit.batches import Batch, BatchMaker, ahead
 from pipelines.training.fit.devices import Place, on_first
+from pipelines.training.fit.masked import MaskedJoints
 from pipelines.training.fit.measure import measure, torch_answer
 from pipelines.training.fit.objective import Objective, build_network
 from pipelines.training.fit.optimise import Average, build_optimiser, learning_rate
@@ -66,7 +67,9 @@ class RecipeTrainer:
         self.recipe, self.place, self.maker = recipe, place, maker
         self.classes = parts.train.classes
         self.batches = BatchMaker(recipe, maker, maker.prepare(parts.train), place.share)
-        self.validation = maker.prepare(parts.validation) if parts.validation is not None else None
+        # Pretraining tells no classes: its last weights count.
+        looks = parts.validation is not None and recipe.loss.name != "masked_joints"
+        self.validation = maker.prepare(parts.validation) if looks and parts.validation is not None else None
         self.network = self._begin().to(place.device)
         self.objective = Objective(recipe, self.network).to(place.device)
         if recipe.run.compile:
@@ -89,6 +92,10 @@ class RecipeTrainer:
             begin_from(network, weights_of(Path(recipe.network.init)), recipe.network.init, unread)
         if recipe.network.freeze == "backbone":
             freeze_backbone(network)
+        if recipe.loss.name == "masked_joints":
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed + 1)
+                return MaskedJoints(network, recipe.loss.hidden)
         return network
 
     @property

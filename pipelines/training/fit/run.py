@@ -8,6 +8,7 @@ import torch
 
 from models.errors import CheckpointMismatch
 from pipelines.training.fit import folder as files
+from pipelines.training.fit.board import board
 from pipelines.training.fit.devices import on_first, placed
 from pipelines.training.fit.loop import Look, RecipeTrainer
 from pipelines.training.fit.measure import Answer, torch_answer
@@ -32,7 +33,13 @@ def train(
         trainer = RecipeTrainer(recipe, parts, build_maker(recipe, pictures_of(recipe)), place)
         if resume and (out / files.CHECKPOINT).is_file():
             trainer.resume(out / files.CHECKPOINT)
-        trainer.run(lambda look: report(look, trainer.steps), out)
+        write = stack.enter_context(board(out, recipe.run.tensorboard and place.is_first))
+
+        def tell(look: Look) -> None:
+            report(look, trainer.steps)
+            write(look)
+
+        trainer.run(tell, out)
         return place.is_first
 
 

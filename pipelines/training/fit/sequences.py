@@ -147,6 +147,10 @@ class _Meaning:
     classes: tuple[str, ...]
     index: tuple[int, ...]
 
+    def of_label(self, label: int) -> int:
+        """Index of one of the set's own labels, -1 where it means nothing."""
+        return self.index[label] if label >= 0 else -1
+
     @staticmethod
     def of(skeletons: SkeletonSet, data: DataSection) -> "_Meaning":
         own = skeletons.classes or data.labels or _counted(skeletons, data)
@@ -173,19 +177,20 @@ def _read(skeletons: SkeletonSet, recipe: Recipe, meaning: _Meaning, split: str)
     joints = joint_map(skeletons, layout)
     wanted = set(skeletons.splits[split])
     return [
-        _sequence(skeletons, annotation, recipe, joints, meaning.index[annotation.label])
+        _sequence(skeletons, annotation, recipe, joints, meaning.of_label(annotation.label))
         for annotation in skeletons.annotations
-        if annotation.name in wanted and _is_labelled(skeletons, annotation, meaning)
+        if annotation.name in wanted and _is_used(skeletons, annotation, meaning, recipe)
     ]
 
 
-def _is_labelled(skeletons: SkeletonSet, annotation: Annotation, meaning: _Meaning) -> bool:
+def _is_used(skeletons: SkeletonSet, annotation: Annotation, meaning: _Meaning, recipe: Recipe) -> bool:
+    """Whether a sequence has frames and a class, which pretraining does without."""
     if annotation.label >= len(meaning.index):
         raise DatasetInvalid(
             f"{skeletons.name}: {annotation.name} has label {annotation.label}, there are {len(meaning.index)} classes"
         )
     has_frames = annotation.keypoint.shape[1] > 0 and annotation.keypoint.shape[0] > 0
-    return annotation.label >= 0 and meaning.index[annotation.label] >= 0 and has_frames
+    return has_frames and (recipe.loss.name == "masked_joints" or meaning.of_label(annotation.label) >= 0)
 
 
 def joint_map(skeletons: SkeletonSet, layout: Layout) -> tuple[int | None, ...]:

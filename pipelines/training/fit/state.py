@@ -91,7 +91,12 @@ def weights_of(path: Path) -> dict[str, Tensor]:
         path = found[0]
     kind = format_of(path)
     if kind == FORMAT:
-        return load_state(path).average
+        average = load_state(path).average
+        if not any(name.startswith("decoder.") for name in average):
+            return average
+        # Pretrained: the network stands beside a decoder that nobody needs any more, its classifier knows nothing.
+        inner = {name.removeprefix("network."): value for name, value in average.items() if name.startswith("network.")}
+        return {name: value for name, value in inner.items() if not is_head(name)}
     if kind == 1:
         # The everyday networks stand in a wrapper for one person.
         return {name.removeprefix("network."): tensor for name, tensor in _read(path)["ema"].items()}

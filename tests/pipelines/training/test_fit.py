@@ -1,5 +1,6 @@
 """The loop of recipes: the same after a kill, the same in two processes, and never over another run."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.errors import CheckpointMismatch, DeviceUnavailable
+from models.errors import CheckpointMismatch, DeviceUnavailable, ModelUnknown
 from pipelines.errors import ConfigInvalid, DatasetInvalid, RunExists
 from pipelines.training.fit.batches import BatchPlan, Share
 from pipelines.training.fit.devices import Place, require_device
@@ -272,3 +273,32 @@ def test_set_that_does_not_fit_the_recipe_is_refused(
 ) -> None:
     with pytest.raises(DatasetInvalid, match=message):
         load_parts(tiny_recipe(network, kind, **changed), [sets])
+
+
+def test_curves_that_no_package_can_write_are_refused_by_name(sets: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorboard") is not None:
+        pytest.skip("tensorboard is installed")
+
+    with pytest.raises(ConfigInvalid, match=r"run\.tensorboard needs the package tensorboard"):
+        train(tiny_recipe("tcn", run={"tensorboard": True}), [sets], tmp_path, quiet)
+
+
+def test_pretrained_network_is_begun_from_and_its_classifier_begins_anew(sets: Path, tmp_path: Path) -> None:
+    losses: list[float] = []
+    recipe = tiny_recipe(
+        "stgcn++", loss={"name": "masked_joints"}, optim={"steps": 60, "lr": 0.05}, run={"look_every": 10}
+    )  # fmt: skip
+    train(recipe, [sets], tmp_path, lambda look, _: losses.append(look.loss))
+
+    after = tiny_recipe("stgcn++", network={"init": str(tmp_path)}).model_copy(update={"seed": 1})
+    begun = trainer_of(after, sets).network
+
+    assert losses[-1] < 0.8 * losses[0]
+    stored = load_state(tmp_path / "best.pt").average
+    assert torch.equal(begun.state_dict()["gcn.0.gcn.A"], stored["network.gcn.0.gcn.A"])
+    assert not torch.equal(begun.state_dict()["fc_cls.weight"], stored["network.fc_cls.weight"])
+
+
+def test_network_without_joints_in_its_map_cannot_be_pretrained(sets: Path) -> None:
+    with pytest.raises(ModelUnknown, match="pretraining takes graph networks"):
+        trainer_of(tiny_recipe("tcn", loss={"name": "masked_joints"}), sets)
