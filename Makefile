@@ -12,8 +12,9 @@ ROUNDS ?= 20
 SEED   ?= 1
 POISON ?= 2000
 MINUTES ?= 60
+WORK   ?= accuracy-runs
 
-.PHONY: run serve-env test test-env check colours chaos soak lock audit licences secrets pin-images clean
+.PHONY: run serve-env test test-env check accuracy colours chaos soak lock audit licences secrets pin-images clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -59,6 +60,9 @@ chaos: test-env                    ## break a running product on purpose: ROUNDS
 
 soak: test-env                     ## memory and open files over time: MINUTES=60
 	$(BIN)/python -m tests.chaos soak --minutes $(MINUTES)
+
+accuracy: test-env                 ## fill docs/measurements/accuracy.md, resumable: WORK=accuracy-runs ARGS="--only nw-ucla --limit 4"
+	$(BIN)/python -m pipelines.training.accuracy --data $(ACTOGRAM_DATA)/skeleton --work $(WORK) --page docs/measurements/accuracy.md $(ARGS)
 
 colours: test-env                  ## rewrite the page's colours after a change of pipelines/actions.toml
 	$(BIN)/python -m service.action_colours

@@ -2,6 +2,7 @@
 
 ModelError
 ├── ModelUnknown          a name that is not in the registry
+├── OptionInvalid         an option that a network does not have, or a value that it cannot take
 ├── RegistryInvalid       a registry entry with a missing or wrong value
 ├── WeightsMissing        a file that is neither in the cache nor at any of its sources
 ├── WeightsCorrupt        a file whose sha256 is not the registry's
@@ -24,6 +25,12 @@ class ModelUnknown(ModelError):
     """A name that is not in the registry."""
 
     code = "model_unknown"
+
+
+class OptionInvalid(ModelError):
+    """An option that a network does not have, or a value that it cannot take."""
+
+    code = "option_invalid"
 
 
 class RegistryInvalid(ModelError):

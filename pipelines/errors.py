@@ -14,6 +14,7 @@ PipelineError
 ├── SinkError                results cannot be written
 │   └── DiskFull             no space left on the device
 ├── AnalysisCancelled        the caller asked to stop; nothing is left behind
+├── RunExists                a folder that holds a training run already, or one that is still going on
 ├── DatasetInvalid           an annotation file whose content is not what it should be
 └── ConfigInvalid            a value out of its range, an unknown key, or two values that contradict each other
 """
@@ -95,6 +96,12 @@ class AnalysisCancelled(PipelineError):
     """The caller asked to stop; nothing is left behind."""
 
     code = "cancelled"
+
+
+class RunExists(PipelineError):
+    """A folder that holds a training run already, or one that is still going on."""
+
+    code = "run_exists"
 
 
 class DatasetInvalid(PipelineError):

@@ -1,20 +1,35 @@
 """Networks by name: the one table that import, export, bench and training read; a new network is one more row."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
+from pydantic import ValidationError
 from torch import nn
 
-from models.errors import CheckpointMismatch, ModelUnknown
+from models.errors import CheckpointMismatch, ModelUnknown, OptionInvalid
 from models.nets.aagcn import AAGCN
 from models.nets.c3d import C3DLight
 from models.nets.ctrgcn import CTRGCN
 from models.nets.dgstgcn import DGSTGCN
 from models.nets.layers import GraphConfig
 from models.nets.msg3d import MSG3D
+from models.nets.options import (
+    AttentionOptions,
+    BlockOptions,
+    ColourOptions,
+    LocalNonLocalOptions,
+    NetworkOptions,
+    ShallowOptions,
+    SlowOnlyOptions,
+    TemporalOptions,
+    TwoPathOptions,
+    VanillaOptions,
+    VolumeOptions,
+    WideOptions,
+)
 from models.nets.posec3d import PoseC3D, PoseC3DConfig
 from models.nets.potion import PoTion
 from models.nets.rgbposec3d import Lateral, RGBPoseC3D, RGBPoseConfig
@@ -27,21 +42,11 @@ from models.nets.x3d import X3DShallow
 from models.skeleton.graph import Partition
 from models.skeleton.layouts import Layout
 
+_Options = TypeVar("_Options", bound=NetworkOptions)
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Input: TypeAlias = Literal["keypoint", "heatmap", "rgbpose"]
 """What goes in: joints of people, heatmaps, or pictures and heatmaps."""
 _PARTITION_OF: Mapping[int, Partition] = {1: "uniform", 2: "distance", 3: "stgcn_spatial"}
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSize:
-    """Width, depth and dropout of a network that is trained here; the fields are those of `GraphConfig`."""
-
-    base_channels: int
-    num_stages: int
-    inflate_stages: tuple[int, ...]
-    down_stages: tuple[int, ...]
-    dropout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class NetworkRequest:
 
     in_channels: values per joint where no checkpoint says it.
     shapes:      shapes of a checkpoint's tensors under our names; when given, width and depth follow them.
-    size:        width, depth and dropout where neither a checkpoint nor the paper says them; TCN and the networks of
-                 equal blocks follow it.
+    options:     what a recipe chooses of the network, by the fields of its row's `options`; the rest is the paper's.
+    num_maps:    heatmaps per frame where no checkpoint says it; 0 takes one per joint.
     """
 
     layout: Layout
@@ -59,7 +64,8 @@ class NetworkRequest:
     num_persons: int = 2
     in_channels: int = 3
     shapes: Shapes = field(default_factory=dict)
-    size: NetworkSize | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    num_maps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class NetworkEntry:
     unread:     tensors of published checkpoints that no computation reads.
     num_frames: frames of a window in the paper.
     has_fixed_window: for joints, whether an exported file takes windows of one length only (for heatmaps, all do).
+    options:    what may be chosen of it where no checkpoint is given.
     """
 
     name: str
@@ -78,6 +85,7 @@ class NetworkEntry:
     unread: tuple[str, ...] = ()
     num_frames: int = 100
     has_fixed_window: bool = False
+    options: type[NetworkOptions] = BlockOptions
 
 
 def require_network(name: str) -> NetworkEntry:
@@ -85,6 +93,20 @@ def require_network(name: str) -> NetworkEntry:
     if name not in NETWORKS:
         raise ModelUnknown(f"network {name!r} is not one of {', '.join(NETWORKS)}")
     return NETWORKS[name]
+
+
+def parse_options(kind: type[_Options], values: Mapping[str, object]) -> _Options:
+    """Options of one kind from plain values; raises OptionInvalid that names the first one that is wrong."""
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise OptionInvalid(f"{where}: no such option; there are {', '.join(kind.model_fields)}") from cause
+        if first["type"] == "value_error":
+            raise OptionInvalid(f"{first['ctx']['error']}") from cause
+        raise OptionInvalid(f"{where}: {first['msg']} (got {first.get('input')!r})") from cause
 
 
 def graph_config(request: NetworkRequest, prefix: str, width_key: str, slots: int) -> GraphConfig:
@@ -107,9 +129,9 @@ def graph_config(request: NetworkRequest, prefix: str, width_key: str, slots: in
     )
 
 
-def _free_config(request: NetworkRequest) -> GraphConfig:
-    """Settings where no checkpoint asks for any: those of `size`, else the paper's."""
-    size = {} if request.size is None else asdict(request.size)
+def _free_config(request: NetworkRequest, kind: type[BlockOptions] = BlockOptions) -> GraphConfig:
+    """Settings where no checkpoint asks for any: those that were chosen, else the paper's."""
+    size = parse_options(kind, request.options).model_dump(include=set(BlockOptions.model_fields))
     return GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons, **size)
 
 
@@ -132,9 +154,10 @@ def _require(shapes: Shapes, key: str) -> tuple[int, ...]:
 
 
 def _stgcn(request: NetworkRequest) -> nn.Module:
-    config = graph_config(request, "gcn", "tcn.conv.weight", slots=1)
     if not request.shapes:
-        return STGCN(config)
+        chosen = parse_options(VanillaOptions, request.options).chosen()
+        return STGCN(_free_config(request, VanillaOptions), chosen)
+    config = graph_config(request, "gcn", "tcn.conv.weight", slots=1)
     subsets = _require(request.shapes, "gcn.0.gcn.A")[0]
     if subsets not in _PARTITION_OF:
         raise CheckpointMismatch(f"gcn.0.gcn.A: {subsets} subsets, expected {', '.join(map(str, _PARTITION_OF))}")
@@ -147,8 +170,11 @@ def _stgcnpp(request: NetworkRequest) -> nn.Module:
 
 
 def _aagcn(request: NetworkRequest) -> nn.Module:
+    if not request.shapes:
+        options = parse_options(AttentionOptions, request.options)
+        return AAGCN(_free_config(request, AttentionOptions), has_attention=options.attention)
     config = graph_config(request, "gcn", "gcn.bn.weight", slots=request.num_persons)
-    return AAGCN(config, has_attention=not request.shapes or "gcn.0.gcn.conv_ta.weight" in request.shapes)
+    return AAGCN(config, has_attention="gcn.0.gcn.conv_ta.weight" in request.shapes)
 
 
 def _ctrgcn(request: NetworkRequest) -> nn.Module:
@@ -160,61 +186,85 @@ def _dgstgcn(request: NetworkRequest) -> nn.Module:
 
 
 def _msg3d(request: NetworkRequest) -> nn.Module:
-    channels, width = request.in_channels, 96
-    if request.shapes:
-        channels = input_channels(request, request.num_persons)
-        width = _require(request.shapes, "sgcn1.0.mlp.layers.0.weight")[0]
+    if not request.shapes:
+        return MSG3D(_wide_config(request))
+    channels = input_channels(request, request.num_persons)
+    width = _require(request.shapes, "sgcn1.0.mlp.layers.0.weight")[0]
     return MSG3D(GraphConfig(request.layout, request.num_classes, channels, request.num_persons, width))
 
 
+def _wide_config(request: NetworkRequest) -> GraphConfig:
+    options = parse_options(WideOptions, request.options)
+    return GraphConfig(
+        request.layout, request.num_classes, request.in_channels, request.num_persons, options.base_channels,
+        dropout=options.dropout,
+    )  # fmt: skip
+
+
 def _posec3d(request: NetworkRequest, stage_blocks: tuple[int, int, int] = (4, 6, 3)) -> nn.Module:
-    width, channels = _stem(request, "conv1.conv.weight", 32)
-    return PoseC3D(PoseC3DConfig(request.num_classes, channels, width, stage_blocks))
+    options = parse_options(SlowOnlyOptions, request.options)
+    width, channels = _stem(request, "conv1.conv.weight", options.base_channels)
+    blocks = options.stage_blocks or stage_blocks
+    return PoseC3D(PoseC3DConfig(request.num_classes, channels, width, blocks, options.dropout))
 
 
 def _c3d(request: NetworkRequest) -> nn.Module:
-    width, channels = _stem(request, "conv1a.conv.weight", 32)
-    return C3DLight(request.num_classes, channels, width)
+    options = parse_options(VolumeOptions, request.options)
+    width, channels = _stem(request, "conv1a.conv.weight", options.base_channels)
+    return C3DLight(request.num_classes, channels, width, options.dropout)
 
 
 def _x3d(request: NetworkRequest) -> nn.Module:
-    width, channels = _stem(request, "conv1_s.conv.weight", 24)
-    return X3DShallow(request.num_classes, channels, width)
+    options = parse_options(ShallowOptions, request.options)
+    width, channels = _stem(request, "conv1_s.conv.weight", options.base_channels)
+    return X3DShallow(request.num_classes, channels, width, options.stage_blocks, options.dropout)
 
 
 def _rgbpose(request: NetworkRequest) -> nn.Module:
-    width, channels = _stem(request, "pose_path.conv1.conv.weight", 32)
-    rgb_width = _require(request.shapes, "rgb_path.conv1.conv.weight")[0] if request.shapes else 64
-    sees_pose = not request.shapes or "rgb_path.layer2_lateral.conv.weight" in request.shapes
-    sees_rgb = not request.shapes or "pose_path.layer1_lateral.conv.weight" in request.shapes
+    options = parse_options(TwoPathOptions, request.options)
+    width, channels = _stem(request, "pose_path.conv1.conv.weight", options.pose_channels)
+    rgb_width, lateral = options.rgb_channels, options.lateral
+    if request.shapes:
+        rgb_width = _require(request.shapes, "rgb_path.conv1.conv.weight")[0]
+        lateral = _lateral(request.shapes)
+    return RGBPoseC3D(RGBPoseConfig(request.num_classes, channels, rgb_width, width, lateral, options.dropout))
+
+
+def _lateral(shapes: Shapes) -> Lateral:
+    """Which way the features of a checkpoint cross over."""
+    sees_pose = "rgb_path.layer2_lateral.conv.weight" in shapes
+    sees_rgb = "pose_path.layer1_lateral.conv.weight" in shapes
     laterals: Mapping[tuple[bool, bool], Lateral] = {
         (False, False): "none", (True, False): "to_rgb", (False, True): "to_pose", (True, True): "both",
     }  # fmt: skip
-    return RGBPoseC3D(RGBPoseConfig(request.num_classes, channels, rgb_width, width, laterals[sees_pose, sees_rgb]))
+    return laterals[sees_pose, sees_rgb]
 
 
 def _stem(request: NetworkRequest, key: str, width: int) -> tuple[int, int]:
-    """Width and heatmaps of the first convolution: the checkpoint's, else the paper's width and one map per joint."""
+    """Width and heatmaps of the first convolution: the checkpoint's, else the chosen width and one map per joint."""
     if not request.shapes:
-        return width, len(request.layout)
+        return width, request.num_maps or len(request.layout)
     found = _require(request.shapes, key)
     return found[0], found[1]
 
 
 def _potion(request: NetworkRequest) -> nn.Module:
-    return PoTion(request.num_classes, len(request.layout))
+    options = parse_options(ColourOptions, request.options)
+    maps = request.num_maps or len(request.layout)
+    return PoTion(request.num_classes, maps, options.num_colours, options.channels, options.dropout)
 
 
 def _stf_stgcnpp(request: NetworkRequest) -> nn.Module:
-    return STFSTGCNPP(GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons))
+    return STFSTGCNPP(_free_config(request))
 
 
 def _stf_msg3d(request: NetworkRequest) -> nn.Module:
-    return STFMSG3D(GraphConfig(request.layout, request.num_classes, request.in_channels, request.num_persons, 96))
+    return STFMSG3D(_wide_config(request))
 
 
 def _slnl(request: NetworkRequest) -> nn.Module:
-    return SLnLrFA(SLnLConfig(len(request.layout), request.num_classes, request.in_channels))
+    options = parse_options(LocalNonLocalOptions, request.options)
+    return SLnLrFA(SLnLConfig(len(request.layout), request.num_classes, request.in_channels, **options.model_dump()))
 
 
 def _tcn(request: NetworkRequest) -> nn.Module:
@@ -226,31 +276,38 @@ def _tcn(request: NetworkRequest) -> nn.Module:
                 f"stem.weight: {values} values do not divide by {joints} joints of {request.layout.name}"
             )
         return TCN(joints, values // joints, request.num_classes, width)
-    if request.size is None:
-        return TCN(joints, channels, request.num_classes)
-    return TCN(joints, channels, request.num_classes, request.size.base_channels, request.size.dropout)
+    options = parse_options(TemporalOptions, request.options)
+    return TCN(joints, channels, request.num_classes, options.base_channels, options.dropout)
 
 
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
-            NetworkEntry("stgcn", _stgcn),
+            NetworkEntry("stgcn", _stgcn, options=VanillaOptions),
             NetworkEntry("stgcn++", _stgcnpp),
-            NetworkEntry("aagcn", _aagcn, unread=("A",)),
-            NetworkEntry("msg3d", _msg3d, unread=("A",)),
+            NetworkEntry("aagcn", _aagcn, options=AttentionOptions, unread=("A",)),
+            NetworkEntry("msg3d", _msg3d, options=WideOptions, unread=("A",)),
             NetworkEntry("ctrgcn", _ctrgcn, unread=("A",)),
             NetworkEntry("dgstgcn", _dgstgcn),
-            NetworkEntry("posec3d-slowonly", _posec3d, "heatmap", num_frames=48),
-            NetworkEntry("posec3d-slowonly-346", partial(_posec3d, stage_blocks=(3, 4, 6)), "heatmap", num_frames=48),
-            NetworkEntry("posec3d-c3d", _c3d, "heatmap", num_frames=48),
-            NetworkEntry("posec3d-x3d", _x3d, "heatmap", num_frames=48),
-            NetworkEntry("rgbpose", _rgbpose, "rgbpose", ("logits_rgb", "logits_pose"), num_frames=32),
-            NetworkEntry("potion", _potion, "heatmap", num_frames=48),
+            NetworkEntry("posec3d-slowonly", _posec3d, "heatmap", options=SlowOnlyOptions, num_frames=48),
+            NetworkEntry(
+                "posec3d-slowonly-346",
+                partial(_posec3d, stage_blocks=(3, 4, 6)),
+                "heatmap",
+                options=SlowOnlyOptions,
+                num_frames=48,
+            ),
+            NetworkEntry("posec3d-c3d", _c3d, "heatmap", options=VolumeOptions, num_frames=48),
+            NetworkEntry("posec3d-x3d", _x3d, "heatmap", options=ShallowOptions, num_frames=48),
+            NetworkEntry(
+                "rgbpose", _rgbpose, "rgbpose", ("logits_rgb", "logits_pose"), options=TwoPathOptions, num_frames=32
+            ),
+            NetworkEntry("potion", _potion, "heatmap", options=ColourOptions, num_frames=48),
             NetworkEntry("stf-stgcn++", _stf_stgcnpp),
-            NetworkEntry("stf-msg3d", _stf_msg3d),
-            NetworkEntry("slnl-rfa", _slnl, num_frames=64, has_fixed_window=True),
-            NetworkEntry("tcn", _tcn, num_frames=30),
+            NetworkEntry("stf-msg3d", _stf_msg3d, options=WideOptions),
+            NetworkEntry("slnl-rfa", _slnl, options=LocalNonLocalOptions, num_frames=64, has_fixed_window=True),
+            NetworkEntry("tcn", _tcn, options=TemporalOptions, num_frames=30),
         )
     }
 )

@@ -1,6 +1,7 @@
 """What a training run is told: every number with its range, unit and reason; presets are TOML files of these."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -185,9 +186,14 @@ def load_config(preset: str, overrides: dict[str, str] | None = None) -> TrainCo
         raw = tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as cause:
         raise ConfigInvalid(f"{path.name}: {cause}") from cause
-    for key, value in (overrides or {}).items():
+    return parse_config(apply_overrides(raw, overrides or {}), path.name)
+
+
+def apply_overrides(raw: dict[str, object], overrides: Mapping[str, str]) -> dict[str, object]:
+    """Settings with dotted keys (`optim.lr`) replaced, values as in TOML; raises ConfigInvalid for no section."""
+    for key, value in overrides.items():
         _set(raw, key.split("."), _value(value))
-    return parse_config(raw, path.name)
+    return raw
 
 
 def parse_config(raw: dict[str, object], name: str) -> TrainConfig:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipelines.training.augment import Augment, centred, cut, plain_camera, to_p
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from pipelines.training.config import OptimConfig, TrainConfig, WindowConfig
 from pipelines.training.corpus import UNKNOWN, Corpus
+from pipelines.training.fit.devices import require_device
+from pipelines.training.fit.folder import require_same
 from pipelines.training.labels import LabelTable
 from pipelines.training.losses import everyday_loss
 from pipelines.training.metrics import Scores, score, softmax
@@ -44,17 +47,22 @@ class Batch:
 
 
 class Trainer:
-    """One run from its configuration; the same seed gives the same weights on the same machine."""
+    """One run from its configuration; the same seed gives the same weights on the same machine.
+
+    Raises DeviceUnavailable for a GPU that is not there.
+    """
 
     def __init__(self, config: TrainConfig, table: LabelTable, train: Corpus, validation: Corpus | None) -> None:
         self.config, self.table = config, table
         torch.set_num_threads(config.threads)
         self._generator = np.random.default_rng(config.seed)
+        self._drawn_state = dict(self._generator.bit_generator.state)
         self._train, self._validation = train, validation
         self._sampler = Sampler(train, table, config.data)
         self._augment = Augment(config.augment, table, config.window.num_frames, config.window.rate_hz)
         self._features = require_features(config.window.features)
-        self.device = torch.device(config.device)
+        self.device = require_device(config.device)
+        self.notes: dict[str, object] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = build_network(config.network, len(table.labels)).to(self.device)
@@ -69,21 +77,30 @@ class Trainer:
             torch.set_rng_state(self._torch_state)
             for progress in self._steps():
                 if checkpoint is not None and progress.validation is not None:
-                    self.save(checkpoint, {"validation_macro": progress.validation.macro})
+                    self._note(progress)
+                    self.save(checkpoint)
                 report(progress)
             self._torch_state = torch.get_rng_state()
             if checkpoint is not None:
-                self.save(checkpoint, {})
+                self.save(checkpoint)
+
+    def _note(self, progress: Progress) -> None:
+        """Keep what every look at the validation part saw."""
+        assert progress.validation is not None
+        seen = {"step": progress.step, "loss": progress.loss, "macro": progress.validation.macro}
+        looks = self.notes.get("looks", [])
+        assert isinstance(looks, list)
+        self.notes |= {"validation_macro": progress.validation.macro, "looks": [*looks, seen]}
 
     def _steps(self) -> Iterator[Progress]:
         optim = self.config.optim
         losses: list[float] = []
         started, first = time.monotonic(), self.step
-        while self.step < optim.steps:
+        for batch in self._batches(optim.steps - self.step):
             rate = learning_rate(self.step, optim)
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
-            losses.append(self._learn(self.draw()))
+            losses.append(self._learn(batch))
             self.step += 1
             self._update_average()
             looks = self.step % self.config.validate_steps == 0 or self.step == optim.steps
@@ -92,6 +109,23 @@ class Trainer:
                 per_s = (self.step - first) / max(time.monotonic() - started, 1e-9)
                 yield Progress(self.step, optim.steps, float(np.mean(losses)), rate, per_s, validation)
                 losses = []
+
+    def _batches(self, count: int) -> Iterator[Batch]:
+        """Batches, the next one made while the network learns from the last.
+
+        The generator's state that is stored is that after the batch in hand, so that a resumed run draws the same.
+        """
+
+        def made() -> tuple[Batch, dict[str, object]]:
+            return self.draw(), dict(self._generator.bit_generator.state)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+            waiting = pool.submit(made) if count > 0 else None
+            for index in range(count):
+                assert waiting is not None
+                batch, self._drawn_state = waiting.result()
+                waiting = pool.submit(made) if index + 1 < count else None
+                yield batch
 
     def draw(self) -> Batch:
         """The next batch."""
@@ -128,7 +162,7 @@ class Trainer:
         """The network with averaged weights, ready to measure or export."""
         network = build_network(self.config.network, len(self.table.labels))
         network.load_state_dict(self.average)
-        return network.eval()
+        return network.eval()  # on the CPU, where it is measured
 
     def validate(self) -> Scores:
         """Scores of the averaged weights on the validation part, one window per clip."""
@@ -138,7 +172,7 @@ class Trainer:
         logits = predict(self.averaged(), self._features(keypoints[known], valid[known]))
         return score(softmax(logits), label[known])
 
-    def save(self, path: Path, notes: dict[str, float]) -> None:
+    def save(self, path: Path) -> None:
         """Write everything that taking up the run again needs."""
         save_checkpoint(
             Checkpoint(
@@ -148,20 +182,25 @@ class Trainer:
                 network=self.network.state_dict(),
                 ema=self.average,
                 optimiser=self._optimiser.state_dict(),
-                numpy_state=dict(self._generator.bit_generator.state),
+                numpy_state=self._drawn_state,
                 torch_state=torch.get_rng_state(),
-                notes=dict(notes),
+                notes=dict(self.notes),
             ),
             path,
         )
 
     def resume(self, path: Path) -> None:
-        """Go on where a checkpoint of the same configuration stopped; raises CheckpointMismatch."""
+        """Go on where a checkpoint of the same configuration stopped; raises CheckpointMismatch or ConfigInvalid."""
         found = load_checkpoint(path)
+        had, wanted = (
+            item.model_dump(mode="json", exclude={"device", "threads"}) for item in (found.config, self.config)
+        )
+        require_same(had, wanted, path)
         load_weights(self.network, found.network, path.name)
-        self.average = {name: tensor.clone() for name, tensor in found.ema.items()}
+        self.average = {name: tensor.to(self.device, copy=True) for name, tensor in found.ema.items()}
         self._optimiser.load_state_dict(found.optimiser)
-        self._generator.bit_generator.state = found.numpy_state
+        self._generator.bit_generator.state = self._drawn_state = found.numpy_state
+        self.notes = dict(found.notes)
         self._torch_state = found.torch_state
         self.step = found.step
 

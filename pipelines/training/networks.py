@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from models.nets.build import NetworkRequest, NetworkSize, require_network
+from models.nets.build import NetworkRequest, require_network
 from models.skeleton.features import EVERYDAY13_CHANNELS
 from models.skeleton.layouts import require_layout
 from pipelines.training.config import NetworkConfig
@@ -44,8 +44,13 @@ class MeanOf(nn.Module):
 
 def build_network(config: NetworkConfig, num_classes: int) -> OnePerson:
     """The network that a configuration names, with random weights; raises ModelUnknown."""
-    size = NetworkSize(**config.model_dump(exclude={"name"}))
-    request = NetworkRequest(
-        require_layout(LAYOUT), num_classes, num_persons=1, in_channels=EVERYDAY13_CHANNELS, size=size
+    entry = require_network(config.name)
+    # The temporal network has no stages to choose; presets may still carry the numbers.
+    options = config.model_dump(include=set(entry.options.model_fields))
+    return OnePerson(
+        entry.build(
+            NetworkRequest(
+                require_layout(LAYOUT), num_classes, num_persons=1, in_channels=EVERYDAY13_CHANNELS, options=options
+            )
+        )
     )
-    return OnePerson(require_network(config.name).build(request))

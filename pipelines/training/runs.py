@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
-from pipelines.errors import ConfigInvalid
+from pipelines.errors import ConfigInvalid, RunExists
 from pipelines.training.calibrate import choose_thresholds, choose_unknown, fit_temperature
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from pipelines.training.config import TrainConfig
 from pipelines.training.corpus import UNKNOWN, Corpus, load_clips, pack, split_validation
 from pipelines.training.evaluate import Answers, answer, dense_probability
+from pipelines.training.fit.folder import held
 from pipelines.training.labels import LabelTable
 from pipelines.training.loop import Progress, Trainer
 from pipelines.training.metrics import Scores, softmax
@@ -57,12 +59,23 @@ def run(
     report: Callable[[Progress], None],
     resume: bool = False,
 ) -> OnePerson:
-    """Train, leaving `checkpoint.pt` in `out`; with `resume`, go on from the one that is there."""
-    out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, table, parts.learn, parts.validation)
-    if resume and (out / CHECKPOINT).is_file():
-        trainer.resume(out / CHECKPOINT)
-    trainer.run(report, out / CHECKPOINT)
+    """Train, leaving `checkpoint.pt` in `out`; with `resume`, go on from the one that is there.
+
+    Raises RunExists where `out` holds a run already, ConfigInvalid where the one to resume has other settings.
+    """
+    path = out / CHECKPOINT
+    with held(out):
+        if path.is_file() and not resume:
+            raise RunExists(f"{out}: holds a run already; --resume goes on with it, another --out begins one")
+        trainer = Trainer(config, table, parts.learn, parts.validation)
+        if resume and path.is_file():
+            trainer.resume(path)
+        trainer.run(report, path)
+        # Whoever measures the run later may not have its training sets.
+        trainer.notes["temperature"] = choose(
+            answer(trainer.averaged(), parts.validation, config.window), table
+        ).temperature
+        trainer.save(path)
     return trainer.averaged()
 
 
@@ -96,7 +109,7 @@ def _without_seed(config: TrainConfig) -> TrainConfig:
 
 
 def measure_sets(
-    network: OnePerson,
+    network: nn.Module,
     config: TrainConfig,
     table: LabelTable,
     folders: Sequence[Path],

@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.nets.build import NETWORKS, NetworkRequest, NetworkSize
+from models.nets.build import NETWORKS, NetworkRequest
+from models.nets.options import BlockOptions, TemporalOptions
 from models.skeleton.layouts import require_layout
 
-SMALL = NetworkSize(base_channels=12, num_stages=2, inflate_stages=(2,), down_stages=(2,), dropout=0.0)
+SMALL = {"base_channels": 12, "num_stages": 2, "inflate_stages": (2,), "down_stages": (2,), "dropout": 0.0}
 """For networks whose width and depth are free; the others are as published."""
 
 
@@ -24,8 +25,11 @@ def published(network: nn.Module) -> dict[str, Tensor]:
 def write_checkpoint(name: str, path: Path, num_classes: int, layout: str = "coco17", num_persons: int = 2) -> None:
     """Random weights as PYSKL would have stored them; norms that begin at zero, or at one, do something."""
     torch.manual_seed(0)
-    request = NetworkRequest(require_layout(layout), num_classes, num_persons, size=SMALL)
-    network = NETWORKS[name].build(request)
+    entry = NETWORKS[name]
+    # STF's size cannot be read off a checkpoint.
+    is_free = issubclass(entry.options, BlockOptions | TemporalOptions) and not name.startswith("stf-")
+    options = {key: value for key, value in SMALL.items() if is_free and key in entry.options.model_fields}
+    network = entry.build(NetworkRequest(require_layout(layout), num_classes, num_persons, options=options))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             nn.init.uniform_(module.weight, 0.5, 1.0)

@@ -6,12 +6,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from models.errors import CheckpointMismatch
+from models.errors import CheckpointMismatch, DeviceUnavailable
 from models.runtime.action import ActionModel
 from models.runtime.contract import load_contract, verify_weights
 from models.runtime.session import Session
 from models.skeleton.features import everyday13
-from pipelines.errors import ConfigInvalid, DatasetInvalid
+from pipelines.errors import ConfigInvalid, DatasetInvalid, RunExists
 from pipelines.training import runs
 from pipelines.training.__main__ import main
 from pipelines.training.checkpoint import load_checkpoint
@@ -159,10 +159,32 @@ def test_checkpoint_of_another_shape_or_kind_is_refused(sets: Path, tmp_path: Pa
     )
     (tmp_path / "text.pt").write_text("hello")
 
-    with pytest.raises(CheckpointMismatch, match=r"expected \(16,"):
-        _trainer(sets, _config(**{"network.base_channels": "16"})).resume(tmp_path / "small.pt")
+    with pytest.raises(ConfigInvalid, match=r"another recipe: network\.base_channels was 8, now it is 16"):
+        _trainer(
+            sets, _config(**{"network.base_channels": "16", "optim.steps": "1", "optim.warmup_steps": "0"})
+        ).resume(tmp_path / "small.pt")
     with pytest.raises(CheckpointMismatch, match="not a checkpoint"):
         load_checkpoint(tmp_path / "text.pt")
+
+
+def test_run_is_neither_overwritten_nor_resumed_with_other_settings(sets: Path, tmp_path: Path) -> None:
+    short = {"optim.steps": "2", "optim.warmup_steps": "0", "validate_steps": "1"}
+    parts = runs.load_parts(_config(**short), TABLE, [sets], lambda _: None)
+    runs.run(_config(**short), TABLE, parts, tmp_path, lambda _: None)
+
+    with pytest.raises(RunExists, match="holds a run already"):
+        runs.run(_config(**short), TABLE, parts, tmp_path, lambda _: None)
+    with pytest.raises(ConfigInvalid, match=r"optim\.lr was 0\.01, now it is 0\.5"):
+        runs.run(_config(**short | {"optim.lr": "0.5"}), TABLE, parts, tmp_path, lambda _: None, resume=True)
+
+    notes = load_checkpoint(tmp_path / "checkpoint.pt").notes
+    assert [look["step"] for look in notes["looks"]] == [1, 2]
+    assert notes["temperature"] > 0
+
+
+def test_missing_gpu_is_an_error_with_a_code(sets: Path) -> None:
+    with pytest.raises(DeviceUnavailable, match="cuda:7: this machine has"):
+        _trainer(sets, _config(device="cuda:7"))
 
 
 def test_leaving_every_set_out_is_an_error_that_says_so(sets: Path) -> None:
