@@ -146,14 +146,16 @@ def build_parts(
     )  # fmt: skip
     job_retention = JobRetention(database, blobs, _job_limits(settings))
     live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
-    janitor = Janitor((
+    reserve = DiskReserve(settings.home / "reserve")
+    sweeps = (
         Sweep("jobs", job_retention.sweep), *live.sweeps(),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
-    ))  # fmt: skip
+    )  # fmt: skip
+    janitor = Janitor(sweeps, reserve=reserve)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
         Authenticator(KeyStore(database), is_public=is_public), metrics, library, live,
-        DiskReserve(settings.home / "reserve"), AuditLog(settings.home / NAME, settings.audit_bytes_max),
+        reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts

@@ -1,4 +1,4 @@
-"""Room that is kept for the day when the disk is full: a database needs some even to delete."""
+"""Room that is kept for the day when the disk is full: a database needs some even to delete, by request or by age."""
 
 import logging
 import os

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from service.errors import StorageFull
 from service.periodic import Periodic
+from service.reserve import DiskReserve
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +26,16 @@ class Sweep:
 
 
 class Janitor:
-    """Runs every sweep at the start and then every `period_s` seconds; knows nothing of what is removed."""
+    """Runs every sweep at the start and then every `period_s` seconds; knows nothing of what is removed.
 
-    def __init__(self, sweeps: Sequence[Sweep], period_s: float = _PERIOD_S) -> None:
+    reserve: room on the disk that is given up for a sweep that finds the disk full, and taken again once there is some.
+    """
+
+    def __init__(
+        self, sweeps: Sequence[Sweep], period_s: float = _PERIOD_S, reserve: DiskReserve | None = None
+    ) -> None:
         self._sweeps = sweeps
+        self._reserve = reserve
         self._thread = Periodic("janitor", self.sweep, period_s)
 
     def start(self) -> None:
@@ -44,11 +52,21 @@ class Janitor:
         gone: dict[str, int] = {}
         for one in self._sweeps:
             try:
-                gone[one.name] = one.run()
+                gone[one.name] = self._run(one)
             except Exception:
                 # The database or the disk may be away for a moment; the next round tries again.
                 logger.exception("no old %s removed; trying again later", one.name)
+        if self._reserve is not None:
+            self._reserve.fill()
         removed = ", ".join(f"{number} {name}" for name, number in gone.items() if number)
         if removed:
             logger.info("removed by the retention settings: %s", removed)
         return gone
+
+    def _run(self, sweep: Sweep) -> int:
+        try:
+            return sweep.run()
+        except StorageFull:
+            if self._reserve is None or not self._reserve.release():
+                raise
+            return sweep.run()

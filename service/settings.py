@@ -92,7 +92,8 @@ class Settings(BaseSettings):
     job_duration_max_s: float = Field(
         default=24 * 3600.0,
         ge=1,
-        description="Seconds after which a running job fails, so that no wait is endless.",
+        description="Seconds of a worker's time that one job may take, however short its video; then it fails with "
+        "`timeout`, and the worker goes on.",
     )
     job_frames_max: int = Field(
         default=200_000, ge=1, description="Frames of one video; a longer one fails with `too_long`."

@@ -92,6 +92,11 @@ class EventControl:
         with self._database.read() as connection:
             return store.last_track_id(connection, stream_id)
 
+    def expired(self, older_than: dt.datetime, keep_rows: int) -> list[str]:
+        """Ids of the events that `forget` would remove."""
+        with self._database.read() as connection:
+            return store.expired(connection, older_than, keep_rows)
+
     def known(self, event_ids: Sequence[str]) -> set[str]:
         """Which of these events there are."""
         with self._database.read() as connection:
@@ -100,7 +105,7 @@ class EventControl:
     def forget(self, older_than: dt.datetime, keep_rows: int) -> list[str]:
         """Remove old events and return their ids."""
         with self._database.write() as connection:
-            return [row.event.event_id for row in store.forget(connection, older_than, keep_rows)]
+            return store.forget(connection, older_than, keep_rows)
 
 
 def _segment(row: EventRow) -> TimelineSegment:

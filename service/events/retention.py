@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from service.database import now
+from service.errors import StorageFull
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 
@@ -25,9 +26,18 @@ class EventRetention:
 
     def sweep(self) -> int:
         """Remove what is beyond the limits; returns how many events went."""
-        gone = self.events.forget(now() - self.age, self.num_events)
+        gone = self._forget(now() - self.age)
         for event_id in gone:
             self.evidence.remove(event_id)
         self.evidence.remove_orphans(self.events.known, _ORPHAN_S)
         self.evidence.trim()
         return len(gone)
+
+    def _forget(self, older_than: dt.datetime) -> list[str]:
+        try:
+            return self.events.forget(older_than, self.num_events)
+        except StorageFull:
+            # Files go without any room, and make the room that the database needs.
+            for event_id in self.events.expired(older_than, self.num_events):
+                self.evidence.remove(event_id)
+            return self.events.forget(older_than, self.num_events)

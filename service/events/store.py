@@ -335,13 +335,18 @@ def iter_feedback(connection: sa.Connection, event_id: str) -> list[sa.RowMappin
     return list(connection.execute(query).mappings())
 
 
-def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[EventRow]:
-    """Remove ended events that are too old or too many, with their feedback; returns them."""
+def expired(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[str]:
+    """Ids of ended events that are too old or too many."""
     ended = sa.not_(events.c.state.in_(OPEN))
     newest = sa.select(events.c.event_id).order_by(events.c.start_time.desc()).limit(keep_rows)
     chosen = sa.and_(ended, sa.or_(events.c.start_time < older_than, events.c.event_id.not_in(newest)))
-    gone = [_row(row) for row in connection.execute(sa.select(events).where(chosen)).mappings()]
-    _erase_events(connection, [row.event.event_id for row in gone])
+    return list(connection.execute(sa.select(events.c.event_id).where(chosen)).scalars())
+
+
+def forget(connection: sa.Connection, older_than: dt.datetime, keep_rows: int) -> list[str]:
+    """Remove ended events that are too old or too many, with their feedback; returns their ids."""
+    gone = expired(connection, older_than, keep_rows)
+    _erase_events(connection, gone)
     _forget_tracks(connection, older_than, keep_rows)
     return gone
 

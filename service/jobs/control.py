@@ -14,7 +14,7 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from service.blobs import BlobFolder, source_name
 from service.database import Database
-from service.errors import AtCapacity, NotFound, NotReady
+from service.errors import AtCapacity, NotFound, NotReady, StorageFull
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store
@@ -116,7 +116,22 @@ class JobControl:
             return store.page(connection, state, before_id, limit)
 
     def remove(self, job_id: str) -> None:
-        """Cancel and remove a job; harmless when there is none. A running one goes once its worker has let go of it."""
+        """Cancel and remove a job; harmless when there is none. A running one goes once its worker has let go of it.
+
+        Raises StorageFull when the database has no room even for that, and no file of the job makes any.
+        """
+        try:
+            self._remove(job_id)
+        except StorageFull:
+            with self._database.read() as connection:
+                row = store.get(connection, job_id)
+            if row is None or row.state not in store.FINISHED:
+                raise
+            # Files go without any room, and make the room that the database needs.
+            self._blobs.remove(job_id)
+            self._remove(job_id)
+
+    def _remove(self, job_id: str) -> None:
         is_running = False
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, job_id)

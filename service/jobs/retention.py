@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service import idempotency
 from service.blobs import BlobFolder
 from service.database import Database, now
+from service.errors import StorageFull
 from service.jobs import store
 
 logger = logging.getLogger(__name__)
@@ -46,12 +47,20 @@ class JobRetention:
         """Remove the finished jobs that are beyond the limits; returns how many."""
         gone = list(self._iter_expired())
         for job_id in gone:
-            with self._database.write() as connection:
-                store.remove(connection, job_id)
+            try:
+                self._forget(job_id)
+            except StorageFull:
+                # Files go without any room, and make the room that the database needs.
+                self._blobs.remove(job_id)
+                self._forget(job_id)
             self._blobs.remove(job_id)
         with self._database.write() as connection:
             idempotency.forget(connection, store.SCOPE)
         return len(gone)
+
+    def _forget(self, job_id: str) -> None:
+        with self._database.write() as connection:
+            store.remove(connection, job_id)
 
     def _iter_expired(self) -> Iterator[str]:
         with self._database.read() as connection:

@@ -399,3 +399,18 @@ def test_layouts_models_and_actions_are_served(service: Running) -> None:
     for model in models:
         assert service.http.get(f"/v1/models/{model['model_id']}").json()["licence"]
     assert isinstance(service.http.get("/v1/actions").json()["items"], list)
+
+
+def test_job_that_takes_too_long_fails_with_timeout_and_its_worker_goes_on(serve: Serve) -> None:
+    service = serve(job_duration_max_s=1)
+
+    slow = service.wait(service.create("script frames 100000 pause 0.05"))
+    next_one = service.wait(service.create("script frames 1"))
+
+    error = slow["error"]
+    assert isinstance(error, dict)
+    assert (slow["state"], error["code"], error["status"]) == ("failed", "timeout", 504)
+    assert "1 s" in str(error["detail"])
+    assert next_one["state"] == "succeeded"
+    assert slow["attempts"] == 1
+    assert "actogram_worker_restarts_total{" not in service.http.get("/metrics").text
