@@ -11,6 +11,7 @@ ModelError
 ├── ExportMismatch        an exported graph that does not compute what the network computes
 ├── LayoutUnknown         a joint layout that layouts.py does not define, or one that lacks joints that are needed
 ├── LayoutNotServed       a network whose joints the pose stage cannot give: of hands, in space, or unknown to it
+├── FolderUnwritable      a folder that an exported, imported or fused model cannot be written to
 └── DeviceUnavailable     a device that the runtime cannot use
 """
 
@@ -79,6 +80,12 @@ class LayoutNotServed(ModelError):
     """A network whose joints the pose stage cannot give: of hands, in space, or without a counterpart."""
 
     code = "layout_not_served"
+
+
+class FolderUnwritable(ModelError):
+    """A folder that an exported, imported or fused model cannot be written to."""
+
+    code = "folder_unwritable"
 
 
 class DeviceUnavailable(ModelError):

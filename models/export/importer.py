@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.atomic_file import replacing
-from models.errors import CheckpointMismatch, ModelError
+from models.errors import CheckpointMismatch, FolderUnwritable, ModelError
 from models.export.checkpoints import load_strictly, read_state
 from models.export.continual import as_step, export_continual
 from models.export.onnx import Exported, export_onnx
@@ -282,6 +282,9 @@ def main(input_kind: str | None, **options: object) -> None:
         folder = import_checkpoint(request)
     except ModelError as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"actogram: {FolderUnwritable.code}: {options['folder']}: {error.strerror or error}", err=True)
         sys.exit(2)
     click.echo(f"{folder}: model.onnx, model.json, model.pth")
 

@@ -122,7 +122,7 @@ def _rule(settings: Settings) -> dict[str, object]:
     threshold = THRESHOLD if settings.threshold is None else settings.threshold
     return {
         "threshold": threshold,
-        "offset_threshold": round(OFFSET_SHARE * threshold, 4),
+        "offset_threshold": round(OFFSET_SHARE * threshold, 6),
         "min_duration_s": MIN_DURATION_S if settings.min_duration_s is None else settings.min_duration_s,
         "merge_gap_s": MERGE_GAP_S if settings.merge_gap_s is None else settings.merge_gap_s,
         "quality": "experimental",

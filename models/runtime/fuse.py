@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.errors import ContractMismatch
+from models.errors import ContractMismatch, FolderUnwritable
 from models.runtime.contract import (
     ActionContract,
     MemberSpec,
@@ -31,8 +31,8 @@ def fuse(
     """Write the folder of a fusion and return its contract.
 
     weights: one per member, relative to each other. unknown: of the whole; None takes the members' common rule.
-    Raises WeightsMissing, WeightsCorrupt, and ContractMismatch where the members are not alike, the weights do not fit,
-    or the folder exists and holds something.
+    Raises WeightsMissing, WeightsCorrupt, FolderUnwritable, and ContractMismatch where the members are not alike, the
+    weights do not fit, or the folder exists and holds something.
     """
     contracts = [_checked(member) for member in folders]
     _require_weights(weights, len(folders))
@@ -49,7 +49,10 @@ def fuse(
         for index, (path, weight) in enumerate(zip(folders, weights, strict=True), start=1)
     ]
     fused = _fused(folder.resolve().name, contracts, members, unknown)
-    _write(folder, folders, fused)
+    try:
+        _write(folder, folders, fused)
+    except OSError as error:
+        raise FolderUnwritable(f"{folder}: {error.strerror or error}") from error
     return fused
 
 

@@ -98,8 +98,11 @@ def _maps(
 
 def _rgbpose(contract: ActionContract, people: People) -> Feeds:
     """Pictures (B, 3, T, H, W) and heatmaps (B, V, 4T, H/4, W/4) of one crop around everyone in the window."""
-    if len(people.pictures) != len(people):
-        raise ContractMismatch(f"{contract.name}: looks at pictures, and none were kept with these keypoints")
+    num_samples = people.valid.shape[2]
+    if [len(shown) for shown in people.pictures] != [num_samples] * len(people):
+        raise ContractMismatch(
+            f"{contract.name}: looks at pictures, one per sample of a window, and none were kept with these keypoints"
+        )
     seen, maps = contract.inputs
     num_pictures, side = int(seen.shape[2]), int(seen.shape[3])
     spans = [_span(valid[0]) for valid in people.valid]

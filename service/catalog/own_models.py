@@ -9,6 +9,8 @@ from models.runtime.contract import ActionContract, load_contract
 from models.skeleton.derive import derive
 from models.skeleton.layouts import COCO17, require_layout
 
+_NAME_MAX = 128
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,7 +28,7 @@ class OwnModels:
         """Name → contract of every model that can be read now."""
         found = {}
         for path in sorted(self._folder.glob("*/model.json")) if self._folder is not None else ():
-            contract = self._read(path)
+            contract = self._read(path) if _is_name(path.parent.name) else None
             if contract is not None:
                 found[path.parent.name] = contract
         self._known = {name: kept for name, kept in self._known.items() if name in found or kept[1] is None}
@@ -51,6 +53,11 @@ class OwnModels:
         except (ModelError, OSError) as error:
             logger.warning("model folder %s is left out: %s", name, error)
         return self._known.get(name, (0, None))[1]
+
+
+def _is_name(name: str) -> bool:
+    """Whether clients can write it: printable, which undecodable bytes are not, and no longer than a field allows."""
+    return name.isprintable() and len(name) <= _NAME_MAX
 
 
 def require_served(contract: ActionContract) -> None:

@@ -15,6 +15,7 @@ _INPUT_CODES = frozenset(
         "model_unknown",
         "layout_not_served",
         "contract_mismatch",
+        "folder_unwritable",
         "config_invalid",
         "settings_invalid",
     }

@@ -3,12 +3,41 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from models.runtime.action import ActionModel
-from pipelines.stream.build import Networks
+from models.weights.registry import Registry
+from models.weights.store import WeightStore
+from pipelines.stream.build import NetworkChoice, Networks, load_action
 
 _MODELS_MAX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModels:
+    """Loads an action model by the name that clients know it by: the registry's, or a folder of the user's own.
+
+    choice: where networks run. folder: of the user's own models.
+    """
+
+    choice: NetworkChoice
+    registry: Registry
+    store: WeightStore
+    folder: Path
+
+    def __call__(self, name: str) -> ActionModel:
+        """The model; raises ModelUnknown, WeightsMissing and the like."""
+        # A name only: no client may name a folder elsewhere.
+        own = self.folder / name
+        is_own = own.parent == self.folder and (own / "model.json").is_file()
+        if not is_own or name in self.registry.specs:
+            self.registry.require(name)
+            return load_action(replace(self.choice, model=name), self.registry, self.store)
+        model = load_action(replace(self.choice, model=str(own)), self.registry, self.store)
+        # A folder that was copied is known by its own name, in the API as in results.
+        model.contract = model.contract.model_copy(update={"name": name})
+        return model
 
 
 class ActionModels:

@@ -102,9 +102,9 @@ def build_runners(settings: Settings) -> NetworkRunners:
     """
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_action, load_networks
+    from pipelines.stream.build import NetworkChoice, load_networks
     from pipelines.stream.config import PipelineConfig
-    from service.worker.action_models import ActionModels
+    from service.worker.action_models import ActionModels, NamedModels
     from service.worker.gauges import BatchSizes, DeviceMemory, counted
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
@@ -114,15 +114,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     choice = NetworkChoice(device=device, threads=settings.threads)
     sizes = BatchSizes()
     networks = shared(counted(load_networks(choice, store), sizes), device)
-    registry = load_registry()
-
-    def named(model: str) -> NetworkChoice:
-        # Names only: the web process has checked them, and no client may name a folder elsewhere.
-        folder = settings.models_folder / model
-        is_own = folder.parent == settings.models_folder and (folder / "model.json").is_file()
-        return replace(choice, model=str(folder) if is_own and model not in registry.specs else model)
-
-    models = ActionModels(networks, lambda name: load_action(named(name), registry, store))
+    models = ActionModels(networks, NamedModels(choice, load_registry(), store, settings.models_folder))
     jobs = JobRunner(models, job_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:

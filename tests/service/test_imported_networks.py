@@ -35,7 +35,8 @@ from service.worker.stream import StreamRunner
 from tests.models.export.checkpoints import write_checkpoint
 from tests.stream_fakes import FakeSource, networks_of
 
-pytestmark = pytest.mark.slow
+# Exporting a network takes up to a minute of a quiet core.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LABELS = ("wave", "kick", "fall", "none of these")
 EXTENT: Mapping[str, list[str]] = {"keypoint": ["--frames", "16"], "heatmap": ["--frames", "8", "--size", "32"],

@@ -1,6 +1,7 @@
 """Action models of one's own: the folders beside the shipped model, by name in the API and in the commands."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def house(serve: Serve, tmp_path: Path) -> Running:
     put(running.home / "models" / "hands", layout="hand21", features="pyskl-2d")
     (running.home / "models" / "broken").mkdir()
     (running.home / "models" / "broken" / "model.json").write_text("{}")
+    put(running.home / "models" / os.fsdecode(b"bad\xff"), name="bad")
     return running
 
 
@@ -43,6 +45,7 @@ def test_models_of_ones_own_are_listed_beside_the_others(house: Running) -> None
 
     assert {"mine", "hands", "everyday-stgcnpp"} <= listed
     assert "broken" not in listed
+    assert not any("bad" in name for name in listed)
     assert described["contract"]["window_s"] == 3.0
     assert "3 s (default)" in described["card"]
     assert [item["action"] for item in actions] == ["walk", "fall"]

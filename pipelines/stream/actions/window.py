@@ -119,7 +119,8 @@ class WindowStage:
         reason = self._reason(track, samples_s, valid)
         if reason is not None:
             return Withheld(track_id, end_s, "not_assessable", reason)
-        if valid.sum() < self._config.min_observed_s * self._rate_hz - _EPSILON_S:
+        # A window that is shorter than that must have been seen whole.
+        if valid.sum() < min(self._config.min_observed_s * self._rate_hz, len(valid)) - _EPSILON_S:
             return Withheld(track_id, end_s, "warming_up")
         return Window(track_id, float(samples_s[0]), end_s, size_wh, keypoints, valid, self._may_lie(track, samples_s))
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.errors import ContractMismatch, WeightsCorrupt
+from models.errors import ContractMismatch, FolderUnwritable, WeightsCorrupt
 from models.runtime.contract import ActionContract, UnknownRule, load_contract
 from models.runtime.fuse import fuse
 from pipelines.stream.build import open_action
@@ -126,6 +126,14 @@ def test_fuse_refuses_what_does_not_fit_together(
         fuse([one, two], weights, tmp_path / "both")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_fuse_says_that_a_folder_cannot_be_written(tmp_path: Path) -> None:
+    one = member(tmp_path / "one", [3.0, 0, 0])
+    (tmp_path / "file").touch()
+
+    with pytest.raises(FolderUnwritable, match="file/both"):
+        fuse([one, one], [1, 1], tmp_path / "file" / "both")
 
 
 def test_fuse_leaves_a_folder_alone_that_holds_something(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """Action models that tasks name are loaded once for all of them, and few are kept."""
 
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from models.errors import ModelUnknown
 from models.runtime.action import ActionModel
-from service.worker.action_models import ActionModels
+from models.weights.registry import ZOO_PATH, load_registry
+from models.weights.store import WeightStore
+from pipelines.stream.build import NetworkChoice
+from service.worker.action_models import ActionModels, NamedModels
 from tests.service.worker.action_models import only
 from tests.stream_fakes import networks_of
 
@@ -68,3 +73,22 @@ def test_model_that_cannot_be_loaded_is_tried_again() -> None:
     for _ in range(2):
         with pytest.raises(ModelUnknown):
             models.require("nobody")
+
+
+def test_model_of_ones_own_is_known_by_the_name_of_its_folder(tmp_path: Path) -> None:
+    shutil.copytree(ZOO_PATH / "everyday-stgcnpp", tmp_path / "mine")
+    load = NamedModels(NetworkChoice(), load_registry(), WeightStore(tmp_path / "cache", offline=True), tmp_path)
+
+    assert load("mine").contract.name == "mine"
+    assert load("everyday-stgcnpp").contract.name == "everyday-stgcnpp"
+
+
+@pytest.mark.parametrize("name", ["nobody", "../mine", "sub/mine"])
+def test_name_that_leads_elsewhere_is_unknown(tmp_path: Path, name: str) -> None:
+    for place in ("mine", "models/sub/mine"):
+        shutil.copytree(ZOO_PATH / "everyday-stgcnpp", tmp_path / place)
+    store = WeightStore(tmp_path / "cache", offline=True)
+    load = NamedModels(NetworkChoice(), load_registry(), store, tmp_path / "models")
+
+    with pytest.raises(ModelUnknown):
+        load(name)
