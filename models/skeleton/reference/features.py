@@ -15,8 +15,8 @@ from models.skeleton.layouts import Layout
 Feature: TypeAlias = Literal["j", "b", "jm", "bm"]
 """Joint, bone, joint motion, bone motion."""
 
-# The Kinect measures depth; of every other layout PYSKL's sets hold x, y and score.
-_LAYOUTS_3D = frozenset({"nturgbd25", "kinect20"})
+LAYOUTS_3D = frozenset({"nturgbd25", "kinect20"})
+"""Layouts whose third value is a depth unless something else is said; of every other one it is a score."""
 
 
 def bones(keypoints: AnyArray, layout: Layout, is_3d: bool | None = None) -> FloatArray:
@@ -72,5 +72,5 @@ def with_score(xy: AnyArray, score: AnyArray | None) -> AnyArray:
 
 def has_score(values: AnyArray, layout: Layout, is_3d: bool | None = None) -> bool:
     """Whether the third value of each joint is a score; `is_3d` as for `bones`."""
-    is_depth = layout.name in _LAYOUTS_3D if is_3d is None else is_3d
+    is_depth = layout.name in LAYOUTS_3D if is_3d is None else is_3d
     return values.shape[-1] == 3 and not is_depth
