@@ -97,29 +97,75 @@ def test_nobody_gives_an_empty_volume() -> None:
 def test_crop_is_square_and_holds_everyone() -> None:
     xy = np.array([[100, 50], [140, 170], [0, 0]], np.float32)
 
-    crop, ratio = crop_around(xy, (640, 480))
+    crop = crop_around(xy, (640, 480))
 
-    assert (crop.left, crop.top, crop.side, ratio) == (45.0, 35.0, 150.0, 1.0)
+    assert (crop.left, crop.top, crop.width, crop.height) == (45, 35, 150, 150)
 
 
 def test_crop_leaves_the_picture_alone_when_the_body_is_tiny() -> None:
     xy = np.array([[100, 50], [105, 58]], np.float32)
 
-    crop, ratio = crop_around(xy, (640, 480))
+    crop = crop_around(xy, (640, 480))
 
-    assert (crop.left, crop.top, crop.side, ratio) == (0.0, 0.0, 640.0, 0.75)
+    assert (crop.left, crop.top, crop.width, crop.height) == (0, 0, 640, 480)
+
+
+def test_height_of_the_crop_counts_when_truncation_makes_it_no_square() -> None:
+    # Half a side of 15.625 about (30.5, 40.625): 14..46 wide, 25..56 high.
+    xy = np.array([[18, 28.125], [43, 53.125]], np.float32)
+
+    found = to_heatmap_pixels(xy[None, None], (640, 480), (56, 56))
+
+    np.testing.assert_allclose(
+        found[0, 0], [[4 * 56 / 32, 3.125 * 56 / 31], [29 * 56 / 32, 28.125 * 56 / 31]], rtol=1e-6
+    )
+
+
+PICTURES = [
+    pytest.param((640, 480), 120, (320, 240), id="wide"),
+    pytest.param((480, 640), 120, (240, 320), id="portrait"),
+    pytest.param((1920, 1080), 400, (960, 500), id="full HD"),
+    pytest.param((1080, 1920), 400, (500, 900), id="full HD upright"),
+    pytest.param((900, 100), 40, (450, 50), id="a strip"),
+    pytest.param((100, 900), 40, (50, 450), id="a strip upright"),
+    pytest.param((64, 64), 30, (32, 32), id="small and square"),
+    pytest.param((640, 480), 150, (5, 240), id="over the left edge"),
+    pytest.param((640, 480), 150, (635, 475), id="over the lower right corner"),
+    pytest.param((640, 480), 500, (320, 0), id="bigger than the picture"),
+    pytest.param((640, 480), 12, (300, 200), id="small body"),
+    pytest.param((640, 480), 3, (300, 200), id="tiny body, wide picture"),
+    pytest.param((480, 640), 3, (300, 200), id="tiny body, portrait picture"),
+]
 
 
 @pytest.mark.parametrize("has_limbs", [False, True])
-def test_graph_draws_what_numpy_draws(has_limbs: bool) -> None:
+@pytest.mark.parametrize(("size_wh", "body_px", "centre"), PICTURES)
+def test_graph_draws_what_numpy_draws(
+    size_wh: tuple[int, int], body_px: int, centre: tuple[int, int], has_limbs: bool
+) -> None:
     generator = np.random.default_rng(5)
-    xy = generator.uniform(60, 300, (2, 4, 17, 2)).astype(np.float32)
+    xy = (generator.uniform(-0.5, 0.5, (2, 4, 17, 2)) * body_px + centre).astype(np.float32)
+    xy[0] = np.round(xy[0])  # corners on whole pixels, where rounding would show
     score = generator.uniform(0, 1, (2, 4, 17)).astype(np.float32)
     xy[1, 2, 3], score[1, 2, 3] = 0, 0
-    pixels = to_heatmap_pixels(xy, (640, 480), (32, 32))
+    pixels = to_heatmap_pixels(xy, size_wh, (32, 32))
     draw = limb_heatmaps if has_limbs else joint_heatmaps
     network = KeypointsToHeatmaps(32, COCO17_LIMBS if has_limbs else None)
+    keypoints = torch.as_tensor(np.concatenate([xy, score[..., None]], axis=-1))[None]
 
-    found = network(torch.as_tensor(np.concatenate([xy, score[..., None]], axis=-1))[None])
+    found = network(keypoints, torch.tensor([size_wh]))
 
-    np.testing.assert_allclose(found[0].numpy(), draw(pixels, score, (32, 32)), atol=1e-4)
+    np.testing.assert_allclose(found[0].numpy(), draw(pixels, score, (32, 32)), atol=2e-5)
+    if body_px >= 12:
+        np.testing.assert_array_equal(network(keypoints), found)
+
+
+def test_graph_crops_a_tiny_body_to_ten_pixels_when_it_knows_no_picture() -> None:
+    keypoints = torch.zeros(1, 1, 1, 17, 3)
+    keypoints[..., 5, :] = torch.tensor([103.0, 58.0, 1.0])
+    keypoints[..., 6, :] = torch.tensor([105.0, 60.0, 1.0])
+
+    found = KeypointsToHeatmaps(30)(keypoints)
+
+    # 99..109 by 54..64, three pixels of the map to one of the picture.
+    assert found[0, 5, 0, 12, 12] == found[0, 6, 0, 18, 18] == 1

@@ -1,0 +1,1 @@
+"""PYSKL's preprocessing, step by step and with its draws of random numbers, in numpy."""
