@@ -8,23 +8,20 @@ from pathlib import Path
 
 import onnx
 import torch
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from models.errors import CheckpointMismatch
+from models.runtime.contract import load_contract, verify_weights
 
 _WRAPPERS = ("network.", "members.0.", "1.")
 """What stands round a network when it is exported: one person, several seeds, heatmaps before it."""
 
 
 def exported_weights(folder: Path, network: nn.Module) -> dict[str, Tensor]:
-    """Tensors by the network's names, of the first member where there are several; raises CheckpointMismatch."""
-    path = folder / "model.onnx"
-    try:
-        graph = onnx.load(path).graph
-    except (OSError, DecodeError) as cause:
-        raise CheckpointMismatch(f"{path}: cannot be read ({type(cause).__name__})") from cause
+    """Tensors by the network's names, of the first member where there are several; raises ModelError."""
+    # What has the hash of its contract is what was exported.
+    verify_weights(load_contract(folder / "model.json"), folder / "model.onnx")
+    graph = onnx.load(folder / "model.onnx").graph
     found = {
         _bare(item.name): torch.from_numpy(numpy_helper.to_array(item).copy())
         for item in graph.initializer
