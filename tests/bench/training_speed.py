@@ -26,7 +26,7 @@ from pipelines.training.loop import Trainer, build_optimiser
 from tests.pipelines.training.bodies import clip, corpus, waving
 from tests.pipelines.training.recipes import tiny_recipe, write_flat_set
 
-STEPS, ROUNDS = 60, 5
+STEPS, ROUNDS = 40, 3
 
 
 def plain(network: nn.Module, optimiser: torch.optim.Optimizer, inputs: Tensor, label: Tensor) -> float:
@@ -86,7 +86,9 @@ def main() -> None:
         for what, measure in measured:
             pairs = [measure() for _ in range(ROUNDS)]
             shares = [alone / loop for alone, loop in pairs]
-            print(f"{what}: {statistics.median(shares):.2f} of a plain loop ({np.round(shares, 2).tolist()})")
+            print(
+                f"{what}: {statistics.median(shares):.2f} of a plain loop ({np.round(shares, 2).tolist()})", flush=True
+            )
 
 
 if __name__ == "__main__":

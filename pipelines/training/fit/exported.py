@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import torch
 
 from models.arrays import AnyArray, FloatArray
-from models.errors import ContractMismatch
 from models.runtime.contract import ActionContract, load_contract, verify_weights
 from models.runtime.session import Session
 from models.skeleton.layouts import require_layout
 from models.skeleton.pyskl_features import format_people, sample_for_test
 from pipelines.errors import ConfigInvalid
 from pipelines.training.fit.measure import Answer
+from pipelines.training.fit.objective import DrawnHeatmaps
+from pipelines.training.fit.run import pictures_of
 from pipelines.training.fit.sequences import Sequences, SkeletonSequence
 from pipelines.training.fit.views import Maker, View, build_maker
 from pipelines.training.metrics import softmax
@@ -59,13 +61,14 @@ def onnx_answer(folder: Path, recipe: Recipe) -> tuple[Answer, ActionContract]:
     verify_weights(contract, folder / "model.onnx")
     session = Session(folder / "model.onnx")
     names = [spec.name for spec in contract.inputs]
+    draw = DrawnHeatmaps(recipe.input.side)
 
     def answer(view: View) -> FloatArray:
         arrays = list(view)
         if recipe.input.features == "everyday13":
             arrays = [arrays[0][:, 0]] if len(contract.inputs[0].shape) == 4 else arrays
         if recipe.input.features == "rgbpose":
-            raise ContractMismatch(f"{contract.name}: pictures are measured on the run, not on the exported file")
+            arrays[-1] = draw(torch.from_numpy(arrays[-1])).numpy()
         found = session.run(dict(zip(names, arrays, strict=True)))
         return _fused([found[name] for name in contract.outputs])
 
@@ -104,7 +107,7 @@ class PixelViews:
 
 def maker_of(recipe: Recipe) -> Maker:
     """What an exported file of a recipe is shown."""
-    return PixelViews(recipe) if recipe.input.features == "heatmap" else build_maker(recipe)
+    return PixelViews(recipe) if recipe.input.features == "heatmap" else build_maker(recipe, pictures_of(recipe))
 
 
 def _fused(outputs: list[AnyArray]) -> FloatArray:

@@ -15,19 +15,19 @@ from pipelines.training.fit import folder as files
 from pipelines.training.fit.devices import require_device
 from pipelines.training.fit.measure import Answer, Measured, measure
 from pipelines.training.fit.package import ServingFacts, timing_of
-from pipelines.training.fit.report import Example, RunReport, write_report
+from pipelines.training.fit.report import Example, RunReport, reliability, surest_mistakes, write_report
 from pipelines.training.fit.run import answer_of, load_run, pictures_of
 from pipelines.training.fit.sequences import Sequences, load_parts, load_test
 from pipelines.training.fit.state import RunState, save_state
 from pipelines.training.fit.views import Maker, build_maker
 from pipelines.training.metrics import Scores, softmax
 from pipelines.training.recipe import Recipe
+from pipelines.training.recipe_sections import LAYOUTS_3D
 
 UNKNOWN_LOST = 0.03
 """Share of right answers that the open-set rule may turn into `unknown`."""
 _PRECISION = 0.8
 """Share of right answers that a threshold is chosen for, where pipelines/actions.toml asks for nothing."""
-_NUM_EXAMPLES = 12
 
 
 def finish(out: Path, folders: Sequence[Path]) -> Scores:
@@ -80,9 +80,12 @@ def report(state: RunState, found: Measured, test: Sequences, temperature: float
     (out / files.RESULT).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     names = np.array([item.name for item in test.items])
     np.savez_compressed(out / files.ANSWERS, logits=found.logits, label=found.label, name=names)
+    given, probabilities = state.recipe, found.probabilities(temperature)
     content = RunReport(
-        state.recipe, state.step, found.classes, scores, files.read_history(out), _reliability(found, temperature),
-        worst(found, test, temperature),
+        given.name,
+        f"{given.network.name} · {given.input.features} · {given.input.stream} · {', '.join(given.data.sets)}",
+        found.classes, scores, files.read_history(out), reliability(probabilities, found.label),
+        worst(state.recipe, found, test, temperature), given.model_dump(mode="json"),
     )  # fmt: skip
     write_report(content, out / files.REPORT)
 
@@ -112,18 +115,16 @@ def numbers(scores: Scores, classes: Sequence[str]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def worst(found: Measured, test: Sequences, temperature: float) -> list[Example]:
+def worst(recipe: Recipe, found: Measured, test: Sequences, temperature: float) -> list[Example]:
     """The wrong answers that were surest of themselves."""
-    probabilities = found.probabilities(temperature)
-    said = probabilities.argmax(axis=1)
-    wrong = [int(row) for row in np.flatnonzero(said != found.label)]
-    wrong.sort(key=lambda row: -float(probabilities[row].max()))
+    probabilities, layout = found.probabilities(temperature), recipe.input.layout
     return [
         Example(
-            test.items[row].name, found.classes[found.label[row]], found.classes[said[row]],
-            float(probabilities[row].max()), test.items[row].keypoint[0],
+            test.items[row].name, found.classes[found.label[row]], found.classes[int(probabilities[row].argmax())],
+            float(probabilities[row].max()), test.items[row].keypoint[0], layout,
+            layout in LAYOUTS_3D or test.items[row].keypoint.shape[-1] == 4,
         )
-        for row in wrong[:_NUM_EXAMPLES]
+        for row in surest_mistakes(probabilities, found.label)
     ]  # fmt: skip
 
 
@@ -142,14 +143,3 @@ def _chosen(facts: ServingFacts, held: Measured) -> ServingFacts:
     thresholds = choose_thresholds(probabilities, held.label, held.classes, precision)
     unknown = choose_unknown(probabilities, held.label, UNKNOWN_LOST)
     return replace(facts, temperature=temperature, thresholds=thresholds, unknown=unknown)
-
-
-def _reliability(found: Measured, temperature: float, num_bins: int = 10) -> list[tuple[float, float, int]]:
-    """(mean confidence, share right, count) of each bin of confidence that holds anything."""
-    probabilities = found.probabilities(temperature)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == found.label
-    bins = np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
-    return [
-        (float(confidence[bins == index].mean()), float(right[bins == index].mean()), int((bins == index).sum()))
-        for index in np.unique(bins)
-    ]

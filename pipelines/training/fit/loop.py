@@ -89,7 +89,7 @@ class RecipeTrainer:
             network = build_network(recipe, len(self.classes))
         if recipe.network.init:
             unread = require_network(recipe.network.name).unread
-            begin_from(network, weights_of(Path(recipe.network.init)), recipe.network.init, unread)
+            begin_from(network, weights_of(Path(recipe.network.init), network), recipe.network.init, unread)
         if recipe.network.freeze == "backbone":
             freeze_backbone(network)
         if recipe.loss.name == "masked_joints":

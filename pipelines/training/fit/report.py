@@ -1,20 +1,20 @@
 """One self-contained page per run, and one that holds runs against each other: HTML with inline SVG alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from models.arrays import FloatArray
+from models.arrays import FloatArray, IntArray
 from models.skeleton.layouts import require_layout
 from pipelines.training.fit import charts
 from pipelines.training.metrics import Scores
-from pipelines.training.recipe import Recipe
-from pipelines.training.recipe_sections import LAYOUTS_3D
 
+Bin = tuple[float, float, int]
+"""Mean confidence, share right, count."""
 _STYLE = """
 :root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;color:#0f172a;background:#f1f5f9;margin:0}
 main{max-width:1080px;margin:0 auto;padding:24px}h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;margin:0 0 12px}
@@ -28,26 +28,32 @@ border-bottom:1px solid #e2e8f0;vertical-align:top}td.n,th.n{text-align:right}pr
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sequence that was answered wrongly. keypoint: (T, V, 3) of its first person. probability: of what was said."""
+    """A sequence that was answered wrongly.
+
+    probability: of what was said. keypoint: (T, V, 3 or more) of its first person, in the joints of `layout`.
+    """
 
     name: str
     true: str
     said: str
     probability: float
     keypoint: FloatArray
+    layout: str
+    is_3d: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a page shows. bins: (mean confidence, share right, count) of each."""
+    """What a page shows. settings: of the run, JSON values."""
 
-    recipe: Recipe
-    step: int
+    title: str
+    under: str
     classes: tuple[str, ...]
     scores: Scores
-    history: Sequence[dict[str, float]]
-    bins: Sequence[tuple[float, float, int]]
+    history: Sequence[Mapping[str, float]]
+    bins: Sequence[Bin]
     examples: Sequence[Example]
+    settings: Mapping[str, object]
 
 
 def write_report(report: RunReport, path: Path) -> None:
@@ -60,11 +66,25 @@ def write_report(report: RunReport, path: Path) -> None:
         _section("Per class", charts.bars(_by_class(report))),
         _section("Calibration", charts.calibration(report.bins)),
         _section("Surest wrong answers", _examples(report)),
-        _section("Recipe", f"<pre>{escape(json.dumps(report.recipe.model_dump(mode='json'), indent=1))}</pre>"),
+        _section("Settings", f"<pre>{escape(json.dumps(report.settings, indent=1))}</pre>"),
     ]
-    given = report.recipe
-    under = f"{given.network.name} · {given.input.features} · {given.input.stream} · {', '.join(given.data.sets)}"
-    path.write_text(_page(given.name, under, sections), "utf-8")
+    path.write_text(_page(report.title, report.under, sections), "utf-8")
+
+
+def reliability(probabilities: FloatArray, label: IntArray, num_bins: int = 10) -> list[Bin]:
+    """The bins of confidence that hold anything."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == label
+    bins = np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
+    return [
+        (float(confidence[bins == index].mean()), float(right[bins == index].mean()), int((bins == index).sum()))
+        for index in np.unique(bins)
+    ]
+
+
+def surest_mistakes(probabilities: FloatArray, label: IntArray, count: int = 12) -> list[int]:
+    """Rows of the wrong answers that were surest of themselves."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != label).tolist()
+    return sorted(wrong, key=lambda row: -float(probabilities[row].max()))[:count]
 
 
 def write_comparison(rows: Sequence[dict[str, object]], changed: Sequence[str], lines: str, path: Path) -> None:
@@ -87,7 +107,7 @@ def _tiles(scores: Scores) -> str:
     )
 
 
-def _curves(history: Sequence[dict[str, float]]) -> str:
+def _curves(history: Sequence[Mapping[str, float]]) -> str:
     def line(key: str) -> list[tuple[float, float]]:
         return [(row["step"], row[key]) for row in history if key in row]
 
@@ -113,11 +133,9 @@ def _by_class(report: RunReport) -> list[tuple[str, float, int]]:
 def _examples(report: RunReport) -> str:
     if not report.examples:
         return "<p>None: every sequence was answered rightly.</p>"
-    layout = require_layout(report.recipe.input.layout)
-    is_3d = report.recipe.input.layout in LAYOUTS_3D
     return "".join(
         f"<p><b>{escape(item.true)}</b> was called <b>{escape(item.said)}</b> with {item.probability:.2f} · "
-        f"{escape(item.name)}<br>{charts.skeleton_strip(item.keypoint, layout, is_3d)}</p>"
+        f"{escape(item.name)}<br>{charts.skeleton_strip(item.keypoint, require_layout(item.layout), item.is_3d)}</p>"
         for item in report.examples
     )
 

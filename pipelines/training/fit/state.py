@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.atomic_file import replacing
 from models.errors import CheckpointMismatch
 from models.export.checkpoints import read_state
+from pipelines.training.fit.exported_weights import exported_weights
 from pipelines.training.recipe import Recipe, parse_recipe
 
 FORMAT = 2
@@ -80,10 +81,12 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-def weights_of(path: Path) -> dict[str, Tensor]:
-    """The tensors of a run's folder, of a checkpoint of ours (averaged weights) or of PYSKL's; raises
-    CheckpointMismatch.
+def weights_of(path: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The tensors for a network: of a run's folder, an exported folder, a checkpoint of ours (averaged weights) or of
+    PYSKL's; raises CheckpointMismatch.
     """
+    if (path / "model.onnx").is_file():
+        return exported_weights(path, network)
     if path.is_dir():
         found = [path / name for name in ("best.pt", "checkpoint.pt") if (path / name).is_file()]
         if not found:

@@ -10,21 +10,26 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
 from models.errors import CheckpointMismatch, DeviceUnavailable, ModelUnknown
+from models.runtime.contract import load_contract
 from pipelines.errors import ConfigInvalid, DatasetInvalid, RunExists
 from pipelines.training.fit.batches import BatchPlan, Share
 from pipelines.training.fit.devices import Place, require_device
+from pipelines.training.fit.exported_weights import exported_weights
 from pipelines.training.fit.folder import held, read_history
 from pipelines.training.fit.loop import Look, RecipeTrainer
+from pipelines.training.fit.objective import build_network
 from pipelines.training.fit.optimise import learning_rate
 from pipelines.training.fit.run import load_run, train
 from pipelines.training.fit.sequences import load_part, load_parts, scarce
-from pipelines.training.fit.state import load_state
+from pipelines.training.fit.state import begin_from, load_state
 from pipelines.training.fit.views import build_maker
-from pipelines.training.recipe import Recipe
+from pipelines.training.recipe import Recipe, load_recipe
 from pipelines.training.recipe_sections import OptimSection
 from tests.pipelines.training.recipes import tiny_recipe, write_deep_set, write_flat_set
 
@@ -302,3 +307,22 @@ def test_pretrained_network_is_begun_from_and_its_classifier_begins_anew(sets: P
 def test_network_without_joints_in_its_map_cannot_be_pretrained(sets: Path) -> None:
     with pytest.raises(ModelUnknown, match="pretraining takes graph networks"):
         trainer_of(tiny_recipe("tcn", loss={"name": "masked_joints"}), sets)
+
+
+def test_shipped_model_is_begun_from_and_answers_as_its_file(sets: Path) -> None:
+    folder = Path(__file__).parents[3] / "models" / "zoo" / "everyday-stgcnpp"
+    recipe = load_recipe("everyday-stgcnpp", {"data.sets": '["flat"]', "network.init": f'"{folder}"'})
+    network = build_network(recipe, len(load_contract(folder / "model.json").labels))
+    begin_from(network, exported_weights(folder, network), "zoo")
+    x = torch.randn(3, 30, 13, 5, generator=torch.Generator().manual_seed(0))
+    model = onnx.load(folder / "model.onnx")
+    first = next(node.output[0] for node in model.graph.node if node.op_type == "Gemm")
+    model.graph.output.append(onnx.helper.make_tensor_value_info(first, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    with torch.no_grad():
+        logits = network.eval()(x[:, None])
+
+    expected = session.run([first], {session.get_inputs()[0].name: x.numpy()})[0]
+    np.testing.assert_allclose(logits.numpy(), expected, atol=1e-3)
+    assert trainer_of(recipe, sets).network.state_dict()["fc_cls.weight"].shape[0] == 2
