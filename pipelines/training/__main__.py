@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from pipelines.training.console import bar as _bar
-from pipelines.training.console import failures as _failures
+from pipelines.training.command_line import bar as _bar
+from pipelines.training.command_line import failures as _failures
 from pipelines.training.dataset_command import dataset
 from pipelines.training.labels import load_labels
 from pipelines.training.prepare_command import prepare
+from pipelines.training.starter import end_with_starter
 
 _DATA = click.option(
     "--data", type=click.Path(path_type=Path), required=True, multiple=True,
@@ -21,6 +22,7 @@ _DATA = click.option(
 @click.group(help=__doc__)
 def main() -> None:
     """See the subcommands."""
+    end_with_starter()
 
 
 main.add_command(prepare)

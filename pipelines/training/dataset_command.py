@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.training.console import failures
+from pipelines.training.command_line import failures
 
 
 @click.group(help="Look into skeleton sets.")

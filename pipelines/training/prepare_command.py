@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.errors import ConfigInvalid, DatasetInvalid
-from pipelines.training.console import CONSOLE, bar, failures
+from pipelines.training.command_line import CONSOLE, bar, failures
 
 if TYPE_CHECKING:
     from pipelines.stream.build import PeopleNetworks

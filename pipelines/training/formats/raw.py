@@ -54,6 +54,8 @@ def parse(name: str, raw: object, said: SetDescription, on_refused: Refused | No
     _require_joints(name, rows, mapping)
     annotations = tuple(_annotation(row, label) for row, label in zip(rows, labels, strict=True))
     meta = {key: value for key, value in whole.items() if key not in {"split", "annotations"}}
+    if layout is not None:
+        meta.setdefault("joints", list(layout.joints))
     return SkeletonSet(
         name, classes, splits, annotations, mapping, rate_hz, meta, layout.name if layout else None, said, tuple(notes)
     )  # fmt: skip
