@@ -6,11 +6,13 @@ from pipelines.training.command_evaluate import compare, evaluate, export
 from pipelines.training.command_train import pretrain, recipes, train
 from pipelines.training.dataset_command import dataset
 from pipelines.training.prepare_command import prepare
+from pipelines.training.starter import end_with_starter
 
 
 @click.group(help=__doc__)
 def main() -> None:
     """See the subcommands."""
+    end_with_starter()
 
 
 for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare):

@@ -6,6 +6,7 @@ measured as if it were written out. That is why it needs no process of its own t
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ _DIMS_MAX = 8
 _SMALL_BYTES = 64
 _KEY_INT_MAX = 2**31
 _DTYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+_TEXT_DTYPE = re.compile(r"U[1-9]\d{0,3}")
+"""Arrays of texts, as names of sequences are kept by some."""
 _SPARE = 1000
 """Values that even the smallest file may hold."""
 _ARRAY_GROWTH = 4
@@ -30,6 +33,7 @@ _NAMES: Mapping[tuple[str, str], str] = {
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
+    ("collections", "OrderedDict"): "dict",
     **{(module, "_reconstruct"): "reconstruct" for module in _MULTIARRAY},
     **{(module, "scalar"): "scalar" for module in _MULTIARRAY},
     **{(f"numpy.{core}.numeric", "_frombuffer"): "frombuffer" for core in ("core", "_core")},
@@ -53,7 +57,7 @@ class _DtypeDraft:
 
     def finish(self) -> np.dtype[np.generic]:
         """The dtype."""
-        return np.dtype(f"{'|' if self.name[1:] == '1' else self.order}{self.name}")
+        return np.dtype(f"{'|' if self.name in ('b1', 'i1', 'u1') else self.order}{self.name}")
 
 
 @dataclass(slots=True)
@@ -277,9 +281,10 @@ def _build(machine: _Machine) -> None:
 
 
 def _make_dtype(name: object, *flags: object) -> _DtypeDraft:
-    if name not in _DTYPES or not all(isinstance(flag, int) for flag in flags):
+    is_known = isinstance(name, str) and (name in _DTYPES or _TEXT_DTYPE.fullmatch(name) is not None)
+    if not is_known or not all(isinstance(flag, int) for flag in flags):
         shown = name[:20] if isinstance(name, str) else type(name).__name__
-        raise DatasetInvalid(f"pickle holds an array of dtype {shown!r}; only bool, int and float are read")
+        raise DatasetInvalid(f"pickle holds an array of dtype {shown!r}; only bool, int, float and text are read")
     return _DtypeDraft(str(name))
 
 
@@ -312,6 +317,13 @@ def _make_bytes(*content: object) -> bytes:
     if not isinstance(only, (bytes, memoryview)):
         raise TypeError(f"bytes of {type(only).__name__}")
     return bytes(only)
+
+
+def _make_dict(pairs: object = ()) -> dict[str | int, object]:
+    """An ordered dict; what it holds comes as items later, or as pairs from Python 2."""
+    if not isinstance(pairs, (list, tuple)) or not all(isinstance(pair, (list, tuple)) for pair in pairs):
+        raise TypeError(f"a dict of {type(pairs).__name__}")
+    return {_key(key): _settled(value) for key, value in pairs}
 
 
 def _make_set(members: object = ()) -> set[str | int]:
@@ -372,6 +384,7 @@ def _require_modest(root: object, file_bytes: int) -> None:
 _MAKERS: Mapping[str, Callable[..., object]] = {
     "dtype": _make_dtype, "reconstruct": _make_array, "frombuffer": _make_from_buffer, "scalar": _make_scalar,
     "encode": _make_encoded, "bytes": _make_bytes, "bytearray": _make_bytes, "set": _make_set, "frozenset": _make_set,
+    "dict": _make_dict,
 }  # fmt: skip
 _STOP = ord(".")
 _FLOAT = np.dtype(">f8")

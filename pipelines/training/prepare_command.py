@@ -128,6 +128,7 @@ def _prepare(asked: _Asked) -> None:
 
 def _sources(asked: _Asked, on_refused: Callable[[str, str], None]) -> "tuple[list[Source], str]":
     """What is to be read, and its format; sets are found later, as files."""
+    from pipelines.training.formats.assemble import distinct
     from pipelines.training.formats.convert import find_sources, from_lists
     from pipelines.training.formats.detect import detect_format
     from pipelines.training.formats.listing import LIST_SUFFIXES, read_list
@@ -143,7 +144,8 @@ def _sources(asked: _Asked, on_refused: Callable[[str, str], None]) -> "tuple[li
     if name == "sets":
         return [], name
     find = find_videos if name == "videos" else partial(find_sources, name)
-    return [*from_lists(listed, name), *from_lists(find(others) if others else [], "", asked.by_folder)], name
+    found = [*from_lists(listed, name), *from_lists(find(others) if others else [], "", asked.by_folder)]
+    return distinct(found), name
 
 
 def _conversion(asked: _Asked) -> "Conversion":

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,10 +25,11 @@ class Parts:
     """The folder beside a set in which its videos' skeletons wait until all are there; one process at a time.
 
     out:   the set. names: of the networks that make the skeletons: with others, everything is made anew.
+    patience_s: for how long another process may still hold the folder, as one that was just killed does.
     Raises DatasetInvalid where the folder cannot be made, or another process makes the same set.
     """
 
-    def __init__(self, out: Path, names: tuple[str, ...]) -> None:
+    def __init__(self, out: Path, names: tuple[str, ...], patience_s: float = 3.0) -> None:
         self.folder = out.with_name(f".{out.name}.parts")
         self._out, self._names = out, names
         try:
@@ -35,11 +37,9 @@ class Parts:
             self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except OSError as cause:
             raise DatasetInvalid(f"{self.folder}: cannot be written: {cause.strerror}") from cause
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
+        if not _locked(self._lock, patience_s):
             os.close(self._lock)
-            raise DatasetInvalid(f"{out}: another process is making this set") from cause
+            raise DatasetInvalid(f"{out}: another process is making this set")
         remove_parts(self.folder)
 
     def __enter__(self) -> Self:
@@ -74,6 +74,20 @@ class Parts:
         save_set(skeletons, whole)
         whole.replace(self._out)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _locked(lock: int, patience_s: float) -> bool:
+    """Whether the lock could be had in time."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def keep(tracks: list[Annotation], path: Path) -> None:

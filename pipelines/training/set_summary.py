@@ -98,6 +98,10 @@ def _of_description(skeletons: SkeletonSet) -> Iterator[str]:
         yield f"which of its {skeletons.num_joints} joints is which is not known: say it by `layout` or `to_coco17`"
     if skeletons.rate_hz is None and not all(row.extra.get("rate_hz") for row in skeletons.annotations):
         yield "frames per second are not known: say them by `fps`"
+    if skeletons.dim == 2 and any(
+        row.shape_hw is None and np.abs(row.keypoint).max() > 2 for row in skeletons.annotations
+    ):
+        yield "the size of the pictures is not known (img_shape), by which 2D joints are normalised"
     used = {row.label for row in skeletons.annotations}
     empty = [name for index, name in enumerate(skeletons.classes) if index not in used]
     if empty and skeletons.classes != ("unlabelled",):

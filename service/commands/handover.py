@@ -1,6 +1,7 @@
 """Hands a command over to the training package, in a process of its own: the service never reaches torch."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,7 +29,9 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
             click.echo(f"actogram: torch_missing: {name} needs torch: pip install 'actogram[train]'", err=True)
             raise SystemExit(1)
         call = [sys.executable, "-m", "pipelines.training", name, *args, *more]
-        raise SystemExit(subprocess.run(call, check=False).returncode)
+        # So that it ends with this process, even where this one is killed.
+        environment = os.environ | {"HANDED_OVER_BY": str(os.getpid())}
+        raise SystemExit(subprocess.run(call, check=False, env=environment).returncode)
 
     return command
 

@@ -47,7 +47,11 @@ def assemble(items: Sequence[Labelled], frame: Frame) -> SkeletonSet:
     annotations = [replace(item.annotation, label=_index(item, classes)) for item in items]
     given = {item.annotation.name: item.split for item in items if item.split is not None}
     rates = [float(str(row.extra["rate_hz"])) for row in annotations if row.extra.get("rate_hz")]
-    meta = dict(frame.meta) | ({"terms": frame.said.terms} if frame.said.terms else {})
+    meta = (
+        dict(frame.meta)
+        | {"joints": list(require_layout(frame.layout).joints)}
+        | ({"terms": frame.said.terms} if frame.said.terms else {})
+    )
     return SkeletonSet(
         name=frame.name,
         classes=classes,

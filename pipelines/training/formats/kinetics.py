@@ -28,7 +28,10 @@ def find(folder: Path) -> list[Source]:
     if not folder.is_dir():
         return [Source(folder, printable(folder.stem))]
     found: list[Source] = []
-    labels = {path.parent: _label_files(path.parent) for path in folder.rglob(f"*{_LABEL_FILE}")}
+    places = {path.parent for path in folder.rglob(f"*{_LABEL_FILE}")}
+    if (folder.parent / f"{folder.name}{_LABEL_FILE}").is_file():
+        places.add(folder.parent)
+    labels = {place: _label_files(place) for place in places}
     for path in sorted(folder.rglob("*.json")):
         if path.name.endswith(_LABEL_FILE):
             continue

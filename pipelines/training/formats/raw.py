@@ -10,6 +10,7 @@ from models.arrays import AnyArray, FloatArray
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
 from pipelines.errors import DatasetInvalid
 from pipelines.training.formats.channels import find_layout, third_channel
+from pipelines.training.formats.compressed import unfold
 from pipelines.training.formats.description import SetDescription
 from pipelines.training.skeletons import COCO17_JOINTS, Annotation, SkeletonSet, usual_score
 
@@ -54,6 +55,8 @@ def parse(name: str, raw: object, said: SetDescription, on_refused: Refused | No
     _require_joints(name, rows, mapping)
     annotations = tuple(_annotation(row, label) for row, label in zip(rows, labels, strict=True))
     meta = {key: value for key, value in whole.items() if key not in {"split", "annotations"}}
+    if layout is not None:
+        meta.setdefault("joints", list(layout.joints))
     return SkeletonSet(
         name, classes, splits, annotations, mapping, rate_hz, meta, layout.name if layout else None, said, tuple(notes)
     )  # fmt: skip
@@ -145,6 +148,8 @@ def _row(raw: object, index: int) -> _Row:
     if "keypoint" not in raw:
         outside = ": its joints lie in kpfiles of their own, which are not read" if "raw_file" in raw else ""
         raise DatasetInvalid(f"{name}: has no `keypoint`{outside}")
+    if "frame_inds" in raw:
+        raw = unfold(raw, name)
     keypoint = _floats(raw["keypoint"], f"{name}: keypoint")
     if keypoint.ndim != 4 or (keypoint.size and keypoint.shape[-1] not in (2, 3)):
         raise DatasetInvalid(f"{name}: keypoint has shape {keypoint.shape}, expected (M, T, V, 2 or 3)")

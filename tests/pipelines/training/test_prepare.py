@@ -188,7 +188,7 @@ def test_a_video_that_has_changed_is_made_again(tmp_path: Path) -> None:
 
 def test_a_set_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
     with Parts(tmp_path / "mine.npz", ()), pytest.raises(DatasetInvalid, match="another process is making this set"):
-        Parts(tmp_path / "mine.npz", ())
+        Parts(tmp_path / "mine.npz", (), patience_s=0)
 
 
 def test_parts_of_a_video_are_cut_out_of_it_with_what_the_list_says(tmp_path: Path) -> None:

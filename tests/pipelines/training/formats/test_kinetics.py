@@ -69,7 +69,8 @@ def test_label_files_and_folders_say_class_and_split(tmp_path: Path) -> None:
     made = convert("kinetics", sources, Conversion("k400"))
 
     assert made.classes == ("label of train", "label of val")
-    assert dict(made.splits) == {"train": ("kinetics_train/clip_train",), "val": ("kinetics_val/clip_val",)}
+    held = ("kinetics_val/clip_val",)
+    assert dict(made.splits) == {"train": ("kinetics_train/clip_train",), "val": held, "test": held}
 
 
 _GOOD = _clip([_person(0.2, 0.5)])

@@ -162,7 +162,7 @@ def test_what_is_given_wins_and_official_splits_stay() -> None:
     rows = [_row("a"), _row("b"), _row("c")]
     given = {"a": "train", "b": "val"}
 
-    assert divide(rows, SplitRule(), given, {}) == {"train": ("a",), "val": ("b",)}
+    assert divide(rows, SplitRule(), given, {}) == {"train": ("a",), "val": ("b",), "test": ("b",)}
     assert divide(rows, SplitRule(), {}, {"xsub_train": ("a",)}) == {"xsub_train": ("a",)}
     with pytest.raises(ConfigInvalid, match="neither a column `split` nor folders"):
         divide(rows, SplitRule("given"), {}, {})

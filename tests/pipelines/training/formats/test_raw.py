@@ -1,6 +1,7 @@
 """PYSKL's and MMAction2's dictionaries: what is completed, what is left out, and what is refused."""
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -254,3 +255,44 @@ def test_a_real_set_has_a_layout_where_its_joints_stand_in_a_known_order(data_di
     assert found.layout == expected.get(name)
     assert found.dim == found.meta["dim"]
     assert summarize(found).sequences == len(found.annotations)
+
+
+def test_compressed_annotations_are_unfolded_frame_by_frame(tmp_path: Path) -> None:
+    skeletons = np.stack([np.full((17, 3), value, np.float16) for value in (0.1, 0.2, 0.3, 0.4)])
+    skeletons[..., :2] *= 1000
+    row = _row(0, skeletons, frame_inds=np.array([0, 2, 2, 3], np.int16), total_frames=5, box_score=np.ones(4))
+
+    found = _load(tmp_path, _whole([row])).annotations[0]
+
+    assert found.keypoint.shape == (2, 5, 17, 2)
+    assert found.keypoint[:, :, 0, 0].round().tolist() == [[100, 0, 200, 400, 0], [0, 0, 300, 0, 0]]
+    np.testing.assert_allclose(found.score[:, :, 0], [[0.1, 0, 0.2, 0.4, 0], [0, 0, 0.3, 0, 0]], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"frame_inds": [0, 1]}, r"keypoint of shape \(3, 17, 3\) and frame_inds of \(2,\)"),
+        ({"frame_inds": [0, 1, 9]}, "frame_inds run from 0 to 9 of 5 frames"),
+        ({"frame_inds": [0, 1, -1]}, "frame_inds run from -1 to 1"),
+        ({"frame_inds": [0, 1, 2], "total_frames": 10**9}, "total_frames is 1000000000"),
+        ({"frame_inds": "abc"}, "frame_inds is no array of numbers"),
+    ],
+)
+def test_compressed_annotations_that_cannot_be_are_refused(
+    tmp_path: Path, more: dict[str, object], message: str
+) -> None:
+    row = _row(0, np.ones((3, 17, 3), np.float32)) | {"total_frames": 5} | more
+
+    with pytest.raises(DatasetInvalid, match=message):
+        _load(tmp_path, {"annotations": [row]})
+
+
+def test_names_in_arrays_of_texts_and_ordered_dicts_are_read(tmp_path: Path) -> None:
+    rows = [_row(index, frame_dir=np.str_(f"vidéo{index}")) for index in range(3)]
+    split = OrderedDict(train=np.array(["vidéo0", "vidéo1"]), test=np.array(["vidéo2"]))
+
+    found = _load(tmp_path, OrderedDict(split=split, annotations=[OrderedDict(row) for row in rows]))
+
+    assert dict(found.splits) == {"train": ("vidéo0", "vidéo1"), "test": ("vidéo2",)}
+    assert [row.name for row in found.annotations] == ["vidéo0", "vidéo1", "vidéo2"]
