@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from service.errors import PROBLEM_TYPE, Problem
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
+_FIXED = frozenset({"pattern", "format", "enum", "const"})
+_NO_NUL = "^[^\\u0000]*$"
 _SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key, made with `actogram keys create`."}
 _CONTENT = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _GENERAL = {
@@ -34,11 +36,26 @@ def describe(app: FastAPI) -> None:
         schemas |= problem.pop("$defs", {}) | {"Problem": problem}
         for operation in _operations(document):
             _add_problems(operation)
+        _refuse_nul(document)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _refuse_nul(document: object) -> None:
+    """Say of every text that it holds no NUL character, as every body is checked for one."""
+    for schema in _schemas(document):
+        if schema.get("type") == "string" and not _FIXED.intersection(schema):
+            schema["pattern"] = _NO_NUL
+
+
+def _schemas(part: object) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _schemas(inner)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -46,13 +46,25 @@ _UPLOAD_BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "The video."},
-                        "model": {"type": "string", "description": "Action model; the default one when left out."},
+                        "file": {"type": "string", "format": "binary", "minLength": 1, "description": "The video."},
+                        "model": {
+                            "type": "string",
+                            "maxLength": 128,
+                            "description": "Action model; the default one when left out.",
+                        },
                         "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
-                        "tags": {"type": "string", "description": "A JSON object of strings."},
+                        "tags": {
+                            "type": "object",
+                            "maxProperties": 20,
+                            "propertyNames": {"maxLength": 64},
+                            "additionalProperties": {"type": "string", "maxLength": 256},
+                            "description": "A JSON object of strings.",
+                        },
                     },
-                }
+                },
+                "encoding": {"tags": {"contentType": "application/json"}},
             },
             "application/json": {"schema": JobCreate.model_json_schema(ref_template="#/components/schemas/{model}")},
         },

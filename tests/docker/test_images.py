@@ -201,3 +201,27 @@ def answer_to(port: int, user: str | None, password: str | None) -> str:
         client.loop_stop()
     client.disconnect()
     return said[0] if said else "no answer"
+
+
+def test_serving_images_carry_their_bill_of_materials() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    stages = {
+        stage.splitlines()[0].split(" AS ")[-1]: stage for stage in re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]
+    }
+
+    for kind in ("cpu", "gpu"):
+        assert "cyclonedx-py environment" in stages[f"sbom-{kind}"]
+        assert f"COPY --from=sbom-{kind} /sbom.cdx.json /opt/actogram/share/sbom.cdx.json" in stages[f"serve-{kind}"]
+        assert "tools.txt" not in stages[f"serve-{kind}"]
+
+
+def test_everything_that_the_dockerfile_copies_is_in_its_context() -> None:
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    lines = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {one for line in lines for one in line.split()[:-1] if not one.startswith("--")}
+
+    assert "requirements/cpu.txt" in sources
+    for source in sources - {"weight[s]"}:
+        assert (ROOT / source).exists(), source
+        assert any(source == one or source.startswith(f"{one}/") for one in let_in), source
