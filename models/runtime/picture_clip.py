@@ -8,10 +8,9 @@ import numpy as np
 from models.arrays import FloatArray, Image
 from models.skeleton.heatmaps import crop_around
 from models.skeleton.reference.crops import Box
+from models.skeleton.reference.pictures import RGB_MEAN, RGB_STD
 
-_MEAN_RGB = np.array([123.675, 116.28, 103.53], np.float32)
-_STD_RGB = np.array([58.395, 57.12, 57.375], np.float32)
-"""ImageNet's, with which the reference trains."""
+_MEAN, _STD = np.array(RGB_MEAN, np.float32), np.array(RGB_STD, np.float32)
 
 
 def picture_clip(frames: Sequence[Image], keypoints: FloatArray, size_wh: tuple[int, int], side: int) -> FloatArray:
@@ -34,4 +33,4 @@ def _cut(frame: Image, box: Box, shrink: float, side: int) -> FloatArray:
         matrix[axis, 2] = (0.5 * step + corner) * shrink - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(frame, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    return ((cut[..., ::-1].astype(np.float32) - _MEAN_RGB) / _STD_RGB).astype(np.float32)
+    return ((cut[..., ::-1].astype(np.float32) - _MEAN) / _STD).astype(np.float32)

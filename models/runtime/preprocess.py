@@ -90,7 +90,7 @@ def _maps(
 ) -> FloatArray:
     height, width = (int(side) for side in sides)
     drawn = [
-        draw_heatmaps(clip, _size(contract, people, index), (height, width), contract.stream)
+        draw_heatmaps(clip, _size(contract, people, index), (height, width), contract.stream, contract.features)
         for index, clip in enumerate(clips)
     ]
     return np.stack(drawn)

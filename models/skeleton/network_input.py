@@ -10,12 +10,14 @@ from types import MappingProxyType
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray
-from models.skeleton.heatmaps import joint_heatmaps, limb_heatmaps, to_heatmap_pixels
+from models.skeleton.heatmaps import SIGMA_PX, joint_heatmaps, limb_heatmaps, to_heatmap_pixels
 from models.skeleton.layouts import Layout
 from models.skeleton.pyskl_features import Feature, features, normalise_2d, normalise_3d
 
 LAYOUTS_3D = frozenset({"nturgbd25", "kinect20"})
 """Layouts whose third value is a depth: their joints come from a depth camera, not from a picture."""
+
+RGBPOSE_SIGMA_PX = 0.7
 
 _FEATURE_OF: Mapping[str, Feature] = MappingProxyType(
     {"joint": "j", "bone": "b", "joint_motion": "jm", "bone_motion": "bm"}
@@ -39,10 +41,16 @@ def graph_input_3d(keypoints: AnyArray, layout: Layout, stream: str) -> AnyArray
     return features(normalise_3d(keypoints), layout, [_FEATURE_OF[stream]])
 
 
+def heatmap_sigma_px(features: str) -> float:
+    """The width of the Gaussians in published heatmaps: RGBPose-Conv3D's are wider than PoseConv3D's."""
+    return RGBPOSE_SIGMA_PX if features == "rgbpose" else SIGMA_PX
+
+
 def draw_heatmaps(
-    keypoints: FloatArray, size_wh: tuple[int, int], heatmap_hw: tuple[int, int], stream: str
+    keypoints: FloatArray, size_wh: tuple[int, int], heatmap_hw: tuple[int, int], stream: str, features: str = "heatmap"
 ) -> FloatArray:
     """(M, T, V, 3) pixels and scores to the (V or L, T, H, W) maps of joints or limbs around everyone in the clip."""
     pixels = to_heatmap_pixels(keypoints[..., :2], size_wh, heatmap_hw)
     draw = limb_heatmaps if stream == "limb" else joint_heatmaps
-    return draw(pixels, np.asarray(keypoints[..., 2], np.float32), heatmap_hw)
+    score = np.asarray(keypoints[..., 2], np.float32)
+    return draw(pixels, score, heatmap_hw, sigma_px=heatmap_sigma_px(features))

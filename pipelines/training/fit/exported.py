@@ -11,6 +11,7 @@ from models.arrays import AnyArray, FloatArray
 from models.runtime.contract import ActionContract, load_contract, verify_weights
 from models.runtime.session import Session
 from models.skeleton.layouts import require_layout
+from models.skeleton.network_input import heatmap_sigma_px
 from models.skeleton.pyskl_features import format_people, sample_for_test
 from pipelines.errors import ConfigInvalid
 from pipelines.training.fit.measure import Answer
@@ -61,7 +62,7 @@ def onnx_answer(folder: Path, recipe: Recipe) -> tuple[Answer, ActionContract]:
     verify_weights(contract, folder / "model.onnx")
     session = Session(folder / "model.onnx")
     names = [spec.name for spec in contract.inputs]
-    draw = DrawnHeatmaps(recipe.input.side)
+    draw = DrawnHeatmaps(recipe.input.side, sigma_px=heatmap_sigma_px(recipe.input.features))
 
     def answer(view: View) -> FloatArray:
         arrays = list(view)

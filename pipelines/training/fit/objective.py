@@ -11,6 +11,7 @@ from models.nets.build import NetworkRequest, require_network
 from models.nets.heatmap_input import KeypointsToHeatmaps
 from models.nets.slnl import SLnLrFA
 from models.nets.stf import FocusNetwork
+from models.skeleton.network_input import heatmap_sigma_px
 from pipelines.training.fit.views import in_channels, limbs_of, network_layout
 from pipelines.training.focal import focal_loss, soft_margin_focal_loss
 from pipelines.training.focus import FocusWeights, exploration_loss, focus_loss
@@ -88,9 +89,10 @@ class Objective(nn.Module):
     @torch.no_grad()
     def drawn(self, inputs: tuple[Tensor, ...], side: int = 0) -> tuple[Tensor, ...]:
         """Inputs with joints in heatmap pixels (the last one) drawn as heatmaps, where the network takes those."""
-        if self.recipe.input.features not in ("heatmap", "rgbpose"):
+        given = self.recipe.input
+        if given.features not in ("heatmap", "rgbpose"):
             return inputs
-        draw = DrawnHeatmaps(side or self.recipe.input.side, self.limbs)
+        draw = DrawnHeatmaps(side or given.side, self.limbs, heatmap_sigma_px(given.features))
         return (*inputs[:-1], draw(inputs[-1].float()))
 
     def _heads(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -177,3 +177,16 @@ def test_one_person_leaves_the_other_slot_empty() -> None:
     ActionModel(imported(), network).judge(keypoints[:, 0], valid[:, 0], SIZE_WH)
 
     assert network.fed == [(1, 2, 100, 17, 3)]
+
+
+def test_heatmaps_beside_pictures_are_wider() -> None:
+    keypoints, valid = walkers()
+    picture = np.zeros((48, 64, 3), np.uint8)
+
+    feeds = network_feeds(rgbpose(), People(keypoints, valid, SIZE_WH, [[picture] * 90]))
+
+    clip = keypoints[0][:, sample_for_test(90, 32)]
+    pixels = to_heatmap_pixels(clip[..., :2], (640, 480), (16, 16))
+    np.testing.assert_allclose(
+        feeds["heatmap"][0], joint_heatmaps(pixels, clip[..., 2], (16, 16), sigma_px=0.7), atol=1e-6
+    )
