@@ -38,6 +38,7 @@ def trained(recipe: Recipe, sets: Path) -> RecipeTrainer:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_trains_two_steps_and_is_served_as_it_was_trained(name: str, sets: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(name, loss={"name": _own_loss(name)})
