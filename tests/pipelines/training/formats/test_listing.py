@@ -1,10 +1,15 @@
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.formats.assemble import Labelled, SetPlan, assemble, distinct, named_apart
+from pipelines.training.formats.bvh_names import read_map
+from pipelines.training.formats.description import SetDescription, with_labels
 from pipelines.training.formats.listing import class_of, read_list, split_of
 from pipelines.training.formats.recordings import Recording
 from pipelines.training.formats.splits import SplitRule, divide, parse_rule
@@ -83,6 +88,40 @@ def test_a_row_that_cannot_be_used_is_told_and_left_out(tmp_path: Path, row: str
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DatasetInvalid, match=message):
         _list(tmp_path, text)
+
+
+_SEEDS = {
+    "list.csv": b'video,label,start,end,split,subject\na.mp4,walk,1,2,train,x\n"a.mp4",fall,,,test,\n',
+    "labels.csv": b"0,walk\n1,fall\n",
+    "labels.json": b'{"0": "walk", "1": "fall"}',
+    "labels.toml": b'classes = ["a", "b"]\nlayout = "coco17"\nfps = 25\n[everyday]\na = "walk"\n',
+    "map.toml": b'layout = "coco17"\n[joints]\nleft_elbow = "Arm"\n',
+}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(_SEEDS)),
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from([b"", b'"', b",", b"\r", b"\xff", b"1e999", b"[", b"\0"]))),
+    st.integers(0, 60),
+)
+def test_a_mutated_list_or_file_of_labels_is_read_or_refused_and_nothing_else(
+    tmp_path: Path, name: str, changes: list[tuple[int, bytes]], cut: int
+) -> None:
+    content = _SEEDS[name]
+    for place, change in changes:
+        place %= len(content)
+        content = content[:place] + change + content[place + 1 :]
+    path = tmp_path / name
+    path.write_bytes(content[: max(0, len(content) - cut)])
+
+    with contextlib.suppress(DatasetInvalid):
+        if name == "list.csv":
+            read_list(path, lambda _where, _why: None)
+        elif name == "map.toml":
+            read_map(path)
+        else:
+            with_labels(SetDescription(), path)
 
 
 @pytest.mark.parametrize(
