@@ -1,10 +1,12 @@
 """Skeleton sets on disk: PYSKL's pickles, read without executing what is in them, and the same content as .npz."""
 
+import errno
+import os
 import pickle
 from pathlib import Path
 
 from models.atomic_file import replacing
-from pipelines.errors import DatasetInvalid
+from pipelines.errors import DatasetInvalid, DiskFull, SinkError
 from pipelines.training import pickles
 from pipelines.training.formats.description import SetDescription, describe_beside, with_labels
 from pipelines.training.formats.npz import read_npz, write_npz
@@ -53,14 +55,21 @@ def load_set(
 
 
 def save_set(skeletons: SkeletonSet, path: Path) -> None:
-    """Write a set: `.npz` (open, no pickle) or `.pkl` (PYSKL's format), by the ending of the path."""
+    """Write a set: `.npz` (open, no pickle) or `.pkl` (PYSKL's format), by the ending of the path.
+
+    Raises DatasetInvalid for another ending, SinkError where the file cannot be written.
+    """
     check_target(path)
     raw = unparse(skeletons)
-    with replacing(path) as part, part.open("wb") as file:
-        if path.suffix == ".pkl":
-            pickle.dump(raw, file, protocol=4)
-        else:
-            write_npz(raw, file)
+    try:
+        with replacing(path) as part, part.open("wb") as file:
+            if path.suffix == ".pkl":
+                pickle.dump(raw, file, protocol=4)
+            else:
+                write_npz(raw, file)
+    except OSError as cause:
+        error = DiskFull if cause.errno == errno.ENOSPC else SinkError
+        raise error(f"{path}: cannot be written: {cause.strerror or cause}") from cause
 
 
 def check_target(path: Path) -> None:
@@ -69,6 +78,8 @@ def check_target(path: Path) -> None:
         raise DatasetInvalid(f"{path}: expected a name ending in .npz or .pkl")
     if not path.parent.is_dir():
         raise DatasetInvalid(f"{path}: the folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise DatasetInvalid(f"{path}: the folder {path.parent} cannot be written to")
     if path.is_dir():
         raise DatasetInvalid(f"{path}: is a folder, expected the name of a file")
 

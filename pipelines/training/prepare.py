@@ -14,7 +14,7 @@ from pipelines.stream.config import PipelineConfig
 from pipelines.stream.file_names import printable
 from pipelines.stream.sources.file import FileSource
 from pipelines.training.formats.assemble import distinct
-from pipelines.training.formats.clip import Source, below
+from pipelines.training.formats.recordings import Recording, below
 from pipelines.training.skeletons import Annotation
 from pipelines.types import Frame, Poses
 
@@ -42,18 +42,18 @@ class _Track:
     keypoints: list[FloatArray] = field(default_factory=list)
 
 
-def find_videos(inputs: Sequence[Path]) -> list[Source]:
+def find_videos(inputs: Sequence[Path]) -> list[Recording]:
     """Video files among files and folders, each once, named by their paths below the folder that was given.
 
     Raises DatasetInvalid when there is none.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Path, Recording] = {}
     for path in inputs:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in inside:
             if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
                 name = below(file, path) if path.is_dir() else file.stem
-                found.setdefault(file.absolute(), Source(file, printable(name)))
+                found.setdefault(file.absolute(), Recording(file, printable(name)))
     if not found:
         raise DatasetInvalid(
             f"no video among {', '.join(map(str, inputs))} (endings {' '.join(sorted(VIDEO_SUFFIXES))})"

@@ -13,8 +13,8 @@ from pipelines.training.command_line import CONSOLE, bar, failures
 
 if TYPE_CHECKING:
     from pipelines.stream.build import PeopleNetworks
-    from pipelines.training.formats.clip import Source
     from pipelines.training.formats.convert import Conversion
+    from pipelines.training.formats.recordings import Recording
     from pipelines.training.segments import SegmentTable
     from pipelines.training.skeletons import SkeletonSet
 
@@ -126,7 +126,7 @@ def _prepare(asked: _Asked) -> None:
     _tell(asked, skeletons, refused)
 
 
-def _sources(asked: _Asked, on_refused: Callable[[str, str], None]) -> "tuple[list[Source], str]":
+def _sources(asked: _Asked, on_refused: Callable[[str, str], None]) -> "tuple[list[Recording], str]":
     """What is to be read, and its format; sets are found later, as files."""
     from pipelines.training.formats.assemble import distinct
     from pipelines.training.formats.convert import find_sources, from_lists
@@ -149,15 +149,15 @@ def _sources(asked: _Asked, on_refused: Callable[[str, str], None]) -> "tuple[li
 
 
 def _conversion(asked: _Asked) -> "Conversion":
-    from pipelines.training.formats.clip import Reading
     from pipelines.training.formats.convert import Conversion
     from pipelines.training.formats.description import describe_options, with_labels
+    from pipelines.training.formats.recordings import ReadOptions
     from pipelines.training.formats.splits import parse_rule
 
     said = describe_options(layout=asked.layout, channels=asked.channels, fps=asked.fps)
     if asked.labels is not None:
         said = with_labels(said, asked.labels)
-    reading = Reading(
+    reading = ReadOptions(
         asked.people or 2, int(asked.dim), asked.fps, _size_hw(asked.size), asked.joint_map, asked.layout, asked.scale
     )
     return Conversion(asked.out.stem, reading, parse_rule(asked.split, asked.seed), said, asked.workers)
@@ -173,7 +173,11 @@ def _size_hw(text: str | None) -> tuple[int, int] | None:
 
 
 def _converted(
-    asked: _Asked, format_name: str, sources: "list[Source]", how: "Conversion", on_refused: Callable[[str, str], None]
+    asked: _Asked,
+    format_name: str,
+    sources: "list[Recording]",
+    how: "Conversion",
+    on_refused: Callable[[str, str], None],
 ) -> "SkeletonSet":
     from pipelines.training.formats.convert import convert
     from pipelines.training.formats.merge import subset
@@ -199,10 +203,10 @@ def _sets(asked: _Asked, how: "Conversion", on_refused: Callable[[str, str], Non
 
 
 def _videos(
-    asked: _Asked, sources: "list[Source]", how: "Conversion", on_refused: Callable[[str, str], None]
+    asked: _Asked, sources: "list[Recording]", how: "Conversion", on_refused: Callable[[str, str], None]
 ) -> "SkeletonSet":
     from pipelines.training.prepare_parts import Parts
-    from pipelines.training.prepare_videos import Progress, Videos, prepare_videos
+    from pipelines.training.prepare_videos import PrepareProgress, Videos, prepare_videos
     from pipelines.training.segments import cut_segments, load_segments
 
     table = load_segments(asked.segments) if asked.segments else None
@@ -216,7 +220,7 @@ def _videos(
     with Parts(asked.out, networks.names) as parts, bar("{task.fields[what]}") as progress:
         del networks
         task = progress.add_task("", total=len({source.path for source in sources}), what="starting")
-        told = Progress(lambda done, what: progress.update(task, completed=done, what=what), on_refused)
+        told = PrepareProgress(lambda done, what: progress.update(task, completed=done, what=what), on_refused)
         skeletons = prepare_videos(sources, how, videos, parts, told)
         if table is not None:
             skeletons = cut_segments(skeletons, table)
@@ -241,7 +245,7 @@ def _networks(cache: Path | None, weights: Path | None, offline: bool) -> "Peopl
     return load_people_networks(NetworkChoice(), WeightStore(cache, weights, offline))
 
 
-def _named(sources: "list[Source]", table: "SegmentTable") -> "list[Source]":
+def _named(sources: "list[Recording]", table: "SegmentTable") -> "list[Recording]":
     """The videos whose segments are known; says which of those are not there."""
     from pipelines.training.segments import find_segments
 

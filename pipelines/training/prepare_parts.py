@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from models.atomic_file import remove_parts
-from pipelines.errors import DatasetInvalid
+from pipelines.errors import DatasetInvalid, SinkError
 from pipelines.stream.file_names import printable
 from pipelines.training.datasets import load_set, save_set
 from pipelines.training.prepare import VideoJob
@@ -72,7 +72,10 @@ class Parts:
         """Write the set, whole or not at all, and remove the parts."""
         whole = self.folder / f"whole{self._out.suffix}"
         save_set(skeletons, whole)
-        whole.replace(self._out)
+        try:
+            whole.replace(self._out)
+        except OSError as cause:
+            raise SinkError(f"{self._out}: cannot be written: {cause.strerror}") from cause
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -91,5 +94,5 @@ def _locked(lock: int, patience_s: float) -> bool:
 
 
 def keep(tracks: list[Annotation], path: Path) -> None:
-    """Keep the skeletons of one video; raises OSError where they cannot be written."""
+    """Keep the skeletons of one video; raises SinkError where they cannot be written."""
     save_set(SkeletonSet(printable(path.stem), (), {}, tuple(tracks)), path)

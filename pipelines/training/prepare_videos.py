@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 
 from models.arrays import AnyArray
-from pipelines.training.formats.assemble import Frame, Labelled, assemble, named_apart
-from pipelines.training.formats.clip import Source
+from pipelines.training.formats.assemble import Labelled, SetPlan, assemble, named_apart
 from pipelines.training.formats.convert import Conversion
 from pipelines.training.formats.listing import Refused
+from pipelines.training.formats.recordings import Recording
 from pipelines.training.prepare import VideoJob
 from pipelines.training.prepare_parts import Parts
-from pipelines.training.prepare_workers import Load, Task, Watcher, run_tasks
+from pipelines.training.prepare_workers import Load, VideoTask, Watcher, run_tasks
 from pipelines.training.skeletons import Annotation, SkeletonSet
 
 _ROUNDING_S = 1e-3
@@ -37,7 +37,7 @@ class Videos:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PrepareProgress:
     """Who is told how it goes: on_share with the number of videos done, shares of others included; on_refused."""
 
     on_share: Callable[[float, str], None] = lambda _done, _what: None
@@ -45,7 +45,7 @@ class Progress:
 
 
 def prepare_videos(
-    sources: Sequence[Source], how: Conversion, videos: Videos, parts: Parts, progress: Progress
+    sources: Sequence[Recording], how: Conversion, videos: Videos, parts: Parts, progress: PrepareProgress
 ) -> SkeletonSet:
     """The set of all videos that can be read, in the order of the sources, the same for any number of workers.
 
@@ -61,10 +61,10 @@ def prepare_videos(
         tracks = parts.get(task.path) if task is not None else None
         if tracks is not None:
             items += _sequences(source, tracks, videos)
-    return assemble(named_apart(items), Frame(how.name, videos.layout, how.rule, how.said, meta=META))
+    return assemble(named_apart(items), SetPlan(how.name, videos.layout, how.rule, how.said, meta=META))
 
 
-def _tasks(sources: Sequence[Source], videos: Videos, parts: Parts) -> dict[Path, Task]:
+def _tasks(sources: Sequence[Recording], videos: Videos, parts: Parts) -> dict[Path, VideoTask]:
     """One task per video, however many of its parts are listed."""
     ends: dict[Path, list[float | None]] = defaultdict(list)
     for source in sources:
@@ -74,16 +74,16 @@ def _tasks(sources: Sequence[Source], videos: Videos, parts: Parts) -> dict[Path
         last = None if None in stops else max(stop for stop in stops if stop is not None)
         # Parts may be shorter than whole tracks have to be.
         job = VideoJob(path, videos.min_s if last is None and len(stops) == 1 else 0.0, last)
-        found[path] = Task(job, parts.path(job))
+        found[path] = VideoTask(job, parts.path(job))
     return found
 
 
 def _make(
-    tasks: Sequence[Task],
-    missing: Sequence[Task],
+    tasks: Sequence[VideoTask],
+    missing: Sequence[VideoTask],
     names: Mapping[Path, str],
     workers: tuple[Load, int],
-    progress: Progress,
+    progress: PrepareProgress,
 ) -> None:
     """Make what is missing, and tell how much of all tasks is done."""
     shares = dict.fromkeys(range(len(missing)), 0.0)
@@ -100,7 +100,7 @@ def _make(
     run_tasks(missing, *workers, Watcher(on_share, on_refused))
 
 
-def _sequences(source: Source, tracks: Sequence[Annotation], videos: Videos) -> Iterator[Labelled]:
+def _sequences(source: Recording, tracks: Sequence[Annotation], videos: Videos) -> Iterator[Labelled]:
     cut = [piece for track in tracks if (piece := _cut(track, source, videos.min_s)) is not None]
     bodies = [(f"#{piece.name}", piece) for piece in cut] if not videos.together else _joined(cut, videos.together)
     for suffix, piece in bodies:
@@ -111,7 +111,7 @@ def _sequences(source: Source, tracks: Sequence[Annotation], videos: Videos) -> 
         yield Labelled(replace(piece, name=name, extra=extra), source.label, source.split)
 
 
-def _cut(track: Annotation, source: Source, min_s: float) -> Annotation | None:
+def _cut(track: Annotation, source: Recording, min_s: float) -> Annotation | None:
     """The part of a track within a source's times, from the first to the last frame that shows the person."""
     times = np.asarray(cast("AnyArray", track.extra["time_s"]), np.float64)
     inside = (times >= source.from_s) & (times <= (source.to_s if source.to_s is not None else np.inf))

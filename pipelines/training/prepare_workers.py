@@ -24,7 +24,7 @@ _PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class VideoTask:
     """One video whose skeletons are to be kept under a path."""
 
     job: VideoJob
@@ -55,7 +55,7 @@ class _Worker:
     index: int | None = None
 
 
-def run_tasks(tasks: Sequence[Task], load: Load, num_workers: int, watcher: Watcher) -> None:
+def run_tasks(tasks: Sequence[VideoTask], load: Load, num_workers: int, watcher: Watcher) -> None:
     """Carry out every task; what a process that ends takes with it is refused, and a new process goes on.
 
     Raises SinkError where results cannot be written.
@@ -73,7 +73,7 @@ def run_tasks(tasks: Sequence[Task], load: Load, num_workers: int, watcher: Watc
                     workers[workers.index(worker)] = _started(load)
 
 
-def _give(worker: _Worker, tasks: Sequence[Task], waiting: deque[int]) -> None:
+def _give(worker: _Worker, tasks: Sequence[VideoTask], waiting: deque[int]) -> None:
     worker.index = waiting.popleft()
     # A worker that has just ended is noticed when it is listened to.
     with _broken_pipe_ignored():
@@ -151,14 +151,14 @@ def _work(pipe: Connection, load: Load) -> None:
     networks: PeopleNetworks | None = None
     try:
         while True:
-            task: Task = pipe.recv()
+            task: VideoTask = pipe.recv()
             networks = networks or load()
             pipe.send(_carried_out(task, networks, pipe))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
 
-def _carried_out(task: Task, networks: PeopleNetworks, pipe: Connection) -> _Said:
+def _carried_out(task: VideoTask, networks: PeopleNetworks, pipe: Connection) -> _Said:
     last = 0.0
 
     def tell(share: float) -> None:
@@ -175,6 +175,6 @@ def _carried_out(task: Task, networks: PeopleNetworks, pipe: Connection) -> _Sai
         return _Said("refused", why="there is not enough memory to read it")
     try:
         keep(tracks, task.path)
-    except OSError as cause:
-        return _Said("unwritten", why=f"{task.path.parent}: {cause.strerror or cause}")
+    except SinkError as unwritten:
+        return _Said("unwritten", why=str(unwritten))
     return _Said("done")

@@ -9,8 +9,8 @@ import numpy as np
 
 from models.skeleton.layouts import COCO17, layout_map, require_layout
 from pipelines.errors import DatasetInvalid
-from pipelines.training.formats.clip import Source
 from pipelines.training.formats.description import SetDescription
+from pipelines.training.formats.recordings import Recording
 from pipelines.training.formats.splits import SplitRule, divide
 from pipelines.training.skeletons import Annotation, SkeletonSet
 
@@ -25,7 +25,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class SetPlan:
     """What holds for a set as a whole.
 
     classes, splits: official ones; empty where there are none. rule: how it is divided otherwise.
@@ -40,31 +40,31 @@ class Frame:
     meta: Mapping[str, object] = field(default_factory=dict)
 
 
-def assemble(items: Sequence[Labelled], frame: Frame) -> SkeletonSet:
+def assemble(items: Sequence[Labelled], plan: SetPlan) -> SkeletonSet:
     """The set. Raises DatasetInvalid for a label not among its classes, ConfigInvalid for an impossible split."""
     names = [item.label for item in items if item.label is not None]
-    classes = frame.said.classes or frame.classes or _classes(names)
+    classes = plan.said.classes or plan.classes or _classes(names)
     annotations = [replace(item.annotation, label=_index(item, classes)) for item in items]
     given = {item.annotation.name: item.split for item in items if item.split is not None}
     rates = [float(str(row.extra["rate_hz"])) for row in annotations if row.extra.get("rate_hz")]
     meta = (
-        dict(frame.meta)
-        | {"joints": list(require_layout(frame.layout).joints)}
-        | ({"terms": frame.said.terms} if frame.said.terms else {})
+        dict(plan.meta)
+        | {"joints": list(require_layout(plan.layout).joints)}
+        | ({"terms": plan.said.terms} if plan.said.terms else {})
     )
     return SkeletonSet(
-        name=frame.name,
+        name=plan.name,
         classes=classes,
-        splits=divide(annotations, frame.rule, given, frame.splits),
+        splits=divide(annotations, plan.rule, given, plan.splits),
         annotations=tuple(annotations),
-        to_coco17=layout_map(require_layout(frame.layout), COCO17),
-        rate_hz=frame.said.fps or (round(float(np.median(rates)), 3) if rates else None),
+        to_coco17=layout_map(require_layout(plan.layout), COCO17),
+        rate_hz=plan.said.fps or (round(float(np.median(rates)), 3) if rates else None),
         meta=meta,
-        layout=frame.layout,
+        layout=plan.layout,
     )
 
 
-def distinct(sources: Sequence[Source]) -> list[Source]:
+def distinct(sources: Sequence[Recording]) -> list[Recording]:
     """The same recordings; those of one name are told apart by their endings, else by the folders above."""
     names = {(source.path.absolute(), source.prefix): source.name for source in sources}
     for depth in range(max((len(path.parts) for path, _ in names), default=0) + 1):

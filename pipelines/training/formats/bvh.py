@@ -14,7 +14,7 @@ from models.arrays import AnyArray, FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
 from pipelines.training.formats.bvh_names import joint_sources
-from pipelines.training.formats.clip import Clip, Format, Reading, Source, below
+from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording, below
 from pipelines.training.formats.text import LARGEST, numbers, read_text, shown, whole
 
 _FRAMES_MAX, _JOINTS_MAX, _DEPTH_MAX = 500_000, 1_000, 200
@@ -43,15 +43,15 @@ class Motion:
     frame_s: float
 
 
-def find(folder: Path) -> list[Source]:
+def find(folder: Path) -> list[Recording]:
     """The `.bvh` files below a folder, or the one file."""
     if not folder.is_dir():
-        return [Source(folder, printable(folder.stem))]
+        return [Recording(folder, printable(folder.stem))]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bvh")
-    return [Source(path, printable(below(path, folder))) for path in paths]
+    return [Recording(path, printable(below(path, folder))) for path in paths]
 
 
-def read(source: Source, reading: Reading) -> Clip:
+def read(source: Recording, reading: ReadOptions) -> RecordedJoints:
     """One file as one person in the joints of a layout. Raises DatasetInvalid."""
     name = printable(source.path.name)
     motion = parse(read_text(source.path), name)
@@ -64,7 +64,7 @@ def read(source: Source, reading: Reading) -> Clip:
     for joint, index in enumerate(sources):
         if index is not None:
             keypoint[0, :, joint], score[0, :, joint] = places[:, index] * reading.scale, 1.0
-    return Clip(keypoint, score, layout, reading.rate_hz or 1 / motion.frame_s)
+    return RecordedJoints(keypoint, score, layout, reading.rate_hz or 1 / motion.frame_s)
 
 
 def parse(text: str, name: str) -> Motion:

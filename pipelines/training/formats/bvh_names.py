@@ -8,7 +8,7 @@ from pathlib import Path
 from models.skeleton.layouts import LAYOUTS, Layout
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
-from pipelines.training.formats.clip import Reading
+from pipelines.training.formats.recordings import ReadOptions
 from pipelines.training.formats.text import read_text, shown
 
 DEFAULT_LAYOUT = "kinect20"
@@ -45,7 +45,7 @@ _SAME = {
 """What other layouts call the joints that schemes name."""
 
 
-def joint_sources(names: Sequence[str], reading: Reading, file: str) -> tuple[str, tuple[int | None, ...]]:
+def joint_sources(names: Sequence[str], reading: ReadOptions, file: str) -> tuple[str, tuple[int | None, ...]]:
     """The name of a layout, and for each of its joints the index of the file's joint, None for one it lacks.
 
     Raises DatasetInvalid where the names fit no scheme, or a map names a joint that is not there.

@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.formats import bvh, kinetics, ntu, openpose
-from pipelines.training.formats.assemble import Frame, Labelled, assemble, distinct, named_apart
-from pipelines.training.formats.clip import Clip, Format, Reading, Source
+from pipelines.training.formats.assemble import Labelled, SetPlan, assemble, distinct, named_apart
 from pipelines.training.formats.description import SetDescription
 from pipelines.training.formats.listing import class_of, split_of
+from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording
 from pipelines.training.formats.splits import SplitRule
 from pipelines.training.skeletons import Annotation, SkeletonSet
 
@@ -24,7 +24,7 @@ _CHUNK = 8
 Refused = Callable[[str, str], None]
 
 
-def find_sources(format_name: str, inputs: Sequence[Path]) -> list[Source]:
+def find_sources(format_name: str, inputs: Sequence[Path]) -> list[Recording]:
     """The recordings of a format in files and folders, each once; raises DatasetInvalid when there is none."""
     found = [source for path in inputs for source in FORMATS[format_name].find(path)]
     once = {(source.path.absolute(), source.prefix): source for source in found}
@@ -33,12 +33,12 @@ def find_sources(format_name: str, inputs: Sequence[Path]) -> list[Source]:
     return distinct(list(once.values()))
 
 
-def from_lists(sources: Sequence[Source], format_name: str, by_folder: bool = False) -> list[Source]:
+def from_lists(sources: Sequence[Recording], format_name: str, by_folder: bool = False) -> list[Recording]:
     """Recordings with the labels and splits that lists, files or folders say.
 
     format_name: a row of a list may name a folder that holds recordings of this format; "" takes sources as they are.
     """
-    found: list[Source] = []
+    found: list[Recording] = []
     for source in sources:
         if format_name in FORMATS and source.path.is_dir():
             inside = FORMATS[format_name].find(source.path)
@@ -50,12 +50,12 @@ def from_lists(sources: Sequence[Source], format_name: str, by_folder: bool = Fa
     return [_placed(source, by_folder) for source in found]
 
 
-def _inside(source: Source, each: Source) -> str:
+def _inside(source: Recording, each: Recording) -> str:
     """The name of a recording in the folder that a row of a list names."""
     return source.name if each.path == source.path else f"{source.name}/{each.name}"
 
 
-def _placed(source: Source, by_folder: bool) -> Source:
+def _placed(source: Recording, by_folder: bool) -> Recording:
     label = source.label or (class_of(source) if by_folder else None)
     return replace(source, label=label, split=source.split or split_of(source.name))
 
@@ -65,7 +65,7 @@ class Conversion:
     """How a set is made. name: of the set. workers: processes that read."""
 
     name: str
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     rule: SplitRule = field(default_factory=SplitRule)
     said: SetDescription = field(default_factory=SetDescription)
     workers: int = 1
@@ -73,9 +73,9 @@ class Conversion:
 
 def convert(
     format_name: str,
-    sources: Sequence[Source],
+    sources: Sequence[Recording],
     how: Conversion,
-    on_done: Callable[[Source], None] = lambda _: None,
+    on_done: Callable[[Recording], None] = lambda _: None,
     on_refused: Refused = lambda _name, _why: None,
 ) -> SkeletonSet:
     """A set of all recordings that can be read, in their order, the same for any number of workers.
@@ -98,16 +98,16 @@ def convert(
         raise DatasetInvalid(f"none of the {len(sources)} recordings can be used")
     items = named_apart(items)
     labels = [item.label for item in items if item.label is not None]
-    frame = Frame(
+    plan = SetPlan(
         how.name, layouts.pop(), how.rule, how.said,
         chosen.classes(labels) if chosen.classes and labels else (),
         chosen.splits([item.annotation.name for item in items]) if chosen.splits else {},
         chosen.meta,
     )  # fmt: skip
-    return assemble(items, frame)
+    return assemble(items, plan)
 
 
-def _labelled(source: Source, clip: Clip) -> Labelled:
+def _labelled(source: Recording, clip: RecordedJoints) -> Labelled:
     extra = dict(clip.extra)
     if clip.rate_hz is not None:
         extra["rate_hz"] = round(clip.rate_hz, 3)
@@ -117,7 +117,7 @@ def _labelled(source: Source, clip: Clip) -> Labelled:
     return Labelled(annotation, source.label or clip.label, source.split)
 
 
-def _read_all(format_name: str, sources: Sequence[Source], how: Conversion) -> Iterator[Clip | str]:
+def _read_all(format_name: str, sources: Sequence[Recording], how: Conversion) -> Iterator[RecordedJoints | str]:
     """Each recording, or why it cannot be read, in order."""
     jobs = [(format_name, source, how.reading) for source in sources]
     if how.workers < 2 or len(jobs) < 2:
@@ -132,7 +132,7 @@ def _read_all(format_name: str, sources: Sequence[Source], how: Conversion) -> I
             ) from cause
 
 
-def _attempt(job: tuple[str, Source, Reading]) -> Clip | str:
+def _attempt(job: tuple[str, Recording, ReadOptions]) -> RecordedJoints | str:
     format_name, source, reading = job
     try:
         return FORMATS[format_name].read(source, reading)

@@ -88,7 +88,10 @@ def _names(path: Path) -> tuple[str, ...]:
         except (ValueError, RecursionError) as cause:
             raise DatasetInvalid(f"{name}: not JSON ({cause})") from cause
     elif path.suffix == ".csv":
-        found = _from_rows([row for row in csv.reader(io.StringIO(text)) if row], name)
+        try:
+            found = _from_rows([row for row in csv.reader(io.StringIO(text, newline="")) if row], name)
+        except csv.Error as cause:
+            raise DatasetInvalid(f"{name}: not CSV ({cause})") from cause
     else:
         found = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not found or not all(found):
@@ -111,7 +114,7 @@ def _from_rows(rows: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:
     pairs = [(row[0].strip(), row[1].strip()) for row in rows if len(row) == 2]
     if len(pairs) < len(rows):
         raise DatasetInvalid(f"{name}: expected two columns, index and name")
-    return _in_order(pairs if pairs[0][0].isdecimal() else pairs[1:], name)
+    return _in_order(pairs[1:] if pairs and not pairs[0][0].isdecimal() else pairs, name)
 
 
 def _in_order(pairs: Sequence[tuple[str, str]], name: str) -> tuple[str, ...]:

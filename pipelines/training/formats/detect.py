@@ -15,8 +15,7 @@ def detect_format(inputs: Sequence[Path]) -> str:
     found = {name: path for path in _files(inputs) if (name := _format_of(path)) is not None}
     if not found:
         raise DatasetInvalid(
-            f"nothing to prepare in {', '.join(map(str, inputs))}: "
-            "neither videos nor .skeleton, .bvh, .json, .pkl or .npz"
+            f"no video among {', '.join(map(str, inputs))}, nor any .skeleton, .bvh, .json, .pkl or .npz"
         )
     if len(found) > 1:
         held = ", ".join(f"{name} ({path.name})" for name, path in sorted(found.items()))

@@ -12,7 +12,7 @@ import numpy as np
 from models.arrays import FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
-from pipelines.training.formats.clip import Clip, Format, Reading, Source, below
+from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording, below
 from pipelines.training.formats.text import field, listed, numbers, read_json, shown, whole
 
 JOINTS = 18
@@ -23,11 +23,11 @@ _SHARE_MOST = 2.0
 _LABEL_FILE = "_label.json"
 
 
-def find(folder: Path) -> list[Source]:
+def find(folder: Path) -> list[Recording]:
     """Clips below a folder, with what label files say: `kinetics_train_label.json` beside `kinetics_train/`."""
     if not folder.is_dir():
-        return [Source(folder, printable(folder.stem))]
-    found: list[Source] = []
+        return [Recording(folder, printable(folder.stem))]
+    found: list[Recording] = []
     places = {path.parent for path in folder.rglob(f"*{_LABEL_FILE}")}
     if (folder.parent / f"{folder.name}{_LABEL_FILE}").is_file():
         places.add(folder.parent)
@@ -37,11 +37,11 @@ def find(folder: Path) -> list[Source]:
             continue
         table = labels.get(path.parent.parent, {}).get(path.parent.name, {})
         label = table.get(path.stem)
-        found.append(Source(path, printable(below(path, folder)), label=label, split=_split(path.parent.name)))
+        found.append(Recording(path, printable(below(path, folder)), label=label, split=_split(path.parent.name)))
     return found
 
 
-def read(source: Source, reading: Reading) -> Clip:
+def read(source: Recording, reading: ReadOptions) -> RecordedJoints:
     """One clip: in each frame the people with the highest scores, as ST-GCN's reader takes them."""
     name = printable(source.path.name)
     whole_file = read_json(source.path)
@@ -66,7 +66,7 @@ def read(source: Source, reading: Reading) -> Clip:
     xy, shape_hw = _pixels(joints[..., :2], reading)
     score = np.clip(joints[..., 2], 0, 1)
     xy[score == 0] = 0
-    return Clip(xy, score, "openpose18", reading.rate_hz or _RATE_HZ, shape_hw, _own_label(whole_file, name))
+    return RecordedJoints(xy, score, "openpose18", reading.rate_hz or _RATE_HZ, shape_hw, _own_label(whole_file, name))
 
 
 def _own_label(value: object, name: str) -> str | None:
@@ -95,7 +95,7 @@ def _person(person: object, where: str) -> FloatArray:
     return np.concatenate([pose.reshape(JOINTS, 2), score[:, None]], axis=1)
 
 
-def _pixels(xy: FloatArray, reading: Reading) -> tuple[FloatArray, tuple[int, int] | None]:
+def _pixels(xy: FloatArray, reading: ReadOptions) -> tuple[FloatArray, tuple[int, int] | None]:
     """Shares of the picture as pixels; pixels stay what they are, of a picture whose size the user has to say."""
     if np.abs(xy).max() > _SHARE_MOST:
         return xy.copy(), reading.shape_hw

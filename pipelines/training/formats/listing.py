@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
-from pipelines.training.formats.clip import Source
+from pipelines.training.formats.recordings import Recording
 from pipelines.training.formats.text import read_text, shown
 
 LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
@@ -27,7 +27,7 @@ _PLAIN = ("video", "label", "start", "end", "split", "subject")
 Refused = Callable[[str, str], None]
 
 
-def read_list(path: Path, on_refused: Refused) -> list[Source]:
+def read_list(path: Path, on_refused: Refused) -> list[Recording]:
     """The recordings of a list, paths as seen from it. A row that cannot be used is reported and left out.
 
     on_refused: called with file and line, and with the reason. Raises DatasetInvalid for a file that is no list.
@@ -51,7 +51,7 @@ def split_of(name: str) -> str | None:
     return next((SPLITS[part.lower()] for part in name.split("/")[:-1] if part.lower() in SPLITS), None)
 
 
-def class_of(source: Source) -> str:
+def class_of(source: Recording) -> str:
     """The class that a recording's folder names: the nearest folder above it that is no part of a set."""
     folders = [part for part in source.name.split("/")[:-1] if part.lower() not in SPLITS]
     if folders:
@@ -92,7 +92,7 @@ def _columns(
     return columns, rows[1:]
 
 
-def _source(row: Mapping[str, str], folder: Path) -> Source:
+def _source(row: Mapping[str, str], folder: Path) -> Recording:
     given = row.get("video", "")
     if not given:
         raise DatasetInvalid("no video is named")
@@ -107,7 +107,7 @@ def _source(row: Mapping[str, str], folder: Path) -> Source:
         raise DatasetInvalid(f"end {to_s:g} s is not after start {from_s or 0:g} s")
     name = Path(given).with_suffix("") if path.is_file() else Path(given)
     plain = "/".join(part for part in name.parts if part not in ("/", "..", "."))
-    return Source(
+    return Recording(
         path, printable(plain), "", row.get("label") or None, SPLITS.get(split), row.get("subject") or None,
         from_s or 0.0, to_s,
     )  # fmt: skip

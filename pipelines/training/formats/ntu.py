@@ -7,7 +7,6 @@ TPAMI 2019. The choice of bodies follows the authors' advice (motion, spread) in
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -16,14 +15,12 @@ import numpy as np
 from models.arrays import BoolArray, FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
-from pipelines.training.formats.clip import Clip, Format, Reading, Source
-from pipelines.training.formats.text import LARGEST, numbers, read_text, whole
+from pipelines.training.formats.ntu_file import JOINTS, Body, parse
+from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording
+from pipelines.training.formats.text import read_text
 from pipelines.training.skeletons import usual_score
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-_FRAMES_MAX, _BODIES_MAX = 20_000, 64
-_INFO_WORDS, _JOINT_WORDS = 10, 12
-JOINTS = 25
 _SHAPE_HW, _RATE_HZ = (1080, 1920), 30.0
 _SHORT_FRAMES = 11
 """Bodies of no more frames than this are noise where there are others."""
@@ -37,32 +34,13 @@ TRAIN_SUBJECTS = frozenset({
 """Both papers' cross-subject protocols: those up to 40 are the first data set's."""
 
 
-@dataclass(slots=True)
-class _Body:
-    """Everything the file says of one tracking id.
-
-    start: its first frame among those that show anybody. Frames in which it is lost are closed up, as published.
-    state: (25,) per frame, 0 where a joint was not tracked, 0.5 where it was inferred, 1 where it was tracked.
-    """
-
-    start: int
-    xyz: list[FloatArray] = field(default_factory=list)
-    pixels: list[FloatArray] = field(default_factory=list)
-    state: list[FloatArray] = field(default_factory=list)
-
-    @property
-    def end(self) -> int:
-        """One past its last frame."""
-        return self.start + len(self.xyz)
-
-
-def find(folder: Path) -> list[Source]:
+def find(folder: Path) -> list[Recording]:
     """The `.skeleton` files below a folder, or the one file; those with missing skeletons are told by `read`."""
     paths = sorted(folder.rglob("*.skeleton")) if folder.is_dir() else [folder]
-    return [Source(path, printable(path.stem)) for path in paths]
+    return [Recording(path, printable(path.stem)) for path in paths]
 
 
-def read(source: Source, reading: Reading) -> Clip:
+def read(source: Recording, reading: ReadOptions) -> RecordedJoints:
     """One file: up to two bodies, those that move most first. Raises DatasetInvalid."""
     name = source.path.stem
     parts = _NAME.fullmatch(name)
@@ -73,7 +51,7 @@ def read(source: Source, reading: Reading) -> Clip:
         raise DatasetInvalid(f"{name}: action {action}, expected 1 to {len(names())}")
     if name in missing():
         raise DatasetInvalid(f"{name}: its skeletons are missing or incomplete, by the authors' list")
-    bodies = _ranked(_parse(read_text(source.path).split("\n"), printable(source.path.name)))
+    bodies = _ranked(parse(read_text(source.path).split("\n"), printable(source.path.name)))
     if not bodies:
         raise DatasetInvalid(f"{name}: no frame shows a body")
     xyz, pixels, state = _lay_out(bodies)
@@ -83,10 +61,10 @@ def read(source: Source, reading: Reading) -> Clip:
     if reading.dim == 2:
         score = np.where(np.isfinite(pixels).all(axis=-1), state, 0).astype(np.float32)
         flat = np.nan_to_num(pixels, nan=0.0)
-        return Clip(flat[kept], score[kept], "nturgbd25", _RATE_HZ, _SHAPE_HW, label, extra)
+        return RecordedJoints(flat[kept], score[kept], "nturgbd25", _RATE_HZ, _SHAPE_HW, label, extra)
     # Half precision as in the published files, so that the same recipe sees the same numbers.
     xyz = xyz.astype(np.float16).astype(np.float32)
-    return Clip(xyz[kept], usual_score(xyz)[kept], "nturgbd25", _RATE_HZ, None, label, extra)
+    return RecordedJoints(xyz[kept], usual_score(xyz)[kept], "nturgbd25", _RATE_HZ, None, label, extra)
 
 
 def splits(sequences: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -135,102 +113,7 @@ def _halves(
     }
 
 
-class _Lines:
-    """The lines of a file, one after the other, each known by its number."""
-
-    def __init__(self, lines: Sequence[str], name: str) -> None:
-        self._lines, self._name, self._at = lines, name, 0
-
-    @property
-    def where(self) -> str:
-        """The line that was read last."""
-        return f"{self._name}: line {self._at}"
-
-    def where_before(self, num_lines: int) -> str:
-        """The line that was read so many lines earlier."""
-        return f"{self._name}: line {self._at - num_lines}"
-
-    def next(self) -> list[str]:
-        """The words of the next line; raises DatasetInvalid at the end of the file."""
-        if self._at >= len(self._lines) or not self._lines[self._at].strip():
-            raise DatasetInvalid(f"{self._name}: line {self._at + 1}: the file ends here, more was announced")
-        self._at += 1
-        return self._lines[self._at - 1].split()
-
-    def count(self, low: int, high: int) -> int:
-        """The number that stands alone in the next line."""
-        words = self.next()
-        return whole(words[0] if len(words) == 1 else " ".join(words), self.where, low, high)
-
-    def require_end(self) -> None:
-        """Raise DatasetInvalid where anything follows."""
-        if any(line.strip() for line in self._lines[self._at :]):
-            raise DatasetInvalid(f"{self._name}: line {self._at + 1}: more follows than the frames that were announced")
-
-
-def _parse(text: Sequence[str], name: str) -> dict[str, _Body]:
-    """Bodies by their tracking ids; frames that show nobody are not counted, as published."""
-    lines, bodies, shown_frames = _Lines(text, name), dict[str, _Body](), 0
-    for _ in range(lines.count(1, _FRAMES_MAX)):
-        num_bodies = lines.count(0, _BODIES_MAX)
-        seen: set[str] = set()
-        for _ in range(num_bodies):
-            info = lines.next()
-            if len(info) != _INFO_WORDS:
-                raise DatasetInvalid(f"{lines.where}: {len(info)} values of a body, expected {_INFO_WORDS}")
-            if info[0] in seen:
-                raise DatasetInvalid(f"{lines.where}: body {info[0]} twice in one frame")
-            seen.add(info[0])
-            _read_joints(lines, bodies.setdefault(info[0], _Body(shown_frames)))
-        shown_frames += num_bodies > 0
-    lines.require_end()
-    return bodies
-
-
-def _read_joints(lines: _Lines, body: _Body) -> None:
-    if (count := lines.count(0, 10_000)) != JOINTS:
-        raise DatasetInvalid(f"{lines.where}: {count} joints, expected {JOINTS}")
-    words = [lines.next() for _ in range(JOINTS)]
-    rows = _quick_rows(words)
-    if rows is None:
-        rows = _careful_rows(words, lines)
-    body.xyz.append(rows[:, :3])
-    body.pixels.append(rows[:, 5:7])
-    body.state.append(rows[:, 11] * np.float32(0.5))
-
-
-def _quick_rows(words: Sequence[Sequence[str]]) -> FloatArray | None:
-    """(25, 12) numbers of a body that has nothing odd about it; None for any other."""
-    try:
-        rows = np.array(words, np.float64)
-    except ValueError:
-        return None
-    if rows.shape != (JOINTS, _JOINT_WORDS) or not np.isfinite(rows).all() or not np.isin(rows[:, 11], (0, 1, 2)).all():
-        return None
-    return rows.astype(np.float32) if np.abs(rows[:, :7]).max() <= LARGEST else None
-
-
-def _careful_rows(words: Sequence[Sequence[str]], lines: _Lines) -> FloatArray:
-    """The same with every value looked at; raises DatasetInvalid that names the line."""
-    rows = np.zeros((JOINTS, _JOINT_WORDS), np.float32)
-    for joint, row in enumerate(words):
-        where = lines.where_before(JOINTS - 1 - joint)
-        if len(row) != _JOINT_WORDS:
-            raise DatasetInvalid(f"{where}: {len(row)} values of a joint, expected {_JOINT_WORDS}")
-        rows[joint, :3] = numbers(list(row[:3]), where)
-        rows[joint, 5:7] = _pixels(row[5:7], where)
-        rows[joint, 11] = whole(row[11], where, 0, 2)
-    return rows
-
-
-def _pixels(words: Sequence[str], where: str) -> FloatArray:
-    """A place in the colour picture; not a number where Kinect could not map the joint there."""
-    if any(word.lstrip("+-").lower() in ("nan", "inf", "infinity", "1.#inf", "1.#qnan", "1.#ind") for word in words):
-        return np.full(2, np.nan, np.float32)
-    return numbers(list(words), where)
-
-
-def _ranked(bodies: Mapping[str, _Body]) -> list[_Body]:
+def _ranked(bodies: Mapping[str, Body]) -> list[Body]:
     """The bodies that are people, those that move most first."""
     found = sorted(bodies.values(), key=lambda body: -_motion(np.stack(body.xyz)))
     if len(found) < 2:
@@ -259,7 +142,7 @@ def _slim_motion(xyz: FloatArray, is_slim: BoolArray) -> float:
     return min(_motion(xyz), _motion(xyz[is_slim])) if is_slim.any() else _motion(xyz)
 
 
-def _lay_out(bodies: Sequence[_Body]) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _lay_out(bodies: Sequence[Body]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Positions, pixels and states as (M, T, V, ...); later bodies fill the times at which a place is empty."""
     if len(bodies) == 1:
         body = bodies[0]
@@ -279,7 +162,7 @@ def _lay_out(bodies: Sequence[_Body]) -> tuple[FloatArray, FloatArray, FloatArra
     return _trimmed(xyz, pixels, state)
 
 
-def _free(spans: Sequence[tuple[int, int]], body: _Body) -> int | None:
+def _free(spans: Sequence[tuple[int, int]], body: Body) -> int | None:
     """The first of the two places that is empty while the body is there."""
     return next((place for place, (low, high) in enumerate(spans) if max(low, body.start) >= min(high, body.end)), None)
 

@@ -9,8 +9,8 @@ import numpy as np
 from models.arrays import FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
-from pipelines.training.formats.clip import Clip, Format, Reading, Source
 from pipelines.training.formats.follow import follow
+from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording
 from pipelines.training.formats.text import field, listed, numbers, read_json, shown, whole
 
 _FILE = re.compile(r"(?P<prefix>.*?)_?(?P<frame>\d+)_keypoints\.json")
@@ -20,7 +20,7 @@ _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 """The second is what versions before 1.3 wrote."""
 
 
-def find(folder: Path) -> list[Source]:
+def find(folder: Path) -> list[Recording]:
     """The recordings below a folder: one per folder, or per prefix where a folder holds files of several."""
     prefixes = sorted({(path.parent, _prefix(path)) for path in folder.rglob("*_keypoints.json")})
     found = []
@@ -30,11 +30,11 @@ def find(folder: Path) -> list[Source]:
         is_folder = not prefix or prefix == place.name
         parts = [] if relative == "." else [relative]
         name = "/".join(parts if is_folder and parts else [*parts, prefix or place.name])
-        found.append(Source(place, printable(name), prefix))
+        found.append(Recording(place, printable(name), prefix))
     return found
 
 
-def read(source: Source, reading: Reading) -> Clip:
+def read(source: Recording, reading: ReadOptions) -> RecordedJoints:
     """One recording: the people who were seen longest and best. Raises DatasetInvalid that names the frame's file."""
     frames = _frames(source)
     lengths = {len(joints) for people in frames.values() for _, joints in people}
@@ -52,13 +52,13 @@ def read(source: Source, reading: Reading) -> Clip:
         for frame, values in person.items():
             joints[place, frame - first] = values
     score = np.clip(joints[..., 2], 0, 1)
-    return Clip(joints[..., :2].copy(), score, _LAYOUTS[3 * V], reading.rate_hz, reading.shape_hw)
+    return RecordedJoints(joints[..., :2].copy(), score, _LAYOUTS[3 * V], reading.rate_hz, reading.shape_hw)
 
 
 _People = Sequence[tuple[int, FloatArray]]
 
 
-def _frames(source: Source) -> dict[int, _People]:
+def _frames(source: Recording) -> dict[int, _People]:
     """Frame number → everyone in it, as identity (-1: none) and (V, 3) joints."""
     frames: dict[int, _People] = {}
     for path in sorted(source.path.glob("*_keypoints.json")):

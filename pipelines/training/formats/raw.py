@@ -1,7 +1,6 @@
 """PYSKL's and MMAction2's annotation dictionaries: checked, completed where that is safe, and made into a set."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -10,26 +9,13 @@ from models.arrays import AnyArray, FloatArray
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
 from pipelines.errors import DatasetInvalid
 from pipelines.training.formats.channels import find_layout, third_channel
-from pipelines.training.formats.compressed import unfold
 from pipelines.training.formats.description import SetDescription
+from pipelines.training.formats.raw_rows import Row, called, read_row
 from pipelines.training.skeletons import COCO17_JOINTS, Annotation, SkeletonSet, usual_score
 
 Refused = Callable[[str, str], None]
 """Called with the name of what is left out and the reason."""
 _PYSKL_LAYOUTS = {"coco": "coco17", "openpose": "openpose18", "nturgb+d": "nturgbd25", "handmp": "hand21"}
-_WORDS = frozenset({"frame_dir", "filename", "label", "keypoint", "keypoint_score", "img_shape", "total_frames"})
-
-
-@dataclass(slots=True)
-class _Row:
-    """One annotation before it is known what three channels mean. label: a name where the file gives names."""
-
-    name: str
-    label: int | str
-    keypoint: FloatArray
-    score: FloatArray | None
-    shape_hw: tuple[int, int] | None
-    extra: Mapping[str, object]
 
 
 def parse(name: str, raw: object, said: SetDescription, on_refused: Refused | None = None) -> SkeletonSet:
@@ -111,95 +97,30 @@ def _whole(name: str, raw: object) -> Mapping[str, Any]:
     return raw
 
 
-def _rows(name: str, annotations: Sequence[object], on_refused: Refused | None) -> tuple[list[_Row], set[str]]:
+def _rows(name: str, annotations: Sequence[object], on_refused: Refused | None) -> tuple[list[Row], set[str]]:
     """The rows that can be used, each name once, and the names of those that cannot."""
-    rows: dict[str, _Row] = {}
+    rows: dict[str, Row] = {}
     refused: set[str] = set()
     for index, raw in enumerate(annotations):
-        called = str(_called(raw, index))
+        name_of_row = str(called(raw, index))
         try:
-            row = _row(raw, index)
-            if called in rows:
-                raise DatasetInvalid(f"{called}: two sequences have this name")
+            row = read_row(raw, index)
+            if name_of_row in rows:
+                raise DatasetInvalid(f"{name_of_row}: two sequences have this name")
             if row.keypoint.size:
-                rows[called] = row
+                rows[name_of_row] = row
             else:
-                refused.add(called)
+                refused.add(name_of_row)
         except DatasetInvalid as cause:
             if on_refused is None:
                 raise DatasetInvalid(f"{name}: {cause}") from cause
-            refused.add(called)
-            on_refused(called, str(cause))
+            refused.add(name_of_row)
+            on_refused(name_of_row, str(cause))
     return list(rows.values()), refused - set(rows)
 
 
-def _called(raw: object, index: int) -> object:
-    if not isinstance(raw, Mapping):
-        return f"annotation {index}"
-    return raw.get("frame_dir", raw.get("filename", f"annotation {index}"))
-
-
-def _row(raw: object, index: int) -> _Row:
-    name = str(_called(raw, index))
-    if not isinstance(raw, Mapping):
-        raise DatasetInvalid(f"{name}: expected a dict, got {type(raw).__name__}")
-    if "frame_dir" not in raw and "filename" not in raw:
-        raise DatasetInvalid(f"{name}: has no `frame_dir`")
-    if "keypoint" not in raw:
-        outside = ": its joints lie in kpfiles of their own, which are not read" if "raw_file" in raw else ""
-        raise DatasetInvalid(f"{name}: has no `keypoint`{outside}")
-    if "frame_inds" in raw:
-        raw = unfold(raw, name)
-    keypoint = _floats(raw["keypoint"], f"{name}: keypoint")
-    if keypoint.ndim != 4 or (keypoint.size and keypoint.shape[-1] not in (2, 3)):
-        raise DatasetInvalid(f"{name}: keypoint has shape {keypoint.shape}, expected (M, T, V, 2 or 3)")
-    score = raw.get("keypoint_score")
-    score = None if score is None else _floats(score, f"{name}: keypoint_score")
-    if score is not None and score.shape != keypoint.shape[:3]:
-        raise DatasetInvalid(f"{name}: keypoint_score has shape {score.shape}, expected {keypoint.shape[:3]}")
-    extra = {str(key): value for key, value in raw.items() if key not in _WORDS}
-    if "original_shape" in extra:
-        extra["original_shape"] = _shape(extra["original_shape"], name)
-    return _Row(name, _label(raw.get("label"), name), keypoint, score, _shape(raw.get("img_shape"), name), extra)
-
-
-def _floats(value: object, where: str) -> FloatArray:
-    try:
-        with np.errstate(over="ignore"):
-            found = np.asarray(value, np.float32)
-    except (TypeError, ValueError) as cause:
-        raise DatasetInvalid(f"{where} is no array of numbers ({cause})") from cause
-    if not np.isfinite(found).all():
-        raise DatasetInvalid(f"{where} holds a value that is not a number, or too large for one")
-    return found
-
-
-def _label(value: object, name: str) -> int | str:
-    if value is None:
-        return -1
-    if isinstance(value, str):
-        return value
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value) and value >= -1:
-        return int(value)
-    raise DatasetInvalid(f"{name}: label is {value!r:.40}, expected a whole number from 0, or -1 for none")
-
-
-def _shape(value: object, name: str) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    try:
-        height, width = (int(side) for side in list(cast("Iterable[Any]", value))[:2])
-    except (TypeError, ValueError, OverflowError) as cause:
-        raise DatasetInvalid(f"{name}: img_shape is {value!r:.40}, expected height and width") from cause
-    if height <= 0 or width <= 0:
-        raise DatasetInvalid(f"{name}: img_shape is {height} x {width}, expected height and width in pixels")
-    return height, width
-
-
 def _splits(
-    name: str, whole: Mapping[str, Any], rows: Sequence[_Row], refused: set[str], is_lenient: bool
+    name: str, whole: Mapping[str, Any], rows: Sequence[Row], refused: set[str], is_lenient: bool
 ) -> dict[str, tuple[str, ...]]:
     names = {row.name for row in rows}
     given = whole.get("split")
@@ -217,7 +138,7 @@ def _splits(
     return {split: tuple(item for item in items if item in names) for split, items in splits.items()}
 
 
-def _notes(rows: Sequence[_Row], refused: set[str], splits: Mapping[str, Sequence[str]]) -> Iterable[str]:
+def _notes(rows: Sequence[Row], refused: set[str], splits: Mapping[str, Sequence[str]]) -> Iterable[str]:
     if refused:
         first = ", ".join(sorted(refused)[:3])
         yield f"{len(refused)} sequences without people or frames, or that cannot be used, are left out: {first}"
@@ -228,7 +149,7 @@ def _notes(rows: Sequence[_Row], refused: set[str], splits: Mapping[str, Sequenc
         yield "the file has no splits for training and testing"
 
 
-def _require_alike(name: str, rows: Sequence[_Row]) -> None:
+def _require_alike(name: str, rows: Sequence[Row]) -> None:
     """Every sequence has the joints and the channels of the first."""
     for row in rows:
         if row.keypoint.shape[2:] != rows[0].keypoint.shape[2:]:
@@ -238,7 +159,7 @@ def _require_alike(name: str, rows: Sequence[_Row]) -> None:
             )
 
 
-def _settle_channels(name: str, rows: Sequence[_Row], whole: Mapping[str, Any], said: SetDescription) -> int:
+def _settle_channels(name: str, rows: Sequence[Row], whole: Mapping[str, Any], said: SetDescription) -> int:
     """Part scores from coordinates where three channels are (x, y, score); returns the coordinates per joint."""
     if not rows or rows[0].keypoint.shape[-1] == 2:
         return 2
@@ -257,7 +178,7 @@ def _settle_channels(name: str, rows: Sequence[_Row], whole: Mapping[str, Any], 
 
 
 def _labels(
-    name: str, rows: Sequence[_Row], whole: Mapping[str, Any], said: SetDescription, notes: list[str]
+    name: str, rows: Sequence[Row], whole: Mapping[str, Any], said: SetDescription, notes: list[str]
 ) -> tuple[tuple[str, ...], list[int]]:
     """Names of the classes and the index of each row's."""
     classes = said.classes or tuple(str(label) for label in whole.get("classes") or ())
@@ -280,7 +201,7 @@ def _labels(
 
 
 def _layout(
-    name: str, rows: Sequence[_Row], whole: Mapping[str, Any], said: SetDescription, notes: list[str], dim: int
+    name: str, rows: Sequence[Row], whole: Mapping[str, Any], said: SetDescription, notes: list[str], dim: int
 ) -> Layout | None:
     named = said.layout or whole.get("layout")
     named = _PYSKL_LAYOUTS.get(str(named), named)
@@ -308,12 +229,12 @@ def _mapping(value: object) -> tuple[int | None, ...] | None:
     return tuple(None if index is None else int(index) for index in found)
 
 
-def _require_joints(name: str, rows: Sequence[_Row], mapping: tuple[int | None, ...] | None) -> None:
+def _require_joints(name: str, rows: Sequence[Row], mapping: tuple[int | None, ...] | None) -> None:
     joints = max((index for index in mapping or () if index is not None), default=-1)
     if rows and rows[0].keypoint.shape[2] <= joints:
         raise DatasetInvalid(f"{name}: {rows[0].keypoint.shape[2]} joints, `to_coco17` names joint {joints}")
 
 
-def _annotation(row: _Row, label: int) -> Annotation:
+def _annotation(row: Row, label: int) -> Annotation:
     score = usual_score(row.keypoint) if row.score is None else row.score
     return Annotation(row.name, label, row.keypoint, score, row.shape_hw, row.extra)

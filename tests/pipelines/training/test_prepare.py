@@ -12,12 +12,12 @@ import pytest
 
 from pipelines.errors import DatasetInvalid
 from pipelines.training.datasets import load_set, save_set
-from pipelines.training.formats.clip import Source
 from pipelines.training.formats.convert import Conversion
+from pipelines.training.formats.recordings import Recording
 from pipelines.training.formats.splits import SplitRule
 from pipelines.training.prepare import VideoJob, find_videos, tracks_of
 from pipelines.training.prepare_parts import Parts
-from pipelines.training.prepare_videos import Progress, Videos, prepare_videos
+from pipelines.training.prepare_videos import PrepareProgress, Videos, prepare_videos
 from pipelines.training.prepare_workers import Load
 from pipelines.training.skeletons import SkeletonSet
 from tests.pipelines.training.video_fakes import (
@@ -40,10 +40,10 @@ def _videos(folder: Path, *names: str, clip: Clip = LONG) -> Path:
     return folder
 
 
-def _listed(folder: Path, sources: list[Source], load: Load = quick_networks, together: int = 0) -> SkeletonSet:
+def _listed(folder: Path, sources: list[Recording], load: Load = quick_networks, together: int = 0) -> SkeletonSet:
     with Parts(folder / "out.npz", load().names) as parts:
         how = Conversion("out", rule=SplitRule("none"))
-        return prepare_videos(sources, how, Videos(load, "coco17", 1.0, together), parts, Progress())
+        return prepare_videos(sources, how, Videos(load, "coco17", 1.0, together), parts, PrepareProgress())
 
 
 def test_find_videos_looks_into_folders_and_names_each_by_its_path_below_them(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_find_videos_looks_into_folders_and_names_each_by_its_path_below_them(tm
     for path in (first, second, tmp_path / "notes.txt"):
         path.touch()
 
-    assert find_videos([tmp_path, first]) == [Source(first, "a/x"), Source(second, "y")]
+    assert find_videos([tmp_path, first]) == [Recording(first, "a/x"), Recording(second, "y")]
 
 
 def test_find_videos_of_nothing_says_which_endings_it_knows(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_set_is_the_same_with_any_number_of_workers_and_what_is_no_video_is_
     (folder / "walk" / "broken.mp4").write_bytes(b"no video at all")
     refused: list[str] = []
     done: list[float] = []
-    progress = Progress(lambda share, _: done.append(share), lambda name, _: refused.append(name))
+    progress = PrepareProgress(lambda share, _: done.append(share), lambda name, _: refused.append(name))
 
     make_set(folder, tmp_path / "one.npz", quick_networks, 1, progress)
     make_set(folder, tmp_path / "two.npz", quick_networks, 2)
@@ -130,7 +130,7 @@ def test_a_video_that_takes_its_process_down_costs_that_video_alone(tmp_path: Pa
 
     made = make_set(
         folder, tmp_path / "mine.npz", deadly_networks, 2,
-        Progress(on_refused=lambda name, why: refused.append((name, why))),
+        PrepareProgress(on_refused=lambda name, why: refused.append((name, why))),
     )  # fmt: skip
 
     assert refused == [("b", "the process that read it was ended by SIGKILL")]
@@ -159,7 +159,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_set(tmp_path: Path
         run.wait()
         counts.append(len(list(parts.glob("[0-9a-f]*.npz"))))
     done: list[float] = []
-    make_set(folder, out, quick_networks, progress=Progress(lambda share, _: done.append(share)))
+    make_set(folder, out, quick_networks, progress=PrepareProgress(lambda share, _: done.append(share)))
 
     assert 2 <= counts[0] < 6
     assert done[0] >= counts[-1]
@@ -194,9 +194,9 @@ def test_a_set_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
 def test_parts_of_a_video_are_cut_out_of_it_with_what_the_list_says(tmp_path: Path) -> None:
     video = write_video(tmp_path / "one.mp4", LONG)
     sources = [
-        Source(video, "one", label="walk", split="train", subject="anna", to_s=1.0),
-        Source(video, "one", label="fall", from_s=1.0, to_s=2.0),
-        Source(video, "one", label="fall", from_s=50.0, to_s=60.0),
+        Recording(video, "one", label="walk", split="train", subject="anna", to_s=1.0),
+        Recording(video, "one", label="fall", from_s=1.0, to_s=2.0),
+        Recording(video, "one", label="fall", from_s=50.0, to_s=60.0),
     ]
 
     made = _listed(tmp_path, sources)
@@ -214,8 +214,8 @@ def test_parts_of_a_video_are_cut_out_of_it_with_what_the_list_says(tmp_path: Pa
 def test_people_of_one_video_can_share_a_sequence(tmp_path: Path) -> None:
     video = write_video(tmp_path / "two.mp4", LONG)
 
-    apart = _listed(tmp_path, [Source(video, "two")], pair_networks)
-    together = _listed(tmp_path, [Source(video, "two", label="handshake")], pair_networks, together=2)
+    apart = _listed(tmp_path, [Recording(video, "two")], pair_networks)
+    together = _listed(tmp_path, [Recording(video, "two", label="handshake")], pair_networks, together=2)
 
     (pair,) = together.annotations
     assert [row.name for row in apart.annotations] == ["two#1", "two#2"]

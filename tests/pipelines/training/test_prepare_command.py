@@ -148,7 +148,7 @@ def test_a_list_names_recordings_of_other_formats_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["empty"], "dataset_invalid: nothing to prepare in"),
+        (["empty"], "dataset_invalid: no video among empty, nor any .skeleton"),
         (["mixed"], "config_invalid: several formats: bvh (a.bvh), ntu (b.skeleton); say which by --format"),
         (["mixed", "--format", "bvh"], "dataset_invalid: none of the 1 recordings can be used"),
         (["mixed", "--format", "kinetics"], "dataset_invalid: nothing of the format kinetics"),

@@ -14,7 +14,7 @@ from pipelines.training.formats.convert import Conversion, from_lists
 from pipelines.training.formats.splits import SplitRule
 from pipelines.training.prepare import find_videos
 from pipelines.training.prepare_parts import Parts
-from pipelines.training.prepare_videos import Progress, Videos, prepare_videos
+from pipelines.training.prepare_videos import PrepareProgress, Videos, prepare_videos
 from pipelines.training.prepare_workers import Load
 from pipelines.training.skeletons import SkeletonSet
 from tests.stream_fakes import FakeDetector, FakePoses
@@ -58,13 +58,13 @@ def deadly_networks() -> PeopleNetworks:
 
 
 def make_set(
-    folder: Path, out: Path, load: Load, workers: int = 1, progress: Progress | None = None, min_s: float = 1.0
+    folder: Path, out: Path, load: Load, workers: int = 1, progress: PrepareProgress | None = None, min_s: float = 1.0
 ) -> SkeletonSet:
     """What `actogram prepare FOLDER --by-folder --out OUT` does, with networks of one's own."""
     sources = from_lists(find_videos([folder]), "", by_folder=True)
     how = Conversion(out.stem, rule=SplitRule(), workers=workers)
     with Parts(out, load().names) as parts:
-        made = prepare_videos(sources, how, Videos(load, "coco17", min_s), parts, progress or Progress())
+        made = prepare_videos(sources, how, Videos(load, "coco17", min_s), parts, progress or PrepareProgress())
         parts.finish(made)
     return made
 

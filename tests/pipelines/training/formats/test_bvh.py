@@ -10,7 +10,7 @@ from models.skeleton.layouts import LAYOUTS
 from pipelines.errors import DatasetInvalid
 from pipelines.training.formats import bvh
 from pipelines.training.formats.bvh_names import joint_sources
-from pipelines.training.formats.clip import Reading, Source
+from pipelines.training.formats.recordings import ReadOptions, Recording
 
 _ARM = """HIERARCHY
 ROOT Hips
@@ -114,7 +114,7 @@ def test_usual_names_are_found_in_every_layout(tmp_path: Path, names: dict[str, 
     path = tmp_path / "walk.bvh"
     path.write_text(_body(names))
 
-    clip = bvh.read(Source(path, "walk"), Reading(layout=layout, scale=0.1))
+    clip = bvh.read(Recording(path, "walk"), ReadOptions(layout=layout, scale=0.1))
 
     joints = LAYOUTS[layout].joints
     assert clip.layout == layout
@@ -150,7 +150,7 @@ def test_sides_are_found_however_they_are_written(style: str, expected: str) -> 
     )
     right = [next(name.replace(*swap) for swap in swaps if swap[0] in name) for name in left]
 
-    layout, sources = joint_sources(["Hips", *left, *right], Reading(), "x.bvh")
+    layout, sources = joint_sources(["Hips", *left, *right], ReadOptions(), "x.bvh")
 
     places = dict(zip(LAYOUTS[layout].joints, sources, strict=True))
     assert layout == expected
@@ -171,7 +171,7 @@ def test_collar_bones_are_not_taken_for_shoulders() -> None:
         f"{side}{part}" for side in ("Left", "Right") for part in ("Arm", "ForeArm", "Hand", "UpLeg", "Leg", "Foot")
     ]
 
-    layout, sources = joint_sources(names, Reading(), "x.bvh")
+    layout, sources = joint_sources(names, ReadOptions(), "x.bvh")
 
     assert sources[LAYOUTS[layout].joints.index("left_shoulder")] == names.index("LeftArm")
 
@@ -182,8 +182,8 @@ def test_unknown_names_are_listed_and_a_map_helps(tmp_path: Path) -> None:
     table.write_text('layout = "coco17"\n[joints]\nleft_elbow = "Arm"\n')
 
     with pytest.raises(DatasetInvalid, match=r"called Hips, Arm, Arm_end, which fits no known scheme .*--joint-map"):
-        bvh.read(Source(path, "arm"), Reading())
-    clip = bvh.read(Source(path, "arm"), Reading(joint_map=table))
+        bvh.read(Recording(path, "arm"), ReadOptions())
+    clip = bvh.read(Recording(path, "arm"), ReadOptions(joint_map=table))
 
     assert np.flatnonzero(clip.score[0, 0]).tolist() == [7]
     np.testing.assert_allclose(clip.keypoint[0, 1, 7], [-9, 2, 3], atol=1e-5)
@@ -204,7 +204,7 @@ def test_a_map_that_cannot_be_is_refused(tmp_path: Path, table: str, message: st
     (tmp_path / "map.toml").write_text(table)
 
     with pytest.raises(DatasetInvalid, match=message):
-        bvh.read(Source(tmp_path / "arm.bvh", "arm"), Reading(joint_map=tmp_path / "map.toml"))
+        bvh.read(Recording(tmp_path / "arm.bvh", "arm"), ReadOptions(joint_map=tmp_path / "map.toml"))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import DatasetInvalid
 from pipelines.training.formats import kinetics
-from pipelines.training.formats.clip import Reading, Source
 from pipelines.training.formats.convert import Conversion, convert, find_sources, from_lists
+from pipelines.training.formats.recordings import ReadOptions, Recording
 
 
 def _person(x: float, score: float) -> dict[str, object]:
@@ -22,16 +22,16 @@ def _clip(*people: list[dict[str, object]], label: str = "clapping") -> dict[str
     return {"data": rows, "label": label, "label_index": 3}
 
 
-def _source(folder: Path, value: object, name: str = "a") -> Source:
+def _source(folder: Path, value: object, name: str = "a") -> Recording:
     path = folder / f"{name}.json"
     path.write_text(value if isinstance(value, str) else json.dumps(value), "utf-8")
-    return Source(path, name)
+    return Recording(path, name)
 
 
 def test_a_clip_is_read_in_pixels_with_the_best_people_of_each_frame_first(tmp_path: Path) -> None:
     clip = kinetics.read(
         _source(tmp_path, _clip([_person(0.2, 0.3), _person(0.4, 0.9), _person(0.6, 0.5)], [], [_person(0.8, 0.7)])),
-        Reading(),
+        ReadOptions(),
     )
 
     assert clip.keypoint.shape == (2, 3, 18, 2)
@@ -44,7 +44,7 @@ def test_a_joint_of_score_0_lies_at_0(tmp_path: Path) -> None:
     person = _person(0.4, 0.9)
     person["score"] = [0.0, *[0.9] * 17]
 
-    clip = kinetics.read(_source(tmp_path, _clip([person])), Reading())
+    clip = kinetics.read(_source(tmp_path, _clip([person])), ReadOptions())
 
     assert clip.keypoint[0, 0, 0].tolist() == [0, 0]
 
@@ -52,7 +52,7 @@ def test_a_joint_of_score_0_lies_at_0(tmp_path: Path) -> None:
 def test_frames_that_the_file_leaves_out_show_nobody(tmp_path: Path) -> None:
     rows = [{"frame_index": index, "skeleton": [_person(0.1, 1.0)]} for index in (3, 6)]
 
-    clip = kinetics.read(_source(tmp_path, {"data": rows, "label": "x"}), Reading())
+    clip = kinetics.read(_source(tmp_path, {"data": rows, "label": "x"}), ReadOptions())
 
     assert clip.score[0, :, 0].tolist() == [1, 0, 0, 1]
 
@@ -104,14 +104,14 @@ _GOOD = _clip([_person(0.2, 0.5)])
 )  # fmt: skip
 def test_a_damaged_clip_is_refused_with_its_place(tmp_path: Path, value: object, message: str) -> None:
     with pytest.raises(DatasetInvalid, match=message):
-        kinetics.read(_source(tmp_path, value), Reading())
+        kinetics.read(_source(tmp_path, value), ReadOptions())
 
 
 def test_a_clip_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b'{"data": [],\n"label": "caf\xe9"}')
 
     with pytest.raises(DatasetInvalid, match=r"a\.json: line 2: not UTF-8 text"):
-        kinetics.read(Source(tmp_path / "a.json", "a"), Reading())
+        kinetics.read(Recording(tmp_path / "a.json", "a"), ReadOptions())
 
 
 _KEYS = ("data", "skeleton", "pose", "score", "frame_index")
@@ -126,4 +126,4 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_any_json_is_read_or_refused_and_nothing_else(tmp_path: Path, value: object) -> None:
     with contextlib.suppress(DatasetInvalid):
-        kinetics.read(_source(tmp_path, {"data": [value, {"frame_index": 1, "skeleton": value}]}), Reading())
+        kinetics.read(_source(tmp_path, {"data": [value, {"frame_index": 1, "skeleton": value}]}), ReadOptions())

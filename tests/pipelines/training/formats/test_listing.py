@@ -1,17 +1,22 @@
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipelines.errors import ConfigInvalid, DatasetInvalid
-from pipelines.training.formats.assemble import Frame, Labelled, assemble, distinct, named_apart
-from pipelines.training.formats.clip import Source
+from pipelines.training.formats.assemble import Labelled, SetPlan, assemble, distinct, named_apart
+from pipelines.training.formats.bvh_names import read_map
+from pipelines.training.formats.description import SetDescription, with_labels
 from pipelines.training.formats.listing import class_of, read_list, split_of
+from pipelines.training.formats.recordings import Recording
 from pipelines.training.formats.splits import SplitRule, divide, parse_rule
 from pipelines.training.skeletons import Annotation
 
 
-def _list(folder: Path, text: str, name: str = "list.csv") -> tuple[list[Source], list[str]]:
+def _list(folder: Path, text: str, name: str = "list.csv") -> tuple[list[Recording], list[str]]:
     for video in ("walk/01.mp4", "fall/01.mp4"):
         (folder / video).parent.mkdir(exist_ok=True)
         (folder / video).touch()
@@ -27,8 +32,8 @@ def test_a_list_says_file_label_times_split_and_subject(tmp_path: Path) -> None:
 
     assert not refused
     assert found == [
-        Source(tmp_path / "walk/01.mp4", "walk/01", "", "walk", "train", "anna", 1.5, 62.0),
-        Source(tmp_path / "fall/01.mp4", "fall/01", "", "fall", "val", None, 0.0, None),
+        Recording(tmp_path / "walk/01.mp4", "walk/01", "", "walk", "train", "anna", 1.5, 62.0),
+        Recording(tmp_path / "fall/01.mp4", "fall/01", "", "fall", "val", None, 0.0, None),
     ]
 
 
@@ -85,6 +90,40 @@ def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str, message: s
         _list(tmp_path, text)
 
 
+_SEEDS = {
+    "list.csv": b'video,label,start,end,split,subject\na.mp4,walk,1,2,train,x\n"a.mp4",fall,,,test,\n',
+    "labels.csv": b"0,walk\n1,fall\n",
+    "labels.json": b'{"0": "walk", "1": "fall"}',
+    "labels.toml": b'classes = ["a", "b"]\nlayout = "coco17"\nfps = 25\n[everyday]\na = "walk"\n',
+    "map.toml": b'layout = "coco17"\n[joints]\nleft_elbow = "Arm"\n',
+}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(_SEEDS)),
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from([b"", b'"', b",", b"\r", b"\xff", b"1e999", b"[", b"\0"]))),
+    st.integers(0, 60),
+)
+def test_a_mutated_list_or_file_of_labels_is_read_or_refused_and_nothing_else(
+    tmp_path: Path, name: str, changes: list[tuple[int, bytes]], cut: int
+) -> None:
+    content = _SEEDS[name]
+    for place, change in changes:
+        place %= len(content)
+        content = content[:place] + change + content[place + 1 :]
+    path = tmp_path / name
+    path.write_bytes(content[: max(0, len(content) - cut)])
+
+    with contextlib.suppress(DatasetInvalid):
+        if name == "list.csv":
+            read_list(path, lambda _where, _why: None)
+        elif name == "map.toml":
+            read_map(path)
+        else:
+            with_labels(SetDescription(), path)
+
+
 @pytest.mark.parametrize(
     ("name", "label", "split"),
     [
@@ -95,14 +134,14 @@ def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str, message: s
     ],
 )
 def test_folders_name_class_and_split(name: str, label: str, split: str | None) -> None:
-    source = Source(Path("/data/clips") / f"{name}.mp4", name)
+    source = Recording(Path("/data/clips") / f"{name}.mp4", name)
 
     assert (class_of(source), split_of(name)) == (label, split)
 
 
 def test_recordings_of_one_name_are_told_apart_by_ending_and_then_by_folder() -> None:
     paths = ["/a/x/01.mp4", "/a/x/01.avi", "/b/x/01.mp4", "/b/x/02.mp4"]
-    sources = [Source(Path(path), "/".join(Path(path).with_suffix("").parts[-2:])) for path in paths]
+    sources = [Recording(Path(path), "/".join(Path(path).with_suffix("").parts[-2:])) for path in paths]
 
     assert [source.name for source in distinct(sources)] == ["a/x/01.mp4", "x/01.avi", "b/x/01.mp4", "x/02"]
 
@@ -128,7 +167,7 @@ def test_sequences_of_one_name_get_numbers() -> None:
 def test_labels_become_classes(labels: list[str | None], classes: tuple[str, ...], indexes: list[int]) -> None:
     items = [Labelled(_row(str(index)), label) for index, label in enumerate(labels)]
 
-    made = assemble(items, Frame("mine", "coco17", SplitRule("none")))
+    made = assemble(items, SetPlan("mine", "coco17", SplitRule("none")))
 
     assert (made.classes, [row.label for row in made.annotations]) == (classes, indexes)
 

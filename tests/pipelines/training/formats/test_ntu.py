@@ -11,8 +11,8 @@ from models.arrays import FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.training.datasets import load_set, save_set
 from pipelines.training.formats import ntu
-from pipelines.training.formats.clip import Clip, Reading, Source
 from pipelines.training.formats.convert import Conversion, convert, find_sources
+from pipelines.training.formats.recordings import ReadOptions, RecordedJoints, Recording
 
 NAME = "S001C002P003R001A013"
 _TALL = np.stack([np.linspace(-0.2, 0.2, 25), np.linspace(-0.9, 0.9, 25), np.full(25, 3.0)], axis=-1)
@@ -38,10 +38,10 @@ def _skeleton(frames: Sequence[Mapping[int, FloatArray]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(folder: Path, text: str, reading: Reading | None = None, name: str = NAME) -> Clip:
+def _read(folder: Path, text: str, reading: ReadOptions | None = None, name: str = NAME) -> RecordedJoints:
     path = folder / f"{name}.skeleton"
     path.write_text(text, "utf-8")
-    return ntu.read(Source(path, name), reading or Reading())
+    return ntu.read(Recording(path, name), reading or ReadOptions())
 
 
 def test_one_body_is_read_with_all_that_its_name_says(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_one_body_is_read_with_all_that_its_name_says(tmp_path: Path) -> None:
 
 
 def test_places_in_the_colour_picture_are_read_where_2d_is_asked_for(tmp_path: Path) -> None:
-    clip = _read(tmp_path, _skeleton([{1: _body(0.5)}] * 3), Reading(dim=2))
+    clip = _read(tmp_path, _skeleton([{1: _body(0.5)}] * 3), ReadOptions(dim=2))
 
     np.testing.assert_allclose(clip.keypoint[0, 1, :, 0], 100 * _body(0.5)[:, 0] + 500, atol=1e-3)
     assert clip.shape_hw == (1080, 1920)
@@ -69,7 +69,7 @@ def test_a_joint_that_is_nowhere_in_the_colour_picture_has_score_0_in_2d(tmp_pat
     words = lines[5].split()
     lines[5] = " ".join([*words[:5], "-inf", "NaN", *words[7:]])
 
-    clip = _read(tmp_path, "\n".join(lines), Reading(dim=2))
+    clip = _read(tmp_path, "\n".join(lines), ReadOptions(dim=2))
 
     assert clip.score[0, 0, :3].tolist() == [1, 0, 1]
     assert np.isfinite(clip.keypoint).all()
@@ -172,7 +172,7 @@ def test_a_mutated_file_is_read_or_refused_and_nothing_else(
     path.write_bytes(content[: len(content) - cut])
 
     with contextlib.suppress(DatasetInvalid):
-        ntu.read(Source(path, NAME), Reading())
+        ntu.read(Recording(path, NAME), ReadOptions())
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.errors import DatasetInvalid
 from pipelines.training.formats import openpose
-from pipelines.training.formats.clip import Reading, Source
 from pipelines.training.formats.convert import Conversion, convert, find_sources, from_lists
+from pipelines.training.formats.recordings import ReadOptions, Recording
 
 
 def _person(x: float, num_joints: int = 25, who: int = -1, score: float = 0.8) -> dict[str, object]:
@@ -16,12 +16,14 @@ def _person(x: float, num_joints: int = 25, who: int = -1, score: float = 0.8) -
     return {"person_id": [who], "pose_keypoints_2d": values, "face_keypoints_2d": []}
 
 
-def _write(folder: Path, frames: Sequence[Sequence[dict[str, object]]], prefix: str = "clip", first: int = 0) -> Source:
+def _write(
+    folder: Path, frames: Sequence[Sequence[dict[str, object]]], prefix: str = "clip", first: int = 0
+) -> Recording:
     folder.mkdir(parents=True, exist_ok=True)
     for index, people in enumerate(frames, first):
         name = f"{prefix}_{index:012d}_keypoints.json"
         (folder / name).write_text(json.dumps({"version": 1.3, "people": people}))
-    return Source(folder, "clip", prefix)
+    return Recording(folder, "clip", prefix)
 
 
 @pytest.mark.parametrize(("num_joints", "layout"), [(25, "openpose25"), (18, "openpose18")])
@@ -30,7 +32,7 @@ def test_a_folder_is_one_recording_with_a_hole_where_nobody_was_seen(
 ) -> None:
     source = _write(tmp_path, [[_person(100, num_joints)], [], [_person(104, num_joints)]], first=7)
 
-    clip = openpose.read(source, Reading(rate_hz=25.0, shape_hw=(480, 640)))
+    clip = openpose.read(source, ReadOptions(rate_hz=25.0, shape_hw=(480, 640)))
 
     assert clip.keypoint.shape == (1, 3, num_joints, 2)
     assert clip.keypoint[0, :, 1].tolist() == [[101, 10], [0, 0], [105, 10]]
@@ -41,7 +43,7 @@ def test_a_folder_is_one_recording_with_a_hole_where_nobody_was_seen(
 def test_people_without_identities_are_followed_by_where_they_were(tmp_path: Path) -> None:
     frames = [[_person(100 + index), _person(900 - index)][:: 1 if index % 2 else -1] for index in range(6)]
 
-    clip = openpose.read(_write(tmp_path, frames), Reading())
+    clip = openpose.read(_write(tmp_path, frames), ReadOptions())
 
     starts = sorted(clip.keypoint[:, :, 0, 0].tolist())
     assert starts == [[100, 101, 102, 103, 104, 105], [900, 899, 898, 897, 896, 895]]
@@ -50,7 +52,7 @@ def test_people_without_identities_are_followed_by_where_they_were(tmp_path: Pat
 def test_identities_of_the_file_are_kept_where_everyone_has_one(tmp_path: Path) -> None:
     frames = [[_person(100, who=1), _person(900, who=2)], [_person(110, who=2), _person(890, who=1)]]
 
-    clip = openpose.read(_write(tmp_path, frames), Reading())
+    clip = openpose.read(_write(tmp_path, frames), ReadOptions())
 
     assert sorted(clip.keypoint[:, :, 0, 0].tolist()) == [[100, 890], [900, 110]]
 
@@ -58,7 +60,7 @@ def test_identities_of_the_file_are_kept_where_everyone_has_one(tmp_path: Path) 
 def test_those_who_were_seen_longest_are_kept(tmp_path: Path) -> None:
     frames = [[_person(100), *([_person(500, score=0.9)] if index < 2 else []), _person(900)] for index in range(5)]
 
-    clip = openpose.read(_write(tmp_path, frames), Reading(num_persons=2))
+    clip = openpose.read(_write(tmp_path, frames), ReadOptions(num_persons=2))
 
     assert sorted(clip.keypoint[:, 0, 0, 0].tolist()) == [100, 900]
 
@@ -95,7 +97,7 @@ def test_a_damaged_frame_refuses_its_recording_by_name(tmp_path: Path, person: d
     source = _write(tmp_path, [[_person(1)], [person]])
 
     with pytest.raises(DatasetInvalid, match=message):
-        openpose.read(source, Reading())
+        openpose.read(source, ReadOptions())
 
 
 def test_a_frame_that_was_cut_off_is_named(tmp_path: Path) -> None:
@@ -104,9 +106,9 @@ def test_a_frame_that_was_cut_off_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:50])
 
     with pytest.raises(DatasetInvalid, match=r"clip_000000000002_keypoints\.json: line 1: not JSON"):
-        openpose.read(source, Reading())
+        openpose.read(source, ReadOptions())
 
 
 def test_a_recording_that_shows_nobody_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetInvalid, match="no frame shows anybody"):
-        openpose.read(_write(tmp_path, [[], []]), Reading())
+        openpose.read(_write(tmp_path, [[], []]), ReadOptions())

@@ -8,7 +8,7 @@ from models.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class RecordedJoints:
     """One recording of a foreign format.
 
     keypoint: (M, T, V, D) float32, 0 where nobody was seen. score: (M, T, V) float32, 0..1.
@@ -27,7 +27,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Recording:
     """Where a recording lies.
 
     path:  a file, or the folder of a recording of many files. prefix: which of several recordings in that folder.
@@ -47,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How to read, for the formats that leave it open.
 
     num_persons: the most people per sequence. dim: 3 or 2, of formats that have both. rate_hz: of formats without.
@@ -74,8 +74,8 @@ class Format:
     """
 
     name: str
-    find: Callable[[Path], list[Source]]
-    read: Callable[[Source, Reading], Clip]
+    find: Callable[[Path], list[Recording]]
+    read: Callable[[Recording, ReadOptions], RecordedJoints]
     classes: Callable[[Sequence[str]], tuple[str, ...]] | None = None
     splits: Callable[[Sequence[str]], Mapping[str, tuple[str, ...]]] | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
