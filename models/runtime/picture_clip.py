@@ -30,8 +30,8 @@ def picture_clip(frames: Sequence[Image], keypoints: FloatArray, size_wh: tuple[
 
 def _box(xy: FloatArray, size_wh: tuple[int, int]) -> Box:
     """What the heatmaps of the same clip show."""
-    crop, ratio = crop_around(xy, size_wh)
-    return crop.left, crop.top, crop.side, crop.side * ratio
+    crop = crop_around(xy, size_wh)
+    return crop.left, crop.top, crop.width, crop.height
 
 
 def _cut(frame: Image, box: Box, shrink: float, side: int) -> FloatArray:

@@ -6,6 +6,7 @@ from pipelines.training.command_evaluate import compare, evaluate, export
 from pipelines.training.command_train import pretrain, recipes, train
 from pipelines.training.dataset_command import dataset
 from pipelines.training.prepare_command import prepare
+from pipelines.training.visualize.command import visualize
 
 
 @click.group(help=__doc__)
@@ -13,7 +14,7 @@ def main() -> None:
     """See the subcommands."""
 
 
-for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare):
+for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare, visualize):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def build_network(recipe: Recipe, num_classes: int) -> nn.Module:
 class DrawnHeatmaps(KeypointsToHeatmaps):
     """Heatmaps of joints that are in their pixels already: (B, M, T, V, 3) to (B, V or L, T, size, size)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, size_wh: Tensor | None = None) -> Tensor:  # noqa: ARG002 - nothing is cut out here
         """(B, M, T, V, 3) to (B, V or L, T, size, size)."""
         xy, score = x[..., :2], x[..., 2]
         return self._joints(xy, score) if self.limbs is None else self._segments(xy, score, self.limbs)
