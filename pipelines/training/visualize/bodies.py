@@ -31,7 +31,7 @@ class Bodies:
     @property
     def num_frames(self) -> int:
         """T."""
-        return self.joints.shape[1]
+        return int(self.joints.shape[1])
 
 
 def find_sequence(skeletons: SkeletonSet, name: str | None) -> Annotation:
@@ -58,9 +58,9 @@ def bodies_of(
     if not M or not T:
         raise DatasetInvalid(f"{annotation.name}: {M} people in {T} frames, nothing to draw")
     keypoint, score = annotation.keypoint, annotation.score
-    known = require_layout(layout or skeletons.layout) if layout or skeletons.layout else None
-    if known is None:
-        known = COCO17
+    name = layout or skeletons.layout
+    known = require_layout(name) if name else COCO17
+    if name is None:
         keypoint, score = to_coco17(skeletons, annotation)
     if len(known) != keypoint.shape[2]:
         raise DatasetInvalid(f"{annotation.name}: {V} joints, layout {known.name} has {len(known)}")

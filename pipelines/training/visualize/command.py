@@ -87,10 +87,10 @@ def confusion(run: Path, out: Path) -> None:
     from pipelines.training.visualize.movie import write_still
 
     with failures():
-        path = run / files.RESULT
-        if not path.is_file():
+        found = [path for path in (run / files.RESULT, run / "evaluation" / files.RESULT) if path.is_file()]
+        if not found:
             raise DatasetInvalid(f"{run}: no {files.RESULT}; measure it with `actogram evaluate`")
-        counts = np.array(json.loads(path.read_text("utf-8"))["test"]["confusion"], np.int64)
+        counts = np.array(json.loads(found[0].read_text("utf-8"))["test"]["confusion"], np.int64)
         write_still(confusion_picture(counts, load_run(run).classes), out)
         click.echo(f"{out}: {len(counts)} classes, {int(counts.sum())} sequences")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from models.arrays import FloatArray, Image
+from models.arrays import BoolArray, FloatArray, Image
 from pipelines.training.visualize.bodies import Bodies, to_picture
 
 PAPER = (250, 249, 247)
@@ -57,7 +57,7 @@ def _body(canvas: Image, bodies: Bodies, points: FloatArray, near: FloatArray, w
         cv2.circle(canvas, _at(points[joint]), round(unit * 3) << _SHIFT, INK, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _discs(canvas: Image, points: FloatArray, weight: FloatArray, seen: FloatArray) -> None:
+def _discs(canvas: Image, points: FloatArray, weight: FloatArray, seen: BoolArray) -> None:
     """Transparent discs, so that those which overlap add up."""
     unit = min(canvas.shape[:2]) / 480
     for joint in np.flatnonzero(seen & (weight > 0.02)).tolist():

@@ -8,6 +8,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from models.nets.tcn import TCN
+from pipelines.training.fit.finish import finish
 from pipelines.training.fit.run import train
 from pipelines.training.visualize.command import visualize
 from pipelines.training.visualize.focus_map import focus_of, joint_weights
@@ -108,13 +109,16 @@ def test_focus_of_unknown_names_is_refused(runs: Path, sets: Path, tmp_path: Pat
         assert said in result.output
 
 
-def test_confusion_needs_a_measured_run_and_then_is_drawn(runs: Path, tmp_path: Path) -> None:
-    measured = call("confusion", runs / "stf", "-o", tmp_path / "a.png")
-    other = call("confusion", tmp_path, "-o", tmp_path / "b.png")
+def test_confusion_needs_a_measured_run_and_then_is_drawn(runs: Path, sets: Path, tmp_path: Path) -> None:
+    before = call("confusion", runs / "stf", "-o", tmp_path / "a.png")
+    finish(runs / "stf", [sets])
+    after = call("confusion", runs / "stf", "-o", tmp_path / "b.png")
 
-    assert (measured.exit_code == 0) == (runs / "stf" / "result.json").is_file(), measured.output
-    assert other.exit_code == 2
-    assert "no result.json" in other.output
+    assert before.exit_code == 2
+    assert "no result.json" in before.output
+    assert after.exit_code == 0, after.output
+    assert "2 classes, 4 sequences" in after.output
+    assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
 
 
 def test_joints_that_decide_weigh_most() -> None:
