@@ -22,6 +22,7 @@ _COMMANDS = {
     "export": ("service.commands.export", "Convert a trained network to ONNX and check that the two agree."),
     "fuse": ("service.commands.fuse", "Make one action model of several."),
     "compare": ("service.commands.compare", "Hold training runs against each other."),
+    "visualize": ("service.commands.visualize", "Draw skeletons, heatmaps, confusion and the focus of a label."),
     "pretrain": ("service.commands.pretrain", "Learn from skeletons without labels."),
     "recipes": ("service.commands.recipes", "List what training recipes are made of."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),

@@ -106,7 +106,8 @@ def compare(
 
     def run(tensors: Sequence[Tensor]) -> Sequence[NDArray[np.float32]]:
         feeds = {port.name: tensor.numpy() for port, tensor in zip(inputs, tensors, strict=True)}
-        return session.run(list(outputs), feeds)
+        found: list[NDArray[np.float32]] = session.run(list(outputs), feeds)
+        return found
 
     return _worst(network, run, inputs, draw)
 

