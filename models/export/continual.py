@@ -11,7 +11,7 @@ Equal to the windowed network without temporal padding once `warmup_frames` have
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -149,6 +149,20 @@ def as_step(network: nn.Module, num_frames: int = 0) -> ContinualNetwork:
         raise ContractMismatch(f"{type(network).__name__} has no continual form; only graph networks have one")
     strides = [stage.stride for stage in network.config.stages()]
     return ContinualNetwork(network, num_frames or reach_frames(strides))
+
+
+def step_fields(step: ContinualNetwork, rate_hz: float) -> dict[str, object]:
+    """What a contract says of a step: a window as long as its warm-up, sample by sample, one person at a time."""
+    return {
+        "is_continual": True,
+        "num_persons": 1,
+        "sampling": "resample",
+        "num_frames": step.warmup_frames,
+        "window_s": step.warmup_frames / rate_hz,
+        "rate_hz": rate_hz,
+        "inputs": [asdict(port) | {"dtype": "float32"} for port in step.ports],
+        "outputs": ["logits", "next_state"],
+    }
 
 
 Parts = tuple[Callable[[Tensor], Tensor], nn.Module, nn.Module | None]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from models.atomic_file import replacing
 from models.errors import CheckpointMismatch, FolderUnwritable, ModelError
 from models.export.checkpoints import load_strictly, read_state
-from models.export.continual import as_step, export_continual
+from models.export.continual import as_step, export_continual, step_fields
 from models.export.onnx import Exported, export_onnx
 from models.export.servable import Extent, Servable, from_keypoints, num_maps, wrap
 from models.export.settings import NUM_PERSONS, Settings, UnknownMethod, checked, features_of, serving_fields, timing
@@ -94,11 +94,7 @@ def _write_window(taken: _Import, contract: dict[str, object]) -> Path:
 def _write_step(taken: _Import, contract: dict[str, object]) -> Path:
     step = as_step(taken.network, taken.request.num_frames)
     rate_hz = timing(taken.request.settings, "pyskl-2d", taken.layout)[1]
-    contract |= {
-        "is_continual": True, "num_persons": 1, "sampling": "resample", "num_frames": step.warmup_frames,
-        "window_s": step.warmup_frames / rate_hz,
-        "inputs": [asdict(port) | {"dtype": "float32"} for port in step.ports], "outputs": ["logits", "next_state"],
-    }  # fmt: skip
+    contract |= step_fields(step, rate_hz)
     checked(contract)
     return _write(taken, contract, export_continual(step, taken.request.folder / "model.onnx"))
 

@@ -53,14 +53,17 @@ def evaluate(
 @click.option(
     "--measured", type=click.Path(exists=True, path_type=Path), help="JSON file with measurements for the card.",
 )  # fmt: skip
-def export(models: tuple[Path, ...], data: tuple[Path, ...], out: Path, measured: Path | None) -> None:
+@click.option("--continual", is_flag=True, help="A step per frame instead of a window; for runs of recipes.")
+def export(models: tuple[Path, ...], data: tuple[Path, ...], out: Path, measured: Path | None, continual: bool) -> None:
     """Checkpoints to one model.onnx, model.json and, for everyday networks, card.md."""
     with failures():
         if _is_recipe_run(models):
-            from pipelines.training.fit.package import export_run
+            from pipelines.training.fit.package import export_run, export_step
             from pipelines.training.fit.run import load_run
 
-            exported = export_run(load_run(models[0]), out)
+            exported = (export_step if continual else export_run)(load_run(models[0]), out)
+        elif continual:
+            raise ConfigInvalid("an everyday network judges whole windows: --continual is for runs of recipes")
         else:
             from pipelines.training.release import release
 

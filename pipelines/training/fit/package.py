@@ -9,9 +9,10 @@ from typing import cast
 import numpy as np
 from torch import nn
 
-from models.export.onnx import Exported, Port, export_onnx
+from models.export.continual import as_step, export_continual, step_fields
+from models.export.onnx import OPSET, Exported, Port, export_onnx
 from models.export.servable import Servable, wrap
-from models.export.settings import MERGE_GAP_S, MIN_DURATION_S, OFFSET_SHARE, THRESHOLD, UNKNOWN_BELOW
+from models.export.settings import MERGE_GAP_S, MIN_DURATION_S, OFFSET_SHARE, THRESHOLD, UNKNOWN_BELOW, checked
 from models.nets.build import require_network
 from models.nets.heatmap_input import KeypointsToHeatmaps
 from models.runtime.contract import NONE_LABEL
@@ -58,9 +59,25 @@ def export_run(state: RunState, folder: Path) -> Exported:
     entry = require_network(recipe.network.name)
     servable = serve_form(recipe, objective_of(state))
     exported = export_onnx(servable.module, servable.inputs, entry.outputs, folder / "model.onnx")
-    text = json.dumps(_contract(state, servable, exported), indent=1, ensure_ascii=False)
-    (folder / "model.json").write_text(text + "\n", "utf-8")
+    _write(folder, _contract(state, servable, exported))
     return exported
+
+
+def export_step(state: RunState, folder: Path) -> Exported:
+    """The same as a network that takes one frame per step; raises ContractMismatch where it has no such form."""
+    path = folder / "model.onnx"
+    step = as_step(objective_of(state).network)
+    servable, fields = Servable(step, step.ports), step_fields(step, facts_of(state).rate_hz)
+    # What cannot be served is refused before anything is written.
+    checked(_contract(state, servable, Exported(path, OPSET, "", 0, 0.0, 1.0)) | fields)
+    exported = export_continual(step, path)
+    _write(folder, _contract(state, servable, exported) | fields)
+    return exported
+
+
+def _write(folder: Path, contract: Mapping[str, object]) -> None:
+    text = json.dumps(contract, indent=1, ensure_ascii=False)
+    (folder / "model.json").write_text(text + "\n", "utf-8")
 
 
 def serve_form(recipe: Recipe, objective: Objective) -> Servable:
