@@ -45,14 +45,20 @@ class Job:
         return f"{self.recipe.name}-{self.split or 'one'}-seed{self.seed}".replace("/", "-")
 
 
-def jobs(plan: Mapping[str, list[dict[str, object]]], seeds: Sequence[int], settings: Mapping[str, str]) -> list[Job]:
-    """Every run of a plan."""
+def jobs(
+    plan: Mapping[str, list[dict[str, object]]], seeds: Sequence[int], settings: Mapping[str, str], only: str = ""
+) -> list[Job]:
+    """Every run of a plan; the settings are for the tables whose name contains `only`."""
     found: list[Job] = []
     for row in plan.get("row", []):
-        found += _row_jobs(row, seeds, settings)
+        found += _row_jobs(row, seeds, settings if _is_named(str(row["set"]), only) else {})
     for study in plan.get("study", []):
-        found += _study_jobs(study, seeds, settings)
+        found += _study_jobs(study, seeds, settings if _is_named(str(study["name"]), only) else {})
     return found
+
+
+def _is_named(group: str, only: str) -> bool:
+    return only.lower() in group.lower()
 
 
 def _row_jobs(row: Mapping[str, object], seeds: Sequence[int], settings: Mapping[str, str]) -> Iterator[Job]:
@@ -112,7 +118,17 @@ def page(plan: Mapping[str, list[dict[str, object]]], done: Sequence[Job], work:
     for study in plan.get("study", []):
         mine = [job for job in done if job.group == str(study["name"])]
         parts += [f"## {study['name']}", f"Published: {study['published']}.", _study_table(mine, work)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _TAIL]) + "\n"
+
+
+_TAIL = """## What cannot be run with the data at hand
+
+- NTU RGB+D 60 and 120, Kinetics: the recipes of `actogram recipes --published`, with PYSKL's annotation files in
+  `--data`.
+- Early against late fusion of pictures and poses: `ntu60-xsub-2d/rgbpose/joint/lateral-both` and its three siblings,
+  with the videos in `data.videos`; no labelled set of videos with skeletons is at hand.
+- Joints of another estimator in the test than in training: `actogram evaluate RUN --data OTHER`, where OTHER holds the
+  set under the same name with the other joints, as `actogram prepare` makes it of the same videos."""
 
 
 _HEAD = """# Accuracy
@@ -120,8 +136,7 @@ _HEAD = """# Accuracy
 Filled by `make accuracy` (resumable; its plan is `pipelines/training/accuracy.toml`). Top-1 in per cent, mean ± spread
 (standard deviation) over seeds and, where a set has several splits, over them too. Everything was chosen on a
 validation part of the training split, never on what is reported. Published numbers are quoted from memory of the
-papers. "not run"
-stands where nothing has been measured yet: the recipe that the plan names is ready."""
+papers. "not run" stands where nothing has been measured yet: the recipe that the plan names is ready."""
 
 
 def _row_table(mine: Sequence[Job], work: Path) -> str:
@@ -195,8 +210,8 @@ def main(
     """Run what is left, and write the page after each run."""
     plan = tomllib.loads(PLAN.read_text("utf-8"))
     with failures():
-        everything = jobs(plan, range(seeds), pairs(overrides))
-        wanted = [job for job in everything if only.lower() in job.group.lower()]
+        everything = jobs(plan, range(seeds), pairs(overrides), only)
+        wanted = [job for job in everything if _is_named(job.group, only)]
         left = [job for job in wanted if not (work / job.folder / files.RESULT).is_file()]
         for job in left[:limit]:
             CONSOLE.print(f"{job.folder}: {len(left)} runs were left")
