@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pipelines.actions import load_actions
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import load_set
@@ -50,7 +51,7 @@ def own_table(skeletons: SkeletonSet, labels: Sequence[str]) -> SetTable:
     train, test = train_and_test(skeletons)
     return SetTable(
         skeletons.name, MappingProxyType(table), train, test, group=said.group or _group(skeletons),
-        visible=said.visible, optional=True, terms=said.terms or str(skeletons.meta.get("terms", "not stated")),
+        visible=said.visible, terms=said.terms or str(skeletons.meta.get("terms", "not stated")),
     )  # fmt: skip
 
 
@@ -66,8 +67,9 @@ def with_own_sets(table: LabelTable, names: Sequence[str], folders: Sequence[Pat
             continue
         skeletons = load_set(find_set(folders, name))
         if known is None or _is_own(skeletons, known):
-            sets[name] = own_table(skeletons, table.labels)
-    return replace(table, sets=MappingProxyType(sets))
+            sets[name] = own_table(skeletons, load_actions().labels)
+    # A network may know fewer labels than there are: sequences that show the others are left out.
+    return replace(table, sets=MappingProxyType(sets)).only(table.labels)
 
 
 def _is_own(skeletons: SkeletonSet, known: SetTable) -> bool:

@@ -11,6 +11,7 @@ from pipelines.training.corpus import find_set
 from pipelines.training.datasets import load_set
 from pipelines.training.evaluate import Answers, answer, shared_share
 from pipelines.training.labels import LabelTable
+from pipelines.training.own_sets import with_own_sets
 from pipelines.training.package import Choices, Facts, Quality, write_package
 
 JHMDB_SHARED = ("clap", "jump", "pick_up", "push", "run", "sit_down", "stand_up", "throw", "walk", "wave")
@@ -29,7 +30,7 @@ def release(
     """
     network, checkpoint = runs.load_networks(models)
     config = checkpoint.config
-    table = table.only(checkpoint.labels).with_split(config.data.split)
+    table = with_own_sets(table.only(checkpoint.labels).with_split(config.data.split), config.data.sets, data)
     held = runs.load_parts(config, table, data, lambda _: None).validation
     held_answers = answer(network, held, config.window)
     left_out = cast("Mapping[str, Mapping[str, object]]", measured.get("left_out", {}))

@@ -36,22 +36,35 @@ def _openpose(folder: Path, kind: str, take: int) -> Path:
     return place
 
 
-def test_a_prepared_set_trains_two_steps_without_an_edit(tmp_path: Path) -> None:
+_RECIPE = """
+extends = ["stgcn++", "small"]
+data = { sets = ["mine"], validation_share = 0 }
+input = { features = "pyskl-2d", layout = "openpose18", num_frames = 16 }
+optim = { passes = 0, steps = 2, warmup = 1, batch_size = 4 }
+"""
+
+
+@pytest.mark.parametrize("kind", ["everyday", "recipe"])
+def test_a_prepared_set_trains_two_steps_and_is_exported_without_an_edit(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("torch")
+    (tmp_path / "mine.toml").write_text(_RECIPE)
     for take in range(6):
-        for kind in ("wave", "stand"):
-            _openpose(tmp_path / "recordings", kind, take)
+        for action in ("wave", "stand"):
+            _openpose(tmp_path / "recordings", action, take)
     (tmp_path / "sets").mkdir()
     out = tmp_path / "sets" / "mine.npz"
 
     made = _run("prepare", tmp_path / "recordings", "--by-folder", "--fps", 15, "--size", "640x480", "--out", out)
     settings = [word for item in ['data.sets=["mine"]', *_TINY] for word in ("--set", item)]
-    trained = _run("train", "--data", tmp_path / "sets", *settings, "--out", tmp_path / "run")
+    words = ["everyday", *settings] if kind == "everyday" else [tmp_path / "mine.toml"]
+    trained = _run("train", *words, "--data", tmp_path / "sets", "--out", tmp_path / "run")
+    exported = _run("export", tmp_path / "run", "--data", tmp_path / "sets", "--out", tmp_path / "model")
 
     assert made.exit_code == 0, made.output
     assert "12 sequences, 2 classes, splits train 10, test 2; 0 skipped" in made.output
     assert trained.exit_code == 0, trained.output
-    assert (tmp_path / "run" / "report.md").is_file()
+    assert exported.exit_code == 0, exported.output
+    assert (tmp_path / "model" / "model.onnx").is_file()
 
 
 def test_a_pyskl_file_without_classes_trains_or_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
