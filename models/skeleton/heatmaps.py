@@ -42,7 +42,7 @@ def crop_around(xy: AnyArray, size_wh: tuple[int, int]) -> Box:
     pixel higher than it is wide, or the reverse.
     """
     width, height = size_wh
-    return compact_box(xy, (height, width), _SQUARE) or Box(0, 0, width, height)
+    return compact_box(np.asarray(xy, np.float32), (height, width), _SQUARE) or Box(0, 0, width, height)
 
 
 def to_heatmap_pixels(xy: AnyArray, size_wh: tuple[int, int], heatmap_hw: tuple[int, int]) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,9 +14,10 @@ from models.export.onnx import Check, export_onnx
 from models.export.samples import Port, draw_inputs, joint_statistics
 from models.export.servable import Servable, wrap
 from models.nets.build import NETWORKS, NetworkRequest, require_network
-from models.nets.heatmap_input import FromKeypoints
+from models.nets.heatmap_input import FromKeypoints, KeypointsToHeatmaps
 from models.nets.layers import GraphNetwork, PeopleNetwork
 from models.nets.slnl import SLnLrFA
+from models.skeleton.heatmaps import COCO17_LIMBS
 from models.skeleton.layouts import require_layout
 from tests.pipelines.training.recipes import TINY
 
@@ -233,3 +236,19 @@ def test_a_check_may_draw_its_own_inputs(tmp_path: Path) -> None:
     export_onnx(nn.Linear(3, 2), [Port("x", (2, 3))], ["y"], tmp_path / "net.onnx", Check(draw=ones))
 
     assert len(seen) >= 3
+
+
+def test_heatmaps_in_the_graph_may_be_told_the_size_of_the_pictures(tmp_path: Path) -> None:
+    module = KeypointsToHeatmaps(24, COCO17_LIMBS)
+    ports = [Port("keypoint", ("batch", "persons", 2, 17, 3)), Port("size_wh", ("batch", 2))]
+    keypoints = torch.rand(1, 2, 2, 17, 3, generator=torch.Generator().manual_seed(0))
+    keypoints[..., :2] = 200 + 5 * keypoints[..., :2]
+
+    export_onnx(module, ports, ["heatmap"], tmp_path / "net.onnx")
+
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    for size_wh in ([640.0, 480.0], [480.0, 640.0]):
+        sizes = torch.tensor([size_wh])
+        found = session.run(None, {"keypoint": keypoints.numpy(), "size_wh": sizes.numpy()})[0]
+        np.testing.assert_allclose(found, module(keypoints, sizes).numpy(), atol=1e-5)
+        assert found.max() > 0.1
