@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from service.commands.actions import command as actions_command
 from service.commands.analyze import command
+from tests.models.export.checkpoints import import_small
 
 pytestmark = pytest.mark.e2e
 
@@ -87,6 +88,19 @@ def fall(data_dir: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathFac
     (folder / "stdout.txt").write_text(done.stdout)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_imported_network_labels_the_people_of_a_clip(tmp_path: Path, data_dir: Path) -> None:
+    folder = import_small(tmp_path / "mine")
+
+    result = run(data_dir / "video" / "upfall_a1_t1_c1.mp4", "--model", folder, "--out", tmp_path / "out.json")
+
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((tmp_path / "out.json").read_text())
+    actions = {action["action"] for track in found["tracks"] for action in track["actions"]}
+    assert found["model"] == "mine"
+    assert actions
+    assert actions <= {"wave", "kick", "fall"}
 
 
 def test_fall_is_in_the_table(fall: Path) -> None:

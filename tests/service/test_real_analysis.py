@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from service.settings import load_settings
 from service.supervision.local import LocalEngine
 from service.worker.main import main
 from service.worker.runners import build_runners
+from tests.models.export.checkpoints import import_small
 from tests.service.bad_videos import ODD, REFUSED, Odd, Refused
 from tests.service.conftest import JobRead, Running, running
 from tests.videos import write_video
@@ -115,6 +117,18 @@ def test_clip_of_a_fall_becomes_labels(service: Running, data_dir: Path) -> None
     tracks = service.http.get(f"{base}/timeline").json()["tracks"]
     assert sorted({action["action"] for track in tracks for action in track["actions"]}) == summary["actions"]
     assert service.http.get(f"{base}/video").content[4:8] == b"ftyp"
+
+
+def test_clip_is_judged_by_an_imported_network(service: Running, data_dir: Path) -> None:
+    import_small(service.home / "models" / "imported")
+    clip = (data_dir / "video" / "upfall_a1_t1_c1.mp4").read_bytes()
+
+    job = _upload(service, "clip.mp4", clip, model="imported")
+
+    summary = _summary(job)
+    assert summary["model"] == "imported"
+    assert summary["actions"]
+    assert {str(action) for action in cast("list[str]", summary["actions"])} <= {"wave", "kick", "fall"}
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)

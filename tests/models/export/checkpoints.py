@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import torch
+from click.testing import CliRunner
 from torch import Tensor, nn
 
+from models.export.importer import main
 from models.nets.build import NETWORKS, NetworkRequest
 from models.nets.options import BlockOptions, TemporalOptions
 from models.skeleton.layouts import require_layout
@@ -35,3 +37,16 @@ def write_checkpoint(name: str, path: Path, num_classes: int, layout: str = "coc
             nn.init.uniform_(module.weight, 0.5, 1.0)
             nn.init.uniform_(module.bias, -0.1, 0.1)
     torch.save({"state_dict": published(network), "meta": {"epoch": 24}}, path)
+
+
+def import_small(folder: Path, labels: tuple[str, ...] = ("wave", "kick", "fall")) -> Path:
+    """A small ST-GCN++ imported by the command into `folder`; any probability is enough for a label."""
+    work = folder.with_name(f"{folder.name}-checkpoint")
+    work.mkdir(parents=True)
+    write_checkpoint("stgcn++", work / "their.pth", len(labels))
+    (work / "labels.txt").write_text("\n".join(labels))
+    options = f"--arch stgcn++ --layout coco17 --num-classes {len(labels)} --threshold 0 --unknown off".split()
+    files = [str(work / "their.pth"), "--labels", str(work / "labels.txt"), "-o", str(folder)]
+    result = CliRunner().invoke(main, [*files, *options])
+    assert result.exit_code == 0, result.output
+    return folder
