@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -61,7 +62,8 @@ def placed(config: RunSection) -> Iterator[Place]:
         with _exact(config.deterministic):
             yield Place(device, Share())
         return
-    dist.init_process_group("nccl" if has_gpu else "gloo")
+    # The first process measures alone while the others wait for what it found.
+    dist.init_process_group("nccl" if has_gpu else "gloo", timeout=timedelta(hours=4))
     try:
         with _exact(config.deterministic):
             yield Place(device, Share(dist.get_rank(), world))
