@@ -195,6 +195,8 @@ def _sets(asked: _Asked, how: "Conversion", on_refused: Callable[[str, str], Non
     from pipelines.training.formats.merge import divided, find_sets, merge, read_sets, subset
 
     paths = [path for path in find_sets(asked.inputs) if path.absolute() != asked.out.absolute()]
+    if not paths:
+        raise ConfigInvalid(f"{asked.out}: is the only input and the output")
     with bar("{task.fields[what]}") as progress:
         task = progress.add_task("", total=len(paths), what="starting")
         sets = read_sets(paths, how.said, lambda path: progress.update(task, advance=1, what=path.name), on_refused)

@@ -1,5 +1,6 @@
 """Sets that exist become one: checked, without what cannot be used, cut down to some classes or splits."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def merge(sets: Sequence[SkeletonSet], name: str) -> SkeletonSet:
             )
     classes = tuple(dict.fromkeys(label for item in sets for label in item.classes))
     uses = [annotation.name for item in sets for annotation in item.annotations]
-    clashing = {used for used in uses if uses.count(used) > 1} if len(set(uses)) < len(uses) else set()
+    clashing = {used for used, count in Counter(uses).items() if count > 1}
     annotations: list[Annotation] = []
     splits: dict[str, list[str]] = {}
     for item in sets:

@@ -170,6 +170,7 @@ def test_a_list_names_recordings_of_other_formats_too(tmp_path: Path) -> None:
         (["mixed", "--format", "ntu", "--layout", "coco18"], "dataset_invalid: "),
         (["mixed", "--out", "gone/x.npz"], "dataset_invalid: "),
         (["mixed", "--out", "x.json"], "expected a name ending in .npz or .pkl"),
+        (["own.npz", "--out", "own.npz"], "config_invalid: own.npz: is the only input and the output"),
         (["bad.csv"], "dataset_invalid: bad.csv: none of its rows can be used"),
     ],
 )
@@ -181,6 +182,7 @@ def test_a_call_that_cannot_work_says_why_in_one_line(
     (tmp_path / "mixed").mkdir()
     (tmp_path / "mixed" / "a.bvh").write_text("HIERARCHY")
     (tmp_path / "mixed" / "b.skeleton").write_text("1")
+    (tmp_path / "own.npz").touch()
     (tmp_path / "bad.csv").write_text("video,label\ngone.mp4,walk\n")
     out = [] if "--out" in words else ["--out", "o.npz"]
 
