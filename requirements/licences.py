@@ -18,24 +18,27 @@ SHIPPED = ("cpu", "gpu")
 
 # As their projects state them. A library that is not named here stops the script: somebody has to look.
 LIBRARIES: Mapping[str, str] = {
-    "BSD-2-Clause": "SvtAv1Enc dav1d aom avif openjp2",
-    "BSD-3-Clause": "opus vpx webp webpmux webpdemux sharpyuv scipy_openblas64_ openblasp zstd",
-    "MIT": "Xau xcb xcb-shape xcb-shm xcb-xfixes drm vpl brotlicommon brotlidec harfbuzz lcms2",
+    "BSD-2-Clause": "dav1d aom avif openjp2",
+    "BSD-3-Clause-Clear": "SvtAv1Enc",
+    "BSD-3-Clause": "opus vpx webp webpmux webpdemux sharpyuv scipy_openblas64_ openblasp",
+    "MIT": "Xau xcb xcb-shape xcb-shm xcb-xfixes drm vpl brotlicommon brotlidec lcms2",
+    "MIT-Modern-Variant": "harfbuzz",
+    "BSD-3-Clause OR GPL-2.0-only": "zstd",
     "Apache-2.0": "opencore-amrnb opencore-amrwb",
-    "LGPL-2.1-or-later": "asound gnutls keyutils crypt mp3lame",
+    "LGPL-2.0-or-later": "keyutils mp3lame",
+    "LGPL-2.1-or-later": "asound gnutls crypt quadmath",
     "LGPL-3.0-or-later OR GPL-2.0-or-later": "gmp nettle hogweed unistring",
     "GPL-2.0-or-later": "x264 x265",
     "GPL-3.0-or-later WITH GCC-exception-3.1": "gfortran",
-    "LGPL-2.1-or-later (libquadmath)": "quadmath",
     "libpng-2.0": "png16",
-    "IJG AND BSD-3-Clause": "jpeg",
+    "IJG AND BSD-3-Clause AND Zlib": "jpeg",
     "libtiff": "tiff",
     "0BSD": "lzma",
     "FTL OR GPL-2.0-or-later": "freetype",
     "PostgreSQL": "pq",
     "MIT (Kerberos)": "com_err gssapi_krb5 k5crypto krb5 krb5support",
     "OLDAP-2.8": "lber ldap",
-    "BSD-4-Clause-like (Cyrus SASL)": "sasl2",
+    "Cyrus SASL (BSD with attribution)": "sasl2",
 }
 _FFMPEG = frozenset({"avcodec", "avdevice", "avfilter", "avformat", "avutil", "swresample", "swscale"})
 _OPENSSL = frozenset({"crypto", "ssl"})
