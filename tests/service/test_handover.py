@@ -45,5 +45,5 @@ def test_prepare_of_a_folder_without_videos_says_so(tmp_path: Path, capfd: pytes
     result = CliRunner().invoke(main, ["prepare", str(tmp_path), "--out", str(tmp_path / "set.npz")])
 
     assert result.exit_code == 2
-    assert "actogram: dataset_invalid: nothing to prepare in" in capfd.readouterr().err
+    assert "actogram: dataset_invalid: no video among" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
