@@ -14,6 +14,7 @@ from pipelines.errors import DatasetInvalid
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set
 from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, load_labels
+from pipelines.training.own_sets import own_table
 from pipelines.training.recipe import Recipe
 from pipelines.training.recipe_sections import LAYOUTS_3D, DataSection
 
@@ -157,7 +158,7 @@ class _Meaning:
         if data.classes == "own":
             return _Meaning(own, tuple(range(len(own))))
         table = load_labels()
-        rows = table.require(skeletons.name)
+        rows = table.sets.get(skeletons.name) or own_table(skeletons, table.labels)
         return _Meaning(table.labels, tuple(_everyday(table, rows.meaning(name)) for name in own))
 
 
