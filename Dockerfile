@@ -7,7 +7,7 @@ ARG GPU_BASE=nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04
 FROM ${BASE} AS tools
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY requirements/build.txt requirements/tools.txt requirements/
+COPY docker/requirements/build.txt docker/requirements/tools.txt requirements/
 RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-compile --require-hashes -r requirements/build.txt \
  && python3 -m venv /opt/tools && /opt/tools/bin/pip install --no-compile --require-hashes -r requirements/tools.txt
 
@@ -24,7 +24,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN python3 -m venv /opt/actogram
 WORKDIR /src
 # Dependencies first: a change of our code then rebuilds in seconds. Every file is checked against the lock's hashes.
-COPY requirements/cpu.txt requirements/
+COPY docker/requirements/cpu.txt requirements/
 RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/cpu.txt
 COPY --from=wheel /wheels /wheels
 RUN /opt/actogram/bin/pip install --no-compile --no-deps --no-index /wheels/*.whl
@@ -112,7 +112,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/actogram
 WORKDIR /src
-COPY requirements/gpu.txt requirements/
+COPY docker/requirements/gpu.txt requirements/
 RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/gpu.txt
 COPY --from=wheel /wheels /wheels
 RUN /opt/actogram/bin/pip install --no-compile --no-deps --no-index /wheels/*.whl \
@@ -120,7 +120,7 @@ RUN /opt/actogram/bin/pip install --no-compile --no-deps --no-index /wheels/*.wh
  && find /opt/actogram -name '__pycache__' -type d -prune -exec rm -rf {} +
 
 FROM env-gpu AS sbom-gpu
-COPY requirements/tools.txt requirements/
+COPY docker/requirements/tools.txt requirements/
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --no-compile --require-hashes -r requirements/tools.txt \
  && /opt/tools/bin/cyclonedx-py environment --output-reproducible --of JSON -o /sbom.cdx.json /opt/actogram/bin/python3
 
@@ -158,7 +158,7 @@ CMD ["serve"]
 
 # ---- train: the training set (torch) on top of the CPU environment
 FROM env-cpu AS train
-COPY requirements/train.txt requirements/
+COPY docker/requirements/train.txt requirements/
 COPY constraints.txt ./
 # torch alone comes without a hash, and in no image that serves: which of its builds fits depends on the machine.
 RUN /opt/actogram/bin/pip install --no-compile --require-hashes -r requirements/train.txt \

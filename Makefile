@@ -27,22 +27,22 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; Python 3.11 or newer is needed" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Every file that pip fetches is checked against the hashes of requirements/; our own package is built without fetching.
-$(VENV)/.serve: $(BIN)/python pyproject.toml requirements/build.txt requirements/cpu.txt
-	$(PIP) --require-hashes -r requirements/build.txt -r requirements/cpu.txt
+# Every file that pip fetches is checked against the hashes of docker/requirements/; our own package is built without fetching.
+$(VENV)/.serve: $(BIN)/python pyproject.toml docker/requirements/build.txt docker/requirements/cpu.txt
+	$(PIP) --require-hashes -r docker/requirements/build.txt -r docker/requirements/cpu.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Only torch comes without a hash: which of its builds fits depends on the machine (requirements/lock.py).
-$(VENV)/.test: $(VENV)/.serve requirements/test.txt constraints.txt tests/system-packages.sh
-	$(PIP) --require-hashes -r requirements/test.txt
+# Only torch comes without a hash: which of its builds fits depends on the machine (docker/requirements/lock.py).
+$(VENV)/.test: $(VENV)/.serve docker/requirements/test.txt constraints.txt tests/system-packages.sh
+	$(PIP) --require-hashes -r docker/requirements/test.txt
 	$(PIP) -c constraints.txt torch
 	bash tests/system-packages.sh
 	@touch $@
 
-$(TOOLS)/.done: requirements/tools.txt
+$(TOOLS)/.done: docker/requirements/tools.txt
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r docker/requirements/tools.txt
 	@touch $@
 
 test: test-env                     ## run every test; ARGS="-k name" narrows, JOBS=0 runs them one by one
@@ -67,14 +67,14 @@ accuracy: test-env                 ## fill docs/measurements/accuracy.md, resuma
 colours: test-env                  ## rewrite the page's colours after a change of pipelines/actions.toml
 	$(BIN)/python -m service.action_colours
 
-lock: $(TOOLS)/.done              ## write requirements/*.txt anew; ARGS=--upgrade takes the newest versions
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(PYTHON) requirements/lock.py $(ARGS)
+lock: $(TOOLS)/.done              ## write docker/requirements/*.txt anew; ARGS=--upgrade takes the newest versions
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(PYTHON) docker/requirements/lock.py $(ARGS)
 
 audit: $(TOOLS)/.done             ## ask the advisory database about every locked package; skips where it cannot be reached
-	$(TOOLS)/bin/python requirements/audit.py
+	$(TOOLS)/bin/python docker/requirements/audit.py
 
 licences: test-env                 ## write the tables of docs/licences.md anew
-	$(BIN)/python requirements/licences.py
+	$(BIN)/python docker/requirements/licences.py
 
 secrets:                           ## passwords for the compose profiles, into .env, where there are none yet
 	$(PYTHON) docker/make_secrets.py

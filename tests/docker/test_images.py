@@ -221,7 +221,7 @@ def test_everything_that_the_dockerfile_copies_is_in_its_context() -> None:
     lines = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     sources = {one for line in lines for one in line.split()[:-1] if not one.startswith("--")}
 
-    assert "requirements/cpu.txt" in sources
+    assert "docker/requirements/cpu.txt" in sources
     for source in sources - {"weight[s]"}:
         assert (ROOT / source).exists(), source
         assert any(source == one or source.startswith(f"{one}/") for one in let_in), source

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.requirements.test_lock import module_of
+from tests.docker.requirements.test_lock import module_of
 
 SKIPPED = {"name": "left", "skip_reason": "not to be reached"}
 FINE = {"name": "fine", "version": "1.0", "vulns": []}

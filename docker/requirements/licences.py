@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "licences.md"
 SHIPPED = ("cpu", "gpu")
 """The lock files of the images that are passed on."""
@@ -85,7 +85,7 @@ def packages(earlier: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
 
 def locked() -> dict[str, str]:
     """Package → version, of everything that an image installs."""
-    texts = [(ROOT / "requirements" / f"{name}.txt").read_text() for name in SHIPPED]
+    texts = [(ROOT / "docker" / "requirements" / f"{name}.txt").read_text() for name in SHIPPED]
     return dict(sorted(re.findall(r"^([\w.-]+)==([^\s;]+)", "\n".join(texts), re.MULTILINE)))
 
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PINS = ROOT / "constraints.txt"
 PYTHON = "3.11"
-_HEADER = "# Made by `make lock` out of pyproject.toml, requirements/*.in and constraints.txt. Do not edit.\n"
+_HEADER = "# Made by `make lock` out of pyproject.toml, docker/requirements/*.in and constraints.txt. Do not edit.\n"
 # Which build of torch fits depends on the machine: the same version has other files on PyPI (CUDA), on PyTorch's own
 # indexes (one per CUDA version, and CPU) and on a machine that brings its own. So its version is pinned and its hash is
 # not, nor those of the CUDA libraries that one of its builds asks for. Only training and its tests install it.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         if "--upgrade" in arguments:
             PINS.write_text(newest_pins())
         for environment in ENVIRONMENTS:
-            path = ROOT / "requirements" / f"{environment.name}.txt"
+            path = ROOT / "docker" / "requirements" / f"{environment.name}.txt"
             # What is locked already stays, as long as it satisfies everybody.
             known = path.read_text() if path.exists() and "--upgrade" not in arguments else ""
             found = compiled(direct(environment), known, "--generate-hashes", "-c", str(PINS))
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def direct(environment: Environment) -> list[str]:
     """The requirements that somebody wrote down, one a line."""
-    folder = ROOT / "requirements"
+    folder = ROOT / "docker" / "requirements"
     lines = [line for name in environment.inputs for line in (folder / name).read_text().splitlines()]
     if environment.extras:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

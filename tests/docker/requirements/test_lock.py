@@ -11,14 +11,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("build", "cpu", "gpu", "train", "test", "tools")
 Blocks = dict[str, list[str]]
 
 
 def module_of(name: str) -> ModuleType:
-    """A script of requirements/, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"requirements_{name}", ROOT / "requirements" / f"{name}.py")
+    """A script of docker/requirements/, which is no package."""
+    spec = importlib.util.spec_from_file_location(
+        f"requirements_{name}", ROOT / "docker" / "requirements" / f"{name}.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,7 +32,7 @@ def module_of(name: str) -> ModuleType:
 def blocks_of(name: str) -> Blocks:
     """Package → the blocks that lock it: one per version."""
     found: Blocks = {}
-    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    text = (ROOT / "docker" / "requirements" / f"{name}.txt").read_text()
     for block in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]:
         found.setdefault(canonicalize_name(block.split("==")[0]), []).append(block)
     return found
@@ -53,7 +55,7 @@ def test_every_locked_package_has_a_version_and_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lock_names_no_place_to_fetch_from(name: str) -> None:
-    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    text = (ROOT / "docker" / "requirements" / f"{name}.txt").read_text()
 
     assert re.findall(r"://|^-|--index|--find-links|\bfile:", text, re.MULTILINE) == []
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.requirements.test_lock import module_of
+from tests.docker.requirements.test_lock import module_of
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "licences.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "licences.md"
 
 
 def test_page_is_what_the_script_writes() -> None:
