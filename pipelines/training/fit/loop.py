@@ -198,8 +198,9 @@ class RecipeTrainer:
     def _store(self, out: Path, history: list[dict[str, float]], look: Look) -> None:
         if self.best.step == look.step:
             save_state(self.state(has_optimiser=False), out / files.BEST)
-        save_state(self.state(), out / files.CHECKPOINT)
+        # The checkpoint comes last: what stands in the history beyond it is forgotten when a killed run is taken up.
         files.write_history(out, history)
+        save_state(self.state(), out / files.CHECKPOINT)
 
     def state(self, has_optimiser: bool = True) -> RunState:
         """This moment of the run."""
