@@ -25,6 +25,7 @@ _BODY_PX = (20.0, 400.0)
 _MISSING = 0.1
 _PATCH_PX = 16
 _STATE_STEPS = 8
+_TRACK_DIMS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ def _joints(network: nn.Module, shape: Sequence[int], generator: torch.Generator
     if found is None:
         return noise
     if found.step is None:
-        return found.mean + found.std * noise
+        # Tracks have no person slots; a network that tells slots apart sees each of them in the first.
+        is_of_tracks = found.mean.dim() == len(shape) == _TRACK_DIMS
+        mean, std = (found.mean[0], found.std[0]) if is_of_tracks else (found.mean, found.std)
+        return mean + std * noise
     mean, std = found.step
     walk = torch.cumsum(mean + std * noise, dim=-3)
     start = torch.randn([*shape[:-3], 1, *shape[-2:]], generator=generator)

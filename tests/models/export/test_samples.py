@@ -120,6 +120,20 @@ def test_every_network_takes_what_is_drawn_for_it(name: str) -> None:
         assert output.isfinite().all()
 
 
+def test_tracks_are_drawn_as_the_first_person_of_a_network_that_tells_slots_apart() -> None:
+    network = NETWORKS["ctrgcn"].build(
+        NetworkRequest(require_layout("body13"), 4, num_persons=3, options=TINY["ctrgcn"])
+    )
+    assert isinstance(network, GraphNetwork)
+    assert network.data_bn.running_mean is not None
+    network.data_bn.running_mean.copy_(torch.arange(3 * 13 * 3).float())
+    port = Port("frames", ("tracks", 5, 13, 3))
+
+    (found,) = draw_inputs(network, [port], {"tracks": 4}, torch.Generator().manual_seed(0))
+
+    torch.testing.assert_close(found.mean(dim=(0, 1)).flatten(), torch.arange(39).float(), atol=1.0, rtol=0)
+
+
 def test_heatmaps_are_mostly_empty_and_end_at_one() -> None:
     port = Port("heatmap", ("batch", 17, 4, 56, 48))
 
