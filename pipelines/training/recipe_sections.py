@@ -4,10 +4,11 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.skeleton.reference.features import LAYOUTS_3D
+
 Features = Literal["everyday13", "pyskl-2d", "pyskl-3d", "heatmap", "rgbpose"]
 Stream = Literal["joint", "bone", "joint_motion", "bone_motion", "limb"]
 LossName = Literal["cross_entropy", "focal", "soft_margin_focal", "pseudo_multi_task", "stf", "masked_joints"]
-LAYOUTS_3D = ("nturgbd25", "kinect20")
 """Layouts whose third value is depth; of all others it is a score."""
 
 

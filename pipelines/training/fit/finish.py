@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import FloatArray
+from models.skeleton.reference.features import LAYOUTS_3D
 from pipelines.actions import load_actions
 from pipelines.errors import DatasetInvalid
 from pipelines.training.calibrate import choose_thresholds, choose_unknown
@@ -22,7 +23,6 @@ from pipelines.training.fit.state import RunState, save_state
 from pipelines.training.fit.views import Maker, build_maker
 from pipelines.training.metrics import Scores, softmax
 from pipelines.training.recipe import Recipe
-from pipelines.training.recipe_sections import LAYOUTS_3D
 
 UNKNOWN_LOST = 0.03
 """Share of right answers that the open-set rule may turn into `unknown`."""

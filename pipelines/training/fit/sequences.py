@@ -10,13 +10,14 @@ import numpy as np
 
 from models.arrays import FloatArray, IntArray
 from models.skeleton.layouts import COCO17, Layout, layout_map, require_layout
+from models.skeleton.reference.features import LAYOUTS_3D
 from pipelines.errors import DatasetInvalid
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set
 from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, load_labels
 from pipelines.training.own_sets import own_table
 from pipelines.training.recipe import Recipe
-from pipelines.training.recipe_sections import LAYOUTS_3D, DataSection
+from pipelines.training.recipe_sections import DataSection
 
 Part = Literal["train", "validation", "test"]
 _SPELLINGS = (("center", "centre"), ("mid_hip", "middle_hip"))
