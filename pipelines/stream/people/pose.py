@@ -30,7 +30,7 @@ from pipelines.types import Frame, Outcome, Sightings, Tracks
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
 _STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
 _START_OVERLAP, _START_COVER = 0.2, 0.6
-_MIN_FOLLOWED_SHARE = 0.5  # of the body's size; a person who squats or falls towards the camera shrinks less suddenly
+_MIN_FOLLOWED_SHARE = 0.38  # of the body's size; whoever falls towards the camera shrinks to half within three pictures
 _VISIBILITY_SLACK = 0.05
 _REACH = 1.0  # of the body's size: how far a person gets while nobody sees them
 _AMONG = 0.1  # overlap (IoU) from which a turned crop shows a neighbour as well

@@ -179,6 +179,24 @@ def test_a_body_that_rests_and_trembles_is_looked_for_in_one_place(
     assert len({regions[0].tobytes() for regions in asked[-30:]}) == num_places
 
 
+@pytest.mark.parametrize(
+    ("share", "outcome"),
+    [(0.45, "seen"), (0.3, "low_presence")],
+    ids=["falls towards the camera", "slid together onto a part"],
+)
+def test_a_body_that_shrinks_at_once_is_followed_down_to_two_fifths(share: float, outcome: str) -> None:
+    world = World(lambda moment: [STANDING if moment < 20 else Person((320, 240), scale=share)])
+    stage = PoseStage(world.estimate, PoseConfig())
+    tracks = replace(_tracks_of([1], STANDING), is_shown=np.ones(1, bool))
+    for moment in range(20):
+        stage(Frame(moment, moment / 20, world.picture(moment)), tracks)
+
+    unboxed = replace(tracks, score=np.zeros(1, np.float32), detected=False)
+    sightings = stage(Frame(20, 1.0, world.picture(20)), unboxed)
+
+    assert sightings.outcome == (outcome,)
+
+
 def test_nobody_gives_empty_sightings_and_no_call() -> None:
     world = World(lambda moment: [])
 
