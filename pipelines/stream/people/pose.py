@@ -15,9 +15,11 @@ from pipelines.stream.people.appearance import colour_distance, torso_colour
 from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
 from pipelines.stream.people.pose_hypothesis import EstimatePoses, PoseHypothesis, estimate, joint_distance
 from pipelines.stream.people.pose_memory import PoseMemory
+from pipelines.stream.people.region import settled
 from pipelines.stream.people.rotation import (
     DetectPeople,
     Trial,
+    keep_bonus,
     other_regions,
     run_trials,
     start_regions,
@@ -28,7 +30,7 @@ from pipelines.types import Frame, Outcome, Sightings, Tracks
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
 _STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
 _START_OVERLAP, _START_COVER = 0.2, 0.6
-_MIN_FOLLOWED_SHARE = 0.5  # of the body's size; a person who squats or falls towards the camera shrinks less suddenly
+_MIN_FOLLOWED_SHARE = 0.38  # of the body's size; whoever falls towards the camera shrinks to half within three pictures
 _VISIBILITY_SLACK = 0.05
 _REACH = 1.0  # of the body's size: how far a person gets while nobody sees them
 _AMONG = 0.1  # overlap (IoU) from which a turned crop shows a neighbour as well
@@ -58,7 +60,7 @@ class PoseStage:
         """Look for the joints of every track."""
         ids = tracks.track_id.tolist()
         self._memories = {track_id: memory for track_id, memory in self._memories.items() if track_id in set(ids)}
-        found = self._follow(frame, ids)
+        found = self._follow(frame, tracks, ids)
         starts, rechecks = self._starts(frame, tracks, ids), self._rechecks(frame, tracks, ids, found)
         better = run_trials(self._estimator, frame.image, starts + rechecks, self._layout)
         for trial in rechecks:
@@ -73,6 +75,7 @@ class PoseStage:
             if outcome == "seen":
                 memory = self._memories.setdefault(ids[row], PoseMemory.begin(found[row], frame.time_s))
                 memory.see(found[row], frame.time_s)
+                memory.was_strong |= bool(tracks.score[row] >= _STRONG)
                 memory.see_colour(colours[row], is_crowded=bool(tracks.is_crowded[row]))
         return self._sightings(frame, tracks, found, outcomes)
 
@@ -80,11 +83,22 @@ class PoseStage:
         """Forget every body."""
         self._memories.clear()
 
-    def _follow(self, frame: Frame, ids: list[int]) -> dict[int, PoseHypothesis]:
+    def _follow(self, frame: Frame, tracks: Tracks, ids: list[int]) -> dict[int, PoseHypothesis]:
         """One pass for each known body, in the region that its last joints predict."""
         rows = [row for row, track_id in enumerate(ids) if track_id in self._memories]
-        regions = [self._memories[ids[row]].last.next_region for row in rows]
+        regions = [self._next_region(row, tracks, self._memories[ids[row]]) for row in rows]
         return dict(zip(rows, estimate(self._estimator, frame.image, regions, self._layout), strict=True))
+
+    def _next_region(self, row: int, tracks: Tracks, memory: PoseMemory) -> FloatArray:
+        """Where to look for a known body: on the grid, but exactly as predicted if it is missing, or weak and on trial.
+
+        Followed exactly, furniture trembles, which is what tells it from people. Somebody who went missing in a fall
+        was not found again on the grid.
+        """
+        is_person = tracks.is_shown[row] or memory.was_strong
+        if tracks.is_missing[row] or not is_person:
+            return memory.last.next_region
+        return settled(memory.last.region, memory.last.next_region)
 
     def _starts(self, frame: Frame, tracks: Tracks, ids: list[int]) -> list[Trial]:
         """Trials for tracks without a body yet."""
@@ -130,8 +144,10 @@ class PoseStage:
         if tracks.is_missing[row] or is_lost:
             if box is None:
                 return None
-            to_beat = -np.inf if is_lost else present.selection(box)
-            return Trial(row, self._search(row, tracks), box, size_px, to_beat)
+            regions = self._search(row, tracks)
+            *bonus, own = keep_bonus([*regions, present.region], self._memories[track_id].last.region)
+            to_beat = -np.inf if is_lost else present.selection(box) + own
+            return Trial(row, regions, box, size_px, to_beat, bonus=tuple(bonus))
         if tracks.is_crowded[row] or (box is not None and _stands(box, float(tracks.score[row]))):
             return None
         regions = other_regions(present, box, self._config.recheck_evidence)

@@ -21,7 +21,7 @@ class PoseMemory:
     """One track's body; times in media seconds.
 
     last: where it was last seen well. size_px: its longer side, smoothed. born_s, time_s: first and last sighting.
-    colour: its torso's, while nobody else was near.
+    colour: its torso's, while nobody else was near. was_strong: whether it ever had a box that only a person gets.
     """
 
     last: PoseHypothesis
@@ -29,6 +29,7 @@ class PoseMemory:
     born_s: float
     time_s: float
     colour: FloatArray | None = None
+    was_strong: bool = False
     _patience_s: float = _PATIENCE_S
     _wait: tuple[float, float] = (np.inf, -np.inf)
     _in_vain: tuple[int, float, float] | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.arrays import FloatArray
+from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.people.pose import PoseStage
@@ -144,6 +144,57 @@ def test_stage_remembers_only_the_tracks_that_live() -> None:
         stage(Frame(moment, moment / 20, world.picture(moment)), _tracks_of([moment + 1], STANDING))
 
     assert len(stage._memories) == 1
+
+
+@pytest.mark.parametrize(
+    ("is_shown", "score", "is_missing", "num_places"),
+    [(True, 0.4, False, 1), (False, 0.7, False, 1), (False, 0.4, False, 30), (True, 0.4, True, 30)],
+    ids=["shown", "on trial with a strong box", "weak and on trial", "missing"],
+)
+def test_a_body_that_rests_and_trembles_is_looked_for_in_one_place(
+    is_shown: bool, score: float, is_missing: bool, num_places: int
+) -> None:
+    asked: list[FloatArray] = []
+    generator = np.random.default_rng(0)
+    world = World(lambda moment: [STANDING])
+
+    def trembling(images: Sequence[Image], regions: FloatArray) -> Landmarks:
+        asked.append(regions)
+        seen = world.estimate(images, regions)
+        tremble = generator.normal(0, 0.1, seen.next_region.shape) * np.array([1, 1, 1, 0.01])
+        return replace(seen, next_region=(seen.next_region + tremble).astype(np.float32))
+
+    stage = PoseStage(trembling, PoseConfig())
+    tracks = _tracks_of([1], STANDING)
+    for moment in range(40):
+        now = replace(
+            tracks,
+            score=np.full(1, score if moment < 10 else 0.0, np.float32),
+            is_shown=np.array([is_shown]),
+            is_missing=np.array([is_missing and moment > 0]),
+            detected=moment < 10,
+        )
+        stage(Frame(moment, moment / 20, world.picture(moment)), now)
+
+    assert len({regions[0].tobytes() for regions in asked[-30:]}) == num_places
+
+
+@pytest.mark.parametrize(
+    ("share", "outcome"),
+    [(0.45, "seen"), (0.3, "low_presence")],
+    ids=["falls towards the camera", "slid together onto a part"],
+)
+def test_a_body_that_shrinks_at_once_is_followed_down_to_two_fifths(share: float, outcome: str) -> None:
+    world = World(lambda moment: [STANDING if moment < 20 else Person((320, 240), scale=share)])
+    stage = PoseStage(world.estimate, PoseConfig())
+    tracks = replace(_tracks_of([1], STANDING), is_shown=np.ones(1, bool))
+    for moment in range(20):
+        stage(Frame(moment, moment / 20, world.picture(moment)), tracks)
+
+    unboxed = replace(tracks, score=np.zeros(1, np.float32), detected=False)
+    sightings = stage(Frame(20, 1.0, world.picture(20)), unboxed)
+
+    assert sightings.outcome == (outcome,)
 
 
 def test_nobody_gives_empty_sightings_and_no_call() -> None:
