@@ -68,11 +68,25 @@ def test_api_keeps_what_its_document_promises(
             # Which models there are is in no schema; the default one is there.
             case.body.pop("model", None)
         excluded = [schemathesis.checks.positive_data_acceptance] if label in _IN_NO_SCHEMA else []
+        if mode.is_negative and _broke_no_tag(case):
+            excluded.append(schemathesis.checks.negative_data_rejection)
         case.call_and_validate(base_url=service.url, headers=headers, timeout=20, excluded_checks=excluded)
 
     # Raised for paths at which nothing can be wrong: they take no value.
     with contextlib.suppress(Unsatisfiable):
         ask()
+
+
+def _broke_no_tag(case: AnyCase) -> bool:
+    """Whether a form was to have a tag that breaks the schema, and got one that does not.
+
+    Schemathesis 4.32 draws `*` at times where it should draw a text that its pattern (no NUL character) refuses.
+    """
+    tags = case.body.get("tags") if isinstance(case.body, dict) else None
+    described = str(getattr(case.meta.phase.data, "description", "")) if case.meta else ""
+    if not isinstance(tags, dict) or "violates `pattern` at /properties/tags/additionalProperties" not in described:
+        return False
+    return all(isinstance(text, str) and "\0" not in text for text in tags.values())
 
 
 def test_operations_whose_schema_says_less_are_still_there() -> None:
