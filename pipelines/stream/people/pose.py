@@ -12,7 +12,7 @@ from models.arrays import FloatArray
 from models.skeleton.layouts import COCO17, Layout
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.people.appearance import colour_distance, torso_colour
-from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region
+from pipelines.stream.people.boxes import cover_matrix, iou_matrix, longer_side, overlap, square_region, turned
 from pipelines.stream.people.pose_hypothesis import EstimatePoses, PoseHypothesis, estimate, joint_distance
 from pipelines.stream.people.pose_memory import PoseMemory
 from pipelines.stream.people.region import settled
@@ -29,6 +29,7 @@ from pipelines.types import Frame, Outcome, Sightings, Tracks
 
 _MIN_BOX_SHARE = 0.55  # of the body's size: a smaller box shows a part and must not turn the whole
 _STRONG, _TALL = 0.6, 1.5  # nobody who lies gets so strong and tall a box
+_UPRIGHT_AHEAD = 0.5  # of selection score, by which a body that is upside down must win in a box of one who stands
 _START_OVERLAP, _START_COVER = 0.2, 0.6
 _MIN_FOLLOWED_SHARE = 0.38  # of the body's size; whoever falls towards the camera shrinks to half within three pictures
 _VISIBILITY_SLACK = 0.05
@@ -108,6 +109,9 @@ class PoseStage:
     def _start(self, frame: Frame, row: int, tracks: Tracks) -> Trial:
         box = tracks.xyxy[row]
         regions = self._search(row, tracks)
+        if len(regions) == 1 and not self._is_among_others(row, tracks):
+            # Before a camera that hangs upside down, people who stand on their heads get strong and tall boxes, too.
+            return Trial(row, (*regions, turned(regions[0], np.pi)), box, bonus=(_UPRIGHT_AHEAD, 0.0))
         has_choice = len(regions) > 1 and self._detector is not None
         bonus = upright_bonus(self._detector, frame.image, box) if self._detector and has_choice else ()
         return Trial(row, regions, box, bonus=bonus)

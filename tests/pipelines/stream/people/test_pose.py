@@ -58,6 +58,12 @@ def test_lying_person_is_found_the_right_way_round_from_the_first_frame() -> Non
     assert torso_turn(poses[-1].keypoints[0]) == pytest.approx(np.pi / 2, abs=0.1)
 
 
+def test_person_upside_down_is_found_so_although_the_detector_is_sure_of_them() -> None:
+    poses = watch(people_in(lambda moment: [Person((320, 240), turn=np.pi, score=0.95)]), 20)
+
+    assert abs(torso_turn(poses[-1].keypoints[0])) == pytest.approx(np.pi, abs=0.1)
+
+
 def test_box_around_the_legs_does_not_take_the_body_over() -> None:
     legs = {moment: [((290.0, 250.0, 350.0, 350.0), 0.8)] for moment in range(15, 60)}
 
