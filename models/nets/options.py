@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.nets.rgbposec3d import Lateral
 from models.nets.slnl import Attention
+from models.nets.stages import require_stages
 from models.nets.stgcn import STGCNOptions
 from models.skeleton.graph import Partition
 
@@ -27,13 +28,7 @@ class BlockOptions(NetworkOptions):
 
     @model_validator(mode="after")
     def _stages_exist(self) -> Self:
-        for key in ("inflate_stages", "down_stages"):
-            stages: tuple[int, ...] = getattr(self, key)
-            strange = [stage for stage in stages if not 1 <= stage <= self.num_stages]
-            if strange:
-                raise ValueError(f"{key} names stage {strange[0]}, but num_stages is {self.num_stages}")
-            if len(set(stages)) < len(stages):
-                raise ValueError(f"{key} names a stage twice: {list(stages)}")
+        require_stages(self.num_stages, inflate_stages=self.inflate_stages, down_stages=self.down_stages)
         return self
 
 

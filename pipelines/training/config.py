@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models.nets.stages import require_stages
 from pipelines.errors import ConfigInvalid
 
 PRESETS = Path(__file__).with_name("presets")
@@ -120,13 +121,7 @@ class NetworkConfig(Section):
 
     @model_validator(mode="after")
     def _stages_exist(self) -> Self:
-        for key in ("inflate_stages", "down_stages"):
-            stages: tuple[int, ...] = getattr(self, key)
-            strange = [stage for stage in stages if not 1 <= stage <= self.num_stages]
-            if strange:
-                raise ValueError(f"{key} names stage {strange[0]}, but num_stages is {self.num_stages}")
-            if len(set(stages)) < len(stages):
-                raise ValueError(f"{key} names a stage twice: {list(stages)}")
+        require_stages(self.num_stages, inflate_stages=self.inflate_stages, down_stages=self.down_stages)
         return self
 
     @field_validator("name", mode="before")
@@ -201,11 +196,19 @@ def parse_config(raw: dict[str, object], name: str) -> TrainConfig:
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as cause:
-        first = cause.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "value_error":
-            raise ConfigInvalid(f"{name}: {where}: {first['ctx']['error']}") from cause
-        raise ConfigInvalid(f"{name}: {where}: {first['msg']} (got {first.get('input')!r})") from cause
+        raise refusal(name, cause) from cause
+
+
+def refusal(where: str, cause: ValidationError) -> ConfigInvalid:
+    """The first thing that is wrong with the settings of `where`: its key, and what was expected."""
+    first = cause.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    prefix = f"{where}: {key}: " if key else f"{where}: "
+    if first["type"] == "value_error":
+        return ConfigInvalid(f"{prefix}{first['ctx']['error']}")
+    if first["type"] == "missing":
+        return ConfigInvalid(f"{prefix}is not given, and has no default")
+    return ConfigInvalid(f"{prefix}{first['msg']} (got {first.get('input')!r})")
 
 
 def _value(text: str) -> object:

@@ -17,7 +17,7 @@ from models.errors import ModelError
 from models.nets.build import parse_options, require_network
 from models.skeleton.layouts import require_layout
 from pipelines.errors import ConfigInvalid
-from pipelines.training.config import apply_overrides
+from pipelines.training.config import apply_overrides, refusal
 from pipelines.training.recipe_sections import (
     AugmentSection,
     DataSection,
@@ -108,14 +108,7 @@ def parse_recipe(raw: Mapping[str, object], where: str) -> Recipe:
     try:
         return Recipe.model_validate(raw)
     except ValidationError as cause:
-        first = cause.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        prefix = f"{where}: {key}: " if key else f"{where}: "
-        if first["type"] == "value_error":
-            raise ConfigInvalid(f"{prefix}{first['ctx']['error']}") from cause
-        if first["type"] == "missing":
-            raise ConfigInvalid(f"{prefix}is not given, and has no default") from cause
-        raise ConfigInvalid(f"{prefix}{first['msg']} (got {first.get('input')!r})") from cause
+        raise refusal(where, cause) from cause
 
 
 def read_recipe(name: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from pipelines.training.fit.measure import Answer
 from pipelines.training.fit.objective import DrawnHeatmaps
 from pipelines.training.fit.run import pictures_of
 from pipelines.training.fit.sequences import Sequences, SkeletonSequence
-from pipelines.training.fit.views import Maker, View, build_maker
+from pipelines.training.fit.views import FixedViews, View, build_maker
 from pipelines.training.metrics import softmax
 from pipelines.training.recipe import Recipe, parse_recipe
 
@@ -87,10 +87,6 @@ class PixelViews:
         """Sequences as they are."""
         return sequences
 
-    def train(self, sequence: SkeletonSequence, generator: np.random.Generator) -> View:
-        """Exported files do not learn."""
-        raise NotImplementedError
-
     def test(self, sequence: SkeletonSequence, clips: int, has_flip: bool) -> View:
         """(views, M, T, V, 3)."""
         given = self.recipe.input
@@ -106,7 +102,7 @@ class PixelViews:
         return (np.concatenate(views).astype(np.float32),)
 
 
-def maker_of(recipe: Recipe) -> Maker:
+def maker_of(recipe: Recipe) -> FixedViews:
     """What an exported file of a recipe is shown."""
     return PixelViews(recipe) if recipe.input.features == "heatmap" else build_maker(recipe, pictures_of(recipe))
 

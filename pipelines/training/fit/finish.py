@@ -20,7 +20,7 @@ from pipelines.training.fit.report import Example, RunReport, reliability, sures
 from pipelines.training.fit.run import answer_of, load_run, pictures_of
 from pipelines.training.fit.sequences import Sequences, load_parts, load_test
 from pipelines.training.fit.state import RunState, save_state
-from pipelines.training.fit.views import Maker, build_maker
+from pipelines.training.fit.views import FixedViews, build_maker
 from pipelines.training.metrics import Scores, softmax
 from pipelines.training.recipe import Recipe
 
@@ -53,7 +53,7 @@ class Subject:
     """What is evaluated: how it answers to which views, and the temperature of its answers."""
 
     answer: Answer
-    maker: Maker
+    maker: FixedViews
     temperature: float
 
 

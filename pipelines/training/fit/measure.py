@@ -11,7 +11,7 @@ from models.arrays import FloatArray, IntArray
 from pipelines.training.calibrate import fit_temperature
 from pipelines.training.fit.objective import Objective
 from pipelines.training.fit.sequences import Sequences
-from pipelines.training.fit.views import Maker, View
+from pipelines.training.fit.views import FixedViews, View
 from pipelines.training.metrics import Scores, score, softmax
 from pipelines.training.recipe_sections import TestSection
 
@@ -46,7 +46,7 @@ class Measured:
         return float(-np.log(np.maximum(chosen, 1e-12)).mean()) if len(chosen) else float("nan")
 
 
-def measure(answer: Answer, maker: Maker, sequences: Sequences, test: TestSection) -> Measured:
+def measure(answer: Answer, maker: FixedViews, sequences: Sequences, test: TestSection) -> Measured:
     """Every sequence's averaged answer; `sequences` are prepared by the maker already."""
     per_call = max(1, _VIEWS_PER_CALL // (test.clips * (1 + test.flip)))
     starts = range(0, len(sequences), per_call)

@@ -38,19 +38,23 @@ _COMPACT_PX = 64
 """Side of the picture that people are cut to before heatmaps are cropped from it (PYSKL's recipes)."""
 
 
-class Maker(Protocol):
-    """Turns sequences into views."""
+class FixedViews(Protocol):
+    """Turns sequences into the views by which a network is measured; all that an exported file needs."""
 
     def prepare(self, sequences: Sequences) -> Sequences:
         """What is the same in every view, done once."""
         ...
 
-    def train(self, sequence: SkeletonSequence, generator: np.random.Generator) -> View:
-        """One random view."""
-        ...
-
     def test(self, sequence: SkeletonSequence, clips: int, has_flip: bool) -> View:
         """(views, ...) all clips, then all of them in a mirror."""
+        ...
+
+
+class Maker(FixedViews, Protocol):
+    """The same, and the random views from which a network learns."""
+
+    def train(self, sequence: SkeletonSequence, generator: np.random.Generator) -> View:
+        """One random view."""
         ...
 
 

@@ -14,6 +14,7 @@ from models.arrays import AnyArray, FloatArray
 from pipelines.errors import DatasetInvalid
 from pipelines.stream.file_names import printable
 from pipelines.training.formats.bvh_names import joint_sources
+from pipelines.training.formats.lines import Lines
 from pipelines.training.formats.recordings import Format, ReadOptions, RecordedJoints, Recording, below
 from pipelines.training.formats.text import LARGEST, numbers, read_text, shown, whole
 
@@ -129,16 +130,8 @@ def _rotation(axis: int, angle: AnyArray) -> AnyArray:
     return turn
 
 
-class _Lines:
+class _Lines(Lines):
     """The lines of a file that hold anything, one after the other."""
-
-    def __init__(self, lines: Sequence[str], name: str) -> None:
-        self._lines, self._name, self._at = lines, name, 0
-
-    @property
-    def where(self) -> str:
-        """The line that was read last."""
-        return f"{self._name}: line {self._at}"
 
     def next(self, expected: str) -> list[str]:
         """The words of the next line that is not empty; raises DatasetInvalid where there is none."""
@@ -154,11 +147,6 @@ class _Lines:
         if words[0].upper() not in (word.upper() for word in expected):
             raise DatasetInvalid(f"{self.where}: {shown(' '.join(words))}, expected {' or '.join(expected)}")
         return words
-
-    def require_end(self) -> None:
-        """Raise DatasetInvalid where anything follows."""
-        if any(line.strip() for line in self._lines[self._at :]):
-            raise DatasetInvalid(f"{self._name}: line {self._at + 1}: more follows than the frames that were announced")
 
 
 def _hierarchy(lines: _Lines) -> list[Joint]:

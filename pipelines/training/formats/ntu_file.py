@@ -7,6 +7,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from pipelines.errors import DatasetInvalid
+from pipelines.training.formats.lines import Lines
 from pipelines.training.formats.text import LARGEST, numbers, whole
 
 JOINTS = 25
@@ -33,16 +34,8 @@ class Body:
         return self.start + len(self.xyz)
 
 
-class _Lines:
+class _Lines(Lines):
     """The lines of a file, one after the other, each known by its number."""
-
-    def __init__(self, lines: Sequence[str], name: str) -> None:
-        self._lines, self._name, self._at = lines, name, 0
-
-    @property
-    def where(self) -> str:
-        """The line that was read last."""
-        return f"{self._name}: line {self._at}"
 
     def where_before(self, num_lines: int) -> str:
         """The line that was read so many lines earlier."""
@@ -59,11 +52,6 @@ class _Lines:
         """The number that stands alone in the next line."""
         words = self.next()
         return whole(words[0] if len(words) == 1 else " ".join(words), self.where, low, high)
-
-    def require_end(self) -> None:
-        """Raise DatasetInvalid where anything follows."""
-        if any(line.strip() for line in self._lines[self._at :]):
-            raise DatasetInvalid(f"{self._name}: line {self._at + 1}: more follows than the frames that were announced")
 
 
 def parse(text: Sequence[str], name: str) -> dict[str, Body]:
