@@ -16,7 +16,7 @@ from pipelines.training.datasets import Annotation, SkeletonSet
 from pipelines.training.labels import FALL_INSIDE, NOT_FALL, load_labels
 
 EVERYDAY = "everyday"
-"""The segments of the six public clips that the everyday recipe can learn from."""
+"""The segments of the public clips that the everyday recipe can learn from."""
 _EVERYDAY_FILE = Path(__file__).with_name("segments.toml")
 # Other sets hold one action of a few seconds per sequence: a long stretch counts as often as it is long.
 _PIECE_S = 4.0
@@ -58,7 +58,7 @@ SegmentTable = Mapping[str, VideoSegments]
 
 
 def load_segments(name: str) -> SegmentTable:
-    """The segments of a TOML file, or those of the six public clips (`everyday`); raises ConfigInvalid."""
+    """The segments of a TOML file, or those of the public clips (`everyday`); raises ConfigInvalid."""
     path = _EVERYDAY_FILE if name == EVERYDAY else Path(name)
     try:
         table = TypeAdapter(dict[str, VideoSegments]).validate_python(tomllib.loads(path.read_text("utf-8")))
