@@ -136,7 +136,9 @@ _HEAD = """# Accuracy
 Filled by `make accuracy` (resumable; its plan is `pipelines/training/accuracy.toml`). Top-1 in per cent, mean ± spread
 (standard deviation) over seeds and, where a set has several splits, over them too. Everything was chosen on a
 validation part of the training split, never on what is reported. Published numbers are quoted from memory of the
-papers. "not run" stands where nothing has been measured yet: the recipe that the plan names is ready."""
+papers. "not run" stands where nothing has been measured yet: the recipe that the plan names is ready. `small` is the
+network of the paper, `lite` a tenth of it in a third of the passes, `tcn` plain convolutions over time: what a
+processor trains in minutes, and no match for the published networks."""
 
 
 def _row_table(mine: Sequence[Job], work: Path) -> str:
@@ -145,8 +147,8 @@ def _row_table(mine: Sequence[Job], work: Path) -> str:
     for line in dict.fromkeys(job.line for job in mine):
         own = [job for job in mine if job.line == line]
         cells = [_cell([_top1(job, work) for job in own if job.stream == stream]) for stream in streams]
-        rows.append([line, *cells, _cell(_fused(own, work))])
-    return table([_NAME, *streams, "all streams"], rows) if rows else "not run"
+        rows.append([line, str(own[0].recipe.optim.passes), *cells, _cell(_fused(own, work))])
+    return table([_NAME, "passes", *streams, "all streams"], rows) if rows else "not run"
 
 
 def _study_table(mine: Sequence[Job], work: Path) -> str:

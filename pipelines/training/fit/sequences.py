@@ -1,6 +1,7 @@
 """The sequences that a recipe learns from and is measured on: sets mapped to its layout, its classes and its parts."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,12 +85,14 @@ def load_parts(recipe: Recipe, folders: Sequence[Path]) -> RunParts:
     if data.validation:
         validation: Sequences | None = load_part(recipe, folders, data.validation)
     elif data.validation_share:
-        held = [_is_held(item, data.validation_share) for item in train.items]
-        train, validation = train.where(not row for row in held), train.where(held)
-        if not len(validation):
+        held = _held_groups(train.items, data.validation_share)
+        if not held:
             raise DatasetInvalid(
-                f"{', '.join(data.sets)}: validation_share {data.validation_share} holds none of {len(train)} sequences"
+                f"{', '.join(data.sets)}: all {len(train)} sequences are of one {data.group or 'sequence'}, so none can"
+                " be kept for validation; set data.validation_share = 0"
             )
+        validation = train.where(_group_key(item) in held for item in train.items)
+        train = train.where(_group_key(item) not in held for item in train.items)
     else:
         validation = None
     train = scarce(train, data.train_share)
@@ -259,5 +262,19 @@ def _mapped(skeletons: SkeletonSet, annotation: Annotation, recipe: Recipe, join
     return found
 
 
-def _is_held(item: SkeletonSequence, share: float) -> bool:
-    return zlib.crc32(f"{item.source}/{item.group}".encode()) % 1000 < 1000 * share
+def _held_groups(items: Sequence[SkeletonSequence], share: float) -> set[str]:
+    """The people or videos kept for choices: the same every time, together as near to the share as whole groups come.
+
+    At least one, unless there is only one: two sets of the same people need not agree on who it is.
+    """
+    sizes = Counter(_group_key(item) for item in items)
+    wanted, count, held = share * len(items), 0, set[str]()
+    for key in sorted(sizes, key=lambda key: (zlib.crc32(key.encode()), key))[: len(sizes) - 1]:
+        if not held or abs(count + sizes[key] - wanted) < abs(count - wanted):
+            held.add(key)
+            count += sizes[key]
+    return held
+
+
+def _group_key(item: SkeletonSequence) -> str:
+    return f"{item.source}/{item.group}"

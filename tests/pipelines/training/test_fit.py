@@ -265,6 +265,27 @@ def test_validation_part_shares_no_person_with_the_training_part(sets: Path) -> 
     assert not people[0] & people[1]
 
 
+@pytest.mark.parametrize(("num_people", "num_held"), [(2, 1), (3, 1), (4, 1), (5, 1), (8, 2), (12, 3)])
+def test_validation_part_holds_whole_people_near_its_share_and_never_none(
+    num_people: int, num_held: int, tmp_path: Path
+) -> None:
+    write_flat_set(tmp_path, num=3 * num_people)
+    recipe = tiny_recipe("tcn", data={"validation_share": 0.25})
+
+    parts = load_parts(recipe, [tmp_path])
+
+    assert parts.validation is not None
+    assert len({item.group for item in parts.validation.items}) == num_held
+    assert len({item.group for item in parts.train.items}) == num_people - num_held
+
+
+def test_validation_part_of_a_single_person_is_refused(tmp_path: Path) -> None:
+    write_flat_set(tmp_path, num=3)
+
+    with pytest.raises(DatasetInvalid, match="all 2 sequences are of one subject"):
+        load_parts(tiny_recipe("tcn"), [tmp_path])
+
+
 @pytest.mark.parametrize(
     ("network", "kind", "changed", "message"),
     [
