@@ -44,12 +44,12 @@ def sample_for_training(
 ) -> IntArray:
     """UniformSampleFrames in training: (num_clips * clip_frames,) frame indexes.
 
-    kept: as for `sample_for_test`.
-    Raises ValueError for a sequence without frames, and for one of which `kept` leaves none.
+    kept: as for `sample_for_test`; of a sequence so short that it leaves none, one frame (the reference stops there).
+    Raises ValueError for a sequence without frames.
     """
     clips = []
     for _ in range(num_clips):
-        part = _part(num_frames, kept, generator)
+        part = _training_part(num_frames, kept, generator)
         clips.append(part.offset + _clip(part.length, clip_frames, None, generator))
     return np.mod(np.concatenate(clips), num_frames)
 
@@ -71,7 +71,7 @@ def sample_and_decode(
     num_frames = keypoints.shape[1]
     clips = []
     for _ in range(num_clips):
-        part = _part(num_frames, kept, generator)
+        part = _training_part(num_frames, kept, generator)
         clips.append(part.offset + np.mod(_clip(part.length, clip_frames, None, generator), part.length))
     decoded: AnyArray = keypoints[:, np.concatenate(clips)].astype(np.float32)
     return decoded
@@ -113,10 +113,13 @@ def _part(num_frames: int, kept: tuple[float, float], generator: np.random.Rando
     return _Part(length, int(generator.randint(num_frames - length + 1)))
 
 
+def _training_part(num_frames: int, kept: tuple[float, float], generator: np.random.RandomState) -> _Part:
+    part = _part(num_frames, kept, generator)
+    return part if part.length else _Part(1, min(part.offset, num_frames - 1))
+
+
 def _clip(length: int, clip_frames: int, start: int | None, generator: np.random.RandomState) -> IntArray:
     """Indexes of one clip from a part of `length`; those of a short part run past its end, for the caller's modulo."""
-    if start is None and length < 1:
-        raise ValueError("the part of the sequence that is kept has no frame")
     if length < clip_frames:
         first = generator.randint(0, length) if start is None else start
         return np.arange(first, first + clip_frames)

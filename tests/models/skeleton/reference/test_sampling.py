@@ -64,5 +64,16 @@ def test_modalities_in_training_share_one_generator_in_their_order() -> None:
 def test_sampling_refuses_a_sequence_without_frames() -> None:
     with pytest.raises(ValueError, match="a sequence of 0 frames"):
         sample_for_test(0, 10)
-    with pytest.raises(ValueError, match="the part of the sequence that is kept has no frame"):
-        sample_for_training(5, 10, np.random.RandomState(0), kept=(0.1, 0.1))
+    with pytest.raises(ValueError, match="a sequence of 0 frames"):
+        sample_for_training(0, 10, np.random.RandomState(0))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5])
+def test_part_of_a_sequence_of_few_frames_keeps_one_of_them(num_frames: int) -> None:
+    for seed in range(20):
+        found = sample_for_training(num_frames, 10, np.random.RandomState(seed), kept=(0.1, 0.1))
+        decoded = sample_and_decode(np.ones((1, num_frames, 17, 3)), 10, np.random.RandomState(seed), kept=(0.1, 0.1))
+
+        assert found.shape == (10,)
+        assert set(found.tolist()) <= set(range(num_frames))
+        assert decoded.shape == (1, 10, 17, 3)
