@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +15,7 @@ from pipelines.stream.config import PipelineConfig
 from pipelines.stream.file_names import printable
 from pipelines.stream.interpolate import ENOUGH_HZ, results
 from pipelines.stream.pipeline import Pipeline
+from pipelines.stream.settle import Settled, settling_s
 from pipelines.stream.sources import SourceCounts, SourceInfo
 from pipelines.stream.stats import peak_rss_bytes
 from pipelines.stream.timeline import Timeline
@@ -45,12 +46,17 @@ class FrameSource(Protocol):
 class Sink(Protocol):
     """Where results go. Of `close` and `abort` one is called, once, after `open`."""
 
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether it looks at the frames' pictures; without anybody who does, they are black."""
+        ...
+
     def open(self, header: Header) -> None:
         """Begin. Raises SinkError, DiskFull."""
         ...
 
     def write(self, result: FrameResult) -> None:
-        """Take one frame."""
+        """Take one frame, whose labels are final (`settle.py`)."""
         ...
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:
@@ -102,24 +108,48 @@ def analyze(
         contract.labels,
     )
     try:
-        return _run(source, pipeline, header, sinks, run)
+        held = Settled(settling_s(contract, config), keeps_pictures=any(sink.wants_pictures for sink in sinks))
+        return _run(source, pipeline, header, _Outlets(sinks, held), run)
     except BaseException:
         for sink in sinks:
             sink.abort()
         raise
 
 
-def _run(source: FrameSource, pipeline: Pipeline, header: Header, sinks: Sequence[Sink], run: Run) -> Summary:
+class _Outlets:
+    """All sinks of a run, behind what holds results back until their labels are settled."""
+
+    def __init__(self, sinks: Sequence[Sink], held: Settled) -> None:
+        self._sinks = sinks
+        self._held = held
+
+    def open(self, header: Header) -> None:
+        for sink in self._sinks:
+            sink.open(header)
+
+    def write(self, result: FrameResult) -> None:
+        self._pass(self._held.add(result))
+
+    def close(self, events: tuple[Event, ...], summary: Summary) -> None:
+        self._pass(self._held.finish(events))
+        for sink in self._sinks:
+            sink.close(events, summary)
+
+    def _pass(self, settled: Iterable[FrameResult]) -> None:
+        for result in settled:
+            for sink in self._sinks:
+                sink.write(result)
+
+
+def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outlets, run: Run) -> Summary:
     timeline, meter, last_s = Timeline(), _Meter(source.info, run), 0.0
-    for sink in sinks:
-        sink.open(header)
+    outlets.open(header)
     with _ahead(source) as frames:
         for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
             if run.is_cancelled():
                 raise AnalysisCancelled(f"{printable(run.name)}: stopped after {meter.frames} frames")
             timeline.add(result)
-            for sink in sinks:
-                sink.write(result)
+            outlets.write(result)
             last_s = result.frame.time_s
             meter.tick(last_s)
     events = pipeline.finish()
@@ -127,8 +157,7 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, sinks: Sequenc
     meter.done()
     stats = _stats(meter, pipeline, source)
     summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats)
-    for sink in sinks:
-        sink.close(events, summary)
+    outlets.close(events, summary)
     return summary
 
 

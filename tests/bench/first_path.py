@@ -73,6 +73,8 @@ class Outcome:
 class ConfirmSink:
     """Notes when falls are confirmed, and how they end."""
 
+    wants_pictures = False
+
     def __init__(self) -> None:
         self.confirmed_s: dict[str, float] = {}
         self.events: dict[str, Event] = {}

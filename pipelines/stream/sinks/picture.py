@@ -11,6 +11,8 @@ from pipelines.types import Event, FrameResult
 class TimelineSink:
     """Draws the actogram when the analysis is over."""
 
+    wants_pictures = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._output = OutputFile(path)

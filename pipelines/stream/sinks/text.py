@@ -29,6 +29,8 @@ CSV_COLUMNS = ("track_id", "action", "start_s", "end_s", "duration_s", "score", 
 class _TextSink:
     """A text file, or standard output where `path` is None."""
 
+    wants_pictures = False
+
     def __init__(self, path: Path | None) -> None:
         self._path = path or Path("-")
         self._output = None if path is None else OutputFile(path)

@@ -29,6 +29,8 @@ class VideoSink:
     path: the file. max_side_px: larger pictures are scaled down; sides become even, as H.264 wants them.
     """
 
+    wants_pictures = True
+
     def __init__(self, path: Path, max_side_px: int = 1920) -> None:
         self._output = OutputFile(path)
         self._path = path

@@ -29,6 +29,8 @@ def run(source: FakeSource | None = None, *sinks: Sink, logits: tuple[float, ...
 class FullSink:
     """A sink whose disk is full at the tenth frame."""
 
+    wants_pictures = False
+
     def __init__(self) -> None:
         self.is_aborted = False
 
@@ -301,3 +303,15 @@ def test_pipeline_keeps_the_box_of_what_a_change_of_size_closed_as_a_share_of_th
 
     (event,) = result.events
     assert event.box == pytest.approx(tuple(box / np.array([320, 240, 320, 240])), abs=1e-3)
+
+
+def test_frame_lines_say_of_every_moment_what_the_summary_says(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+
+    summary = run(None, JsonlSink(path))
+
+    (walk,) = summary.tracks[0].actions
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    shown = [(line["media_time_s"], line["persons"]) for line in lines if line["type"] == "frame"]
+    named = [time_s for time_s, persons in shown if any(person["action"] == "walk" for person in persons)]
+    assert named == [time_s for time_s, persons in shown if persons and walk.start_s <= time_s <= walk.end_s + 1e-4]

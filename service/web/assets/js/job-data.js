@@ -17,13 +17,14 @@ export async function loadRows(jobId, catalog, signal) {
 }
 
 /**
- * People of a frame with their final labels. A frame holds what was said at that moment, and an action is named only
- * some time after it began; the timeline knows when it began and ended, so the picture follows the timeline.
+ * People of a frame with their final labels, by the rule of docs/results.md. The server settles frames by it too; frames
+ * of jobs that were done before it did hold what was said at that moment.
  */
 export function settled(persons, rows, timeS) {
   return persons.map((person) => {
     const row = rows.find((one) => one.trackId === person.track_id);
-    const now = row?.segments.filter((one) => one.startS <= timeS && timeS < one.endS) ?? [];
+    const covering = row?.segments.filter((one) => one.startS <= timeS && timeS < one.endS) ?? [];
+    const now = covering.length ? covering : (row?.segments.filter((one) => one.endS === timeS) ?? []);
     if (now.length) {
       const best = now.reduce((one, other) => (other.score > one.score ? other : one));
       return { ...person, action: best.action, score: best.score, status: "assessed", reason: null };
