@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.conftest import Stage
 from tests.e2e.contract_live import add_event, add_stream, clock, tell_frame
@@ -209,6 +209,70 @@ def test_camera_that_is_not_well_says_why_and_is_well_again(
     for page in (camera.locator(".page-head"), tile):
         expect(page.locator(".state")).to_have_text("Live")
         expect(page).not_to_contain_text("3.0 of 15.0")
+
+
+def nobody(page: Page) -> Locator:
+    """The sentence that stands where people would be listed."""
+    return page.locator(".now-none")
+
+
+def test_nobody_is_said_only_while_pictures_tell_so(stage: Stage, camera: Page, open_tab: OpenTab) -> None:
+    wall = open_tab(f"{stage.url}/#/live")
+    stage.state.wait_for_subscriptions(2)
+    tile = wall.get_by_role("listitem").filter(has_text="Dock").locator(".tile-people")
+    expect(nobody(camera)).to_have_text("Waiting for the first picture.")
+
+    stage.state.tell("frame", {"persons": [], "frame_size": [640, 360]}, stream_id="dock", frame_index=1)
+    expect(nobody(camera)).to_have_text("Nobody is in the picture.")
+    expect(tile).to_have_text("Nobody in the picture")
+    fault = {"code": "timeout", "message": "no picture for 5 s"}
+    stage.state.streams["dock"].update(state="reconnecting", last_error=fault)
+    stage.state.tell("stream.state_changed", {"state": "reconnecting", **fault}, stream_id="dock")
+
+    expect(nobody(camera)).to_have_text("No picture: who is there is not known.")
+    expect(tile).to_have_text("No picture: who is there is not known")
+
+
+def test_camera_that_falls_silent_is_doubted_and_its_people_are_gone(stage: Stage, camera: Page) -> None:
+    show(stage, "dock", 20)
+    expect(camera.get_by_role("list", name="In the picture now").get_by_role("button")).to_have_count(3)
+
+    expect(nobody(camera)).to_contain_text("who is there is not known", timeout=15_000)
+
+    expect(camera.get_by_role("list", name="In the picture now").get_by_role("button")).to_have_count(0)
+
+
+def test_lost_line_leaves_no_claim_about_people(stage: Stage, camera: Page) -> None:
+    stage.state.tell("frame", {"persons": [], "frame_size": [640, 360]}, stream_id="dock", frame_index=1)
+    expect(nobody(camera)).to_have_text("Nobody is in the picture.")
+
+    camera.context.set_offline(True)
+    stage.state.cut()
+
+    expect(nobody(camera)).to_have_text("No live connection: who is there is not known.")
+
+
+def test_state_that_changed_before_anybody_listened_is_caught_up(stage: Stage, open_tab: OpenTab) -> None:
+    add_stream(stage.state, "Dock", ACTS, state="connecting")
+    tab = open_tab("about:blank")
+
+    def answer_late(route: Route) -> None:
+        old = route.fetch()
+        stage.state.streams["dock"]["state"] = "running"
+        route.fulfill(response=old)
+
+    tab.route("**/v1/streams/dock", answer_late, times=1)
+    tab.goto(f"{stage.url}/#/live/dock")
+
+    expect(tab.locator(".page-head .state")).to_have_text("Live")
+
+
+def test_messages_lost_for_good_make_the_page_ask_for_the_state(stage: Stage, camera: Page) -> None:
+    stage.state.streams["dock"].update(state="disabled", enabled=False)
+
+    stage.state.tell("gap", {})
+
+    expect(camera.locator(".page-head .state")).to_have_text("Paused")
 
 
 def test_private_camera_shows_skeletons_and_asks_for_no_picture(stage: Stage, open_tab: OpenTab) -> None:

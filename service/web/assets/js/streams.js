@@ -32,6 +32,11 @@ export function isFlowing(stream) {
   return stream.state === "running" || stream.state === "degraded";
 }
 
+/** Whether the picture shows anything: a covered or frozen camera sends pictures in which nobody can be seen or missed. */
+export function hasPicture(stream) {
+  return isFlowing(stream) && stream.last_error?.code !== "no_picture";
+}
+
 /** Every stream; forty cameras are one page, four hundred are four. */
 export async function allStreams(signal) {
   const found = [];

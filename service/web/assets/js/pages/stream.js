@@ -15,12 +15,13 @@ import { editRules } from "../parts/rule-editor.js";
 import { createStatusPanel } from "../parts/status-panel.js";
 import { editZones } from "../parts/zone-editor.js";
 import { go } from "../router.js";
-import { changeStream, isFlowing, stateOf, troubleOf } from "../streams.js";
+import { changeStream, hasPicture, isFlowing, stateOf, troubleOf } from "../streams.js";
 import { createTimeline } from "../timeline.js";
 import { activeWebcam } from "../webcam.js";
 import { take } from "./events.js";
 
 const WINDOW_S = 120;
+const STALE_MS = 3000; // as long without a word of who is there, it is not known
 
 /** Fill `main` with the page of stream `params.id`; returns its clean-up. */
 export function open(main, params) {
@@ -53,6 +54,7 @@ async function start(self) {
     const [stream, catalog] = await Promise.all([get(self.path), loadCatalog()]);
     if (self.isOver) return;
     self.catalog = catalog;
+    self.stream = stream;
     build(self, stream);
     adopt(self, stream);
     prefill(self);
@@ -65,8 +67,10 @@ async function start(self) {
 function build(self, stream) {
   const pick = (trackId) => choose(self, trackId);
   self.rows = new LiveRows(self.catalog, WINDOW_S);
-  self.now = createNowList({ onPick: pick, empty: "Nobody is in the picture." });
-  self.status = createStatusPanel(self.id);
+  self.now = createNowList({ onPick: pick, doubt: "Waiting for the first picture." });
+  self.status = createStatusPanel(self.id, (status) => {
+    if (self.stream && status.state !== self.stream.state) refresh(self);
+  });
   self.stage = createLiveStage({
     path: `${self.path}/preview`,
     hasPictures: stream.privacy?.pictures !== false,
@@ -123,11 +127,14 @@ function build(self, stream) {
     {
       onMessage: (message) => onMessage(self, message),
       onState: (state) => onLink(self, state),
-      onReset: () => prefill(self),
+      onReset: () => catchUp(self),
     },
   );
   self.end.add(channel.close);
-  const timer = setInterval(() => drawRows(self), 500);
+  const timer = setInterval(() => {
+    drawRows(self);
+    self.now.setDoubt(doubtOf(self));
+  }, 500);
   self.end.add(() => clearInterval(timer));
   self.end.listen(window, "webcamchange", () => showTools(self));
 }
@@ -153,8 +160,25 @@ async function prefill(self) {
   }
 }
 
+/** What may have been missed while nobody listened: the camera's state and its latest events. */
+function catchUp(self) {
+  refresh(self);
+  prefill(self);
+}
+
+/** Why it is not known who is in the picture; empty where it is. */
+function doubtOf(self) {
+  if (self.isLinked === false) return "No live connection: who is there is not known.";
+  if (!hasPicture(self.stream)) return "No picture: who is there is not known.";
+  if (self.heardMs === undefined) return "Waiting for the first picture.";
+  const silentMs = performance.now() - self.heardMs;
+  return silentMs > STALE_MS ? `No new picture for ${Math.round(silentMs / 1000)} s: who is there is not known.` : "";
+}
+
 function onMessage(self, message) {
   if (message.type === "frame") {
+    self.heardMs = performance.now();
+    self.now.setDoubt(doubtOf(self));
     if (message.data.layout)
       self.stage.overlay.setOptions({ edges: self.catalog.layouts.get(message.data.layout)?.edges ?? [] });
     self.stage.takeFrame(message);
@@ -178,6 +202,8 @@ async function refresh(self) {
 
 function onLink(self, state) {
   self.isLinked = state === "open";
+  // The state was asked for before anybody listened, or changed while the line was down.
+  if (self.isLinked) refresh(self);
   showState(self);
 }
 
@@ -198,6 +224,7 @@ function showState(self) {
   const fault = self.stream.last_error;
   const note = isFlowing(self.stream) ? "" : [said, fault?.message].filter(Boolean).join(": ");
   self.stage.setNote(note);
+  self.now.setDoubt(doubtOf(self));
   const trouble = isCut ? "" : troubleOf(self.stream);
   fill(self.trouble, trouble);
   self.trouble.hidden = !trouble;

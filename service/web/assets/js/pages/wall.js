@@ -10,7 +10,7 @@ import { addCamera } from "../parts/add-camera.js";
 import { swatch } from "../parts/legend.js";
 import { snapshotQueue } from "../parts/snapshots.js";
 import { go } from "../router.js";
-import { allStreams, isFlowing, stateOf, troubleOf } from "../streams.js";
+import { allStreams, hasPicture, isFlowing, stateOf, troubleOf } from "../streams.js";
 
 const RELOAD_MS = 15_000;
 const STALE_MS = 4000;
@@ -79,8 +79,7 @@ async function load(self) {
 function showLink(self, state) {
   self.link.hidden = state === "open";
   fill(self.link, "No live connection, trying again");
-  if (state === "open" && self.wasLost) load(self);
-  self.wasLost = state !== "open";
+  if (state === "open") load(self); // What was asked for before anybody listened may be old.
 }
 
 function onMessage(self, message) {
@@ -157,6 +156,11 @@ function newTile(self, stream) {
       absent.hidden = true;
     },
   );
+  const showDoubt = () => {
+    held.atMs = 0;
+    fill(people, h("span", { class: "faint" }, "No picture: who is there is not known"));
+    overlay?.draw([]);
+  };
   const tile = {
     element,
     stream,
@@ -167,17 +171,20 @@ function newTile(self, stream) {
       badge.textContent = said;
       badge.dataset.tone = tone;
       element.dataset.state = next.state;
-      picture.dataset.stale = !isFlowing(next);
+      picture.dataset.stale = !hasPicture(next);
+      if (!hasPicture(next)) showDoubt();
       trouble.textContent = troubleOf(next);
       trouble.hidden = trouble.textContent === "";
       absent.textContent = isFlowing(next) ? "" : (next.last_error?.message ?? said);
       absent.hidden = absent.textContent === "" || (!picture.hidden && isFlowing(next));
     },
     showPersons({ persons = [], frame_size: size }) {
+      if (!hasPicture(tile.stream)) return showDoubt();
       held.atMs = performance.now();
       held.size = size;
       overlay?.draw(persons);
       fill(people, persons.length ? doing(persons) : h("span", { class: "faint" }, "Nobody in the picture"));
+      return null;
     },
     showEvent(message) {
       const { action, track_id: track } = message.data;
@@ -185,9 +192,7 @@ function newTile(self, stream) {
       element.dataset.severity = message.type === "action.started" ? (message.data.severity ?? "info") : "info";
     },
     forget() {
-      if (!held.atMs || performance.now() - held.atMs < STALE_MS) return;
-      fill(people);
-      overlay?.draw([]);
+      if (held.atMs && performance.now() - held.atMs >= STALE_MS) showDoubt();
     },
     close() {
       showing.close();

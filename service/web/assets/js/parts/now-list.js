@@ -6,20 +6,25 @@ import { inkOn } from "../palette.js";
 
 const EVERY_MS = 200; // faster than this nobody reads
 
-/** `onPick(trackId)` is called when a row is chosen. Returns {element, show(persons), setSelected(trackId)}. */
-export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
+/**
+ * `onPick(trackId)` is called when a row is chosen. Returns {element, show(persons), setDoubt(text), setSelected(trackId)}:
+ * a doubt says why it is not known who is there, and stands where "nobody" would; it must be lifted with "".
+ */
+export function createNowList({ onPick, empty = "Nobody is in the picture.", doubt = "" }) {
   const list = h("ul", { class: "now", "aria-label": "In the picture now" });
-  const none = h("p", { class: "quiet now-none" }, empty);
+  const none = h("p", { class: "quiet now-none" }, doubt || empty);
   const element = h("div", {}, list, none);
-  const self = { shown: "", at: 0, timer: 0, selected: null, persons: [] };
+  const self = { shown: "", at: 0, timer: 0, selected: null, persons: [], doubt };
   const update = () => {
     self.at = performance.now();
     self.timer = 0;
-    none.hidden = self.persons.length > 0;
+    const persons = self.doubt ? [] : self.persons;
+    none.hidden = persons.length > 0;
+    none.textContent = self.doubt || empty;
     const text =
       self.selected +
       JSON.stringify(
-        self.persons.map(({ track_id: id, action, score, status, reason }) => [
+        persons.map(({ track_id: id, action, score, status, reason }) => [
           id,
           action,
           percent(score),
@@ -29,13 +34,18 @@ export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
       );
     if (text === self.shown) return;
     self.shown = text;
-    render(list, self, onPick);
+    render(list, persons, self.selected, onPick);
   };
   return {
     element,
     show(persons) {
       self.persons = persons;
       if (!self.timer) self.timer = setTimeout(update, Math.max(0, EVERY_MS - (performance.now() - self.at)));
+    },
+    setDoubt(text) {
+      if (text === self.doubt) return;
+      self.doubt = text;
+      update();
     },
     setSelected(trackId) {
       self.selected = trackId;
@@ -44,12 +54,12 @@ export function createNowList({ onPick, empty = "Nobody is in the picture." }) {
   };
 }
 
-function render(list, self, onPick) {
+function render(list, persons, selected, onPick) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.track : null;
-  const persons = [...self.persons].sort((one, other) => one.track_id - other.track_id);
+  const sorted = [...persons].sort((one, other) => one.track_id - other.track_id);
   fill(
     list,
-    persons.map((person) => row(person, self.selected, onPick)),
+    sorted.map((person) => row(person, selected, onPick)),
   );
   if (focused) list.querySelector(`[data-track="${CSS.escape(focused)}"]`)?.focus();
 }

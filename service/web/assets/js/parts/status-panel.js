@@ -5,14 +5,16 @@ import { statusOf } from "../streams.js";
 
 const EVERY_MS = 2000;
 
-/** Returns {element, close}. */
-export function createStatusPanel(streamId) {
+/** `onStatus(status)` gets each answer. Returns {element, close}. */
+export function createStatusPanel(streamId, onStatus = () => {}) {
   const element = h("dl", { class: "facts status", "aria-label": "Figures" });
   const abort = new AbortController();
   const ask = async () => {
     if (document.hidden) return;
     try {
-      fill(element, facts(await statusOf(streamId, abort.signal)));
+      const status = await statusOf(streamId, abort.signal);
+      fill(element, facts(status));
+      onStatus(status);
     } catch {
       // The state beside the name tells what is wrong.
     }
