@@ -9,6 +9,7 @@ Prints one JSON object per round and one at the end; the exit status is 1 when a
 
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -30,7 +31,8 @@ _weights = click.option("--weights", type=_folder, required=True, envvar="ACTOGR
 
 @click.group()
 def main() -> None:
-    """Break the product on purpose."""
+    """Break the product on purpose; told to end, it takes the product and its cameras down with it."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @main.command()
