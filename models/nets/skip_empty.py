@@ -42,7 +42,8 @@ class SkipEmptySlots(nn.Module):
         nobody = torch.zeros_like(x[:1, : self.num_slots])
         people = torch.cat([self.network.normalise(x), self.network.normalise(nobody)])
         rows = torch.cat([self._spread(self.empty, B, M), self.empty])
-        rows = rows.index_put((index,), self.network.describe(people[index]))
+        # Under autocast the network describes people in half precision; what is stored of empty slots is in full.
+        rows = rows.index_put((index,), self.network.describe(people[index]).type_as(rows))
         filled = torch.where(present[:, None], rows[: B * M], self._spread(rows[B * M :], B, M))
         return self.network.classify(filled.reshape(B, M, -1))
 
