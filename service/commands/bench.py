@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.bench_gpu import gpu
 from service.commands.failures import reported
 from service.commands.needs_torch import run_module
 
@@ -13,6 +14,9 @@ from service.commands.needs_torch import run_module
 @click.group(help="Compare the speed of networks on this machine, each pair within one run.")
 def command() -> None:
     """The group of the measurements."""
+
+
+command.add_command(gpu)
 
 
 @command.command(
