@@ -4,6 +4,7 @@ A process of its own: the service never loads torch, and whoever reads the lines
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -112,10 +113,10 @@ def measure_networks(
             subjects.append(build_subject(name, device, is_small=plan.is_small))
             volumes = has_volumes(subjects[-1].network)
             variants = iter_variants(plan, is_gpu=device.type == "cuda", has_volumes=volumes)
-            yield from _rows(subjects[-1], variants, device, (plan, ceilings, first))
+            yield from measure_subject(subjects[-1], variants, device, (plan, ceilings, first))
     needs_s = 0.0
     for subject in subjects:
-        for row in _rows(subject, compiled, device, (plan, ceilings, budget), needs_s):
+        for row in measure_subject(subject, compiled, device, (plan, ceilings, budget), needs_s):
             needs_s = max(needs_s, float(str(row["prepare_s"] or 0)))
             yield row
     if device.type != "cuda":
@@ -123,13 +124,14 @@ def measure_networks(
     yield {"kind": "left_out", "items": [*first.left_out, *budget.left_out]}
 
 
-def _rows(
+def measure_subject(
     subject: Subject,
     variants: Iterator[Variant] | Sequence[Variant],
     device: torch.device,
     how: tuple[Plan, Ceilings, Budget],
     needs_s: float = 0.0,
 ) -> Iterator[dict[str, object]]:
+    """A row per variant of one network; one that cannot be run says why, and the next one goes on."""
     plan, ceilings, budget = how
     for variant in variants:
         if not budget.allows(f"{subject.name} {variant}", needs_s):
@@ -168,6 +170,8 @@ def row_of(subject: Subject, variant: Variant, speed: Speed | None, ceilings: Ce
 
 def open_device(name: str) -> torch.device:
     """The device of that name, set up as it is measured; raises DeviceUnavailable."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise DeviceUnavailable(f"device {name!r} is not cpu or cuda:N")
     device = torch.device("cuda:0" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceUnavailable(f"{name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices")
