@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from models.nets.channels_last import with_channels_last
+from models.nets.channels_last import lay_channels_last
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -32,7 +32,7 @@ class Cast(nn.Module):
         dtype = dtype_of(precision)
         self._dtype = dtype
         half = network.to(dtype)
-        self.network = with_channels_last(half) if has_channels_last else half
+        self.network = lay_channels_last(half) if has_channels_last else half
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Float32 in, float32 out."""

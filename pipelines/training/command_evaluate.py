@@ -3,12 +3,16 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.errors import ConfigInvalid
 from pipelines.training.command_line import DATA, DATA_IF_NEEDED, failures
 from pipelines.training.labels import load_labels
+
+if TYPE_CHECKING:
+    from pipelines.training.fit.pace import Precision
 
 
 @click.command(help="Measure a run, a checkpoint or an exported model on sets, and write the report.")
@@ -19,25 +23,36 @@ from pipelines.training.labels import load_labels
 @click.option("--split", help="Name of the split that is measured, for recipes.")
 @click.option("--clips", type=click.IntRange(1, 100), help="Clips per sequence; default: what the recipe says.")
 @click.option("--flip/--no-flip", default=None, help="See each clip in a mirror too; default: what the recipe says.")
+@click.option(
+    "--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True,
+    help="Of a run of a recipe: the shorter ones are for GPUs.",
+)  # fmt: skip
+@click.option("--compile", "is_compiled", is_flag=True, help="Compile the network first; pays for large sets.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report; default: beside the model.")
 def evaluate(
     model: Path, data: tuple[Path, ...], sets: str | None, part: str, split: str | None, clips: int | None,
-    flip: bool | None, out: Path | None,
+    flip: bool | None, precision: "Precision", is_compiled: bool, out: Path | None,
 ) -> None:  # fmt: skip
     """A network to a report."""
     from pipelines.training.fit.evaluation import Wanted, evaluate_recipe, is_of_recipe
+    from pipelines.training.fit.pace import Pace
+
+    pace = Pace(precision, is_compiled)
 
     with failures():
         named = tuple(sets.split(",")) if sets else ()
         if is_of_recipe(model):
-            page, scores = evaluate_recipe(model, data, Wanted(named, split, part, clips, flip), out)
+            page, scores = evaluate_recipe(model, data, Wanted(named, split, part, clips, flip, pace), out)
             click.echo(
                 f"top-1 {100 * scores.top1:.1f} %, mean of classes {100 * scores.macro:.1f} %, {scores.count} sequences"
             )
             click.echo(f"{page}")
             return
-        if split or clips or flip:
-            raise ConfigInvalid(f"{model}: --split, --clips and --flip are for recipes, this is an everyday network")
+        if split or clips or flip or pace != Pace():
+            raise ConfigInvalid(
+                f"{model}: --split, --clips, --flip, --precision and --compile are for recipes, this is an everyday "
+                "network"
+            )
         from pipelines.training.everyday_report import report_run
 
         report_run(model, data, named, part, out)

@@ -1,7 +1,7 @@
 """Measuring what a recipe made, or what was imported: a run, a checkpoint, or an exported folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.runtime.contract import load_contract
@@ -10,6 +10,7 @@ from pipelines.training.fit import folder as files
 from pipelines.training.fit.devices import require_device
 from pipelines.training.fit.exported import is_model_folder, maker_of, onnx_answer, recipe_of
 from pipelines.training.fit.finish import Subject, evaluate
+from pipelines.training.fit.pace import Pace
 from pipelines.training.fit.package import facts_of
 from pipelines.training.fit.run import answer_of, load_run, pictures_of
 from pipelines.training.fit.state import FORMAT, format_of
@@ -27,6 +28,7 @@ class Wanted:
     part: str = "test"
     clips: int | None = None
     flip: bool | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def sections(self) -> dict[str, dict[str, object]]:
         """The same as sections of a recipe."""
@@ -60,6 +62,8 @@ def evaluate_recipe(path: Path, folders: Sequence[Path], wanted: Wanted, out: Pa
 
 
 def _exported(path: Path, wanted: Wanted) -> tuple[Recipe, Subject]:
+    if wanted.pace != Pace():
+        raise ConfigInvalid(f"{path}: --precision and --compile are for runs, this is an exported model")
     recipe = _of_part(recipe_of(path, wanted.sections()), wanted, path)
     answer, contract = onnx_answer(path, recipe)
     return recipe, Subject(answer, maker_of(recipe), contract.temperature)
@@ -71,7 +75,7 @@ def _trained(path: Path, wanted: Wanted) -> tuple[Recipe, Subject]:
     for key, section in wanted.sections().items():
         raw[key] |= section
     recipe = _of_part(parse_recipe(raw, str(path)), wanted, path)
-    answer = answer_of(state, require_device(recipe.run.device))
+    answer = answer_of(state, require_device(recipe.run.device), wanted.pace)
     return recipe, Subject(answer, build_maker(recipe, pictures_of(recipe)), facts_of(state).temperature)
 
 

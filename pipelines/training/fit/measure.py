@@ -71,13 +71,16 @@ def _answered(answer: Answer, made: Sequence[View]) -> list[FloatArray]:
     return [np.log(np.maximum(part.mean(axis=0), 1e-12)).astype(np.float32) for part in split]
 
 
-def torch_answer(objective: Objective, device: torch.device, side: int = 0) -> Answer:
-    """Answers of a network in torch, in full precision."""
+def torch_answer(
+    objective: Objective, device: torch.device, side: int = 0, dtype: torch.dtype = torch.float32
+) -> Answer:
+    """Answers of a network in torch, in full precision or under autocast in a shorter one."""
 
     def answer(view: View) -> FloatArray:
         objective.eval()
         inputs = tuple(torch.from_numpy(part).to(device) for part in view)
-        found: FloatArray = objective.logits(inputs, side).float().cpu().numpy()
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            found: FloatArray = objective.logits(inputs, side).float().cpu().numpy()
         return found
 
     return answer

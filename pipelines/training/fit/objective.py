@@ -80,7 +80,7 @@ class Objective(nn.Module):
     @torch.no_grad()
     def logits(self, inputs: tuple[Tensor, ...], side: int = 0) -> Tensor:
         """(B, K) answers: of two paths the mean of their probabilities' logarithms, as they are fused when served."""
-        found = self.network(*self.drawn(inputs, side))
+        found = self.answer(*self.drawn(inputs, side))
         if isinstance(found, Tensor):
             return found
         return torch.stack([F.log_softmax(part, dim=1).exp() for part in found]).mean(dim=0).clamp(min=1e-12).log()

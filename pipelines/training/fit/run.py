@@ -13,6 +13,7 @@ from pipelines.training.fit.devices import on_first, placed
 from pipelines.training.fit.loop import Look, RecipeTrainer
 from pipelines.training.fit.measure import Answer, torch_answer
 from pipelines.training.fit.objective import Objective, build_network
+from pipelines.training.fit.pace import Pace, quicken
 from pipelines.training.fit.pictures import PictureSource, VideoFolder
 from pipelines.training.fit.sequences import load_parts
 from pipelines.training.fit.state import RunState, begin_from, load_state
@@ -65,6 +66,8 @@ def objective_of(state: RunState) -> Objective:
     return Objective(state.recipe, network.eval()).eval()
 
 
-def answer_of(state: RunState, device: torch.device) -> Answer:
-    """What the network of a stored moment answers."""
-    return torch_answer(objective_of(state).to(device), device, state.recipe.test.side)
+def answer_of(state: RunState, device: torch.device, pace: Pace | None = None) -> Answer:
+    """What the network of a stored moment answers; in full precision unless another pace is asked for."""
+    pace, objective = pace or Pace(), objective_of(state).to(device)
+    quicken(objective, pace)
+    return torch_answer(objective, device, state.recipe.test.side, pace.dtype)

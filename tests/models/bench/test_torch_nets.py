@@ -14,8 +14,10 @@ from models.bench.torch_nets import SMALL_PLAN, build_subject, iter_variants, ma
 from models.bench.traffic import count_bytes
 from models.bench.variants import Speed, Variant, measure_variant
 from models.errors import DeviceUnavailable
-from models.nets.channels_last import has_volumes, with_channels_last
+from models.nets.build import NetworkRequest, require_network
+from models.nets.channels_last import has_volumes, lay_channels_last
 from models.nets.cuda_graph import GraphedNetwork
+from models.skeleton.layouts import require_layout
 
 CPU = torch.device("cpu")
 
@@ -45,16 +47,20 @@ def test_channels_last_changes_no_answer() -> None:
     x = torch.randn(2, 3, 5, 8, 8)
     expected = network(x)
 
-    found = with_channels_last(network)(x)
+    found = lay_channels_last(network)(x)
 
+    assert network[0](x).is_contiguous(memory_format=torch.channels_last_3d)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_network_without_volumes_stays_as_it_is() -> None:
-    network = nn.Conv2d(3, 4, 3)
+@pytest.mark.parametrize("name", ["stgcn++", "msg3d"])
+def test_network_of_joints_keeps_its_order(name: str) -> None:
+    network = require_network(name).build(NetworkRequest(require_layout("coco17"), 4))
+
+    laid = lay_channels_last(network)
 
     assert not has_volumes(network)
-    assert with_channels_last(network) is network
+    assert all(parameter.is_contiguous() for parameter in laid.parameters())
 
 
 def test_graph_refuses_inputs_that_are_not_on_a_gpu() -> None:

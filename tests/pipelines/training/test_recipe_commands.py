@@ -99,6 +99,14 @@ def test_other_set_split_clips_and_mirror_can_be_measured(folder: Path, tmp_path
     assert (recipe["data"]["test"], recipe["test"]["clips"], recipe["test"]["flip"]) == ("train", 3, False)
 
 
+def test_run_measures_in_half_precision_as_in_full(folder: Path, tmp_path: Path) -> None:
+    done = call(folder, "evaluate", folder / "one", "--precision", "bf16", "--out", tmp_path)
+
+    assert done.exit_code == 0, done.output
+    full, half = (json.loads((path / "result.json").read_text())["test"] for path in (folder / "one", tmp_path))
+    assert half["top1"] == full["top1"]
+
+
 def test_fusion_of_two_runs_weighs_their_probabilities(folder: Path) -> None:
     answers = [folder / name / "answers.npz" for name in ("one", "two")]
 
