@@ -142,6 +142,8 @@ COPY --chmod=755 docker/entrypoint.sh docker/healthcheck.py docker/demo_setup.py
 ENV PATH=/opt/actogram/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPYCACHEPREFIX=/opt/bytecode ORT_DISABLE_TELEMETRY=1 PIP_NO_CACHE_DIR=1 \
     ACTOGRAM_HOME=/data ACTOGRAM_WEIGHTS=/opt/weights ACTOGRAM_DEVICE=cuda:0 OMP_NUM_THREADS=1
+# Another GPU_BASE with too old a CUDA or cuDNN ends here, not at the first camera; the driver comes with the start.
+RUN python3 -c 'from models.runtime.gpu_libraries import require_gpu_libraries as check; check(needs_driver=False)'
 # The root file system is read-only: what is not compiled here would be compiled at each start, by each worker.
 RUN --mount=type=bind,source=docker/bytecode.py,target=/tmp/bytecode.py \
     export PYTHONDONTWRITEBYTECODE='' ACTOGRAM_HOME=/tmp/first \

@@ -10,6 +10,7 @@ from models.runtime.continual import ContinualModel
 from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.detector import Detector
 from models.runtime.fusion import FusedModel
+from models.runtime.gpu_libraries import require_gpu_libraries
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.skeleton.layouts import COCO17, Layout, require_layout
@@ -89,6 +90,8 @@ def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress 
 
 def load_people_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> PeopleNetworks:
     """The detector and the pose estimator alone; raises what `load_networks` raises."""
+    if choice.device.startswith("cuda"):
+        require_gpu_libraries()
     profile = load_registry().require_profile(choice.profile)
     detector, detector_path = store.choose(profile["detect"], progress)
     pose, pose_path = store.choose(profile["pose"], progress)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from models.runtime.gpu_libraries import CUDA_MAJOR
 from service.telemetry import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -228,3 +229,21 @@ def test_dashboard_asks_only_for_metrics_that_the_server_tells() -> None:
 
     assert asked
     assert asked - known == set()
+
+
+def test_gpu_image_is_built_on_the_cuda_that_its_onnxruntime_is_built_for() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    lock = (ROOT / "docker/requirements/gpu.txt").read_text()
+
+    base = re.search(r"^ARG GPU_BASE=nvidia/cuda:(\d+)\.\S*-cudnn-runtime-", dockerfile, re.MULTILINE)
+
+    assert base is not None
+    assert int(base[1]) == CUDA_MAJOR
+    assert re.search(r"^onnxruntime-gpu==1\.31\.", lock, re.MULTILINE)
+    assert not re.search(r"^onnxruntime==", lock, re.MULTILINE)
+
+
+def test_gpu_image_checks_its_libraries_when_it_is_built() -> None:
+    stage = (ROOT / "Dockerfile").read_text().partition("AS serve-gpu\n")[2].partition("\nFROM ")[0]
+
+    assert re.search(r"^RUN python3 -c '.*require_gpu_libraries.*needs_driver=False", stage, re.MULTILINE)
