@@ -26,6 +26,7 @@ _COMMANDS = {
     "pretrain": ("service.commands.pretrain", "Learn from skeletons without labels."),
     "recipes": ("service.commands.recipes", "List what training recipes are made of."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
+    "doctor": ("service.commands.doctor", "Say what is wrong with this installation, and what to do about it."),
 }
 
 

@@ -126,14 +126,14 @@ class DeviceBench:
         return self._networks
 
     def _buckets(self, budget: Budget) -> None:
-        plan, files = self._plan, self._loading.files()
+        plan, networks, files = self._plan, self._require(), self._loading.files()
         sessions = open_sessions({name: path for name, (path, _) in files.items()}, plan.device, 1)
         # A provider in the list need not be the one that runs: only the session knows.
         self._report.providers = {name: session.providers for name, session in sessions.items()}
         alone = {name: session_call(session, files[name][1]) for name, session in sessions.items()}
         half = budget.share(0.5)
         self._report.buckets += measure_buckets(alone, "session", plan.buckets, plan.bucket_seconds, half)
-        calls = stage_calls(self._require())
+        calls = stage_calls(networks)
         self._report.buckets += measure_buckets(calls, "stage", plan.buckets, plan.bucket_seconds, budget)
         for item in half.left_out:
             budget.leave_out(*item.split(": ", 1))

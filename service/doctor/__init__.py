@@ -1,0 +1,1 @@
+"""What is wrong with an installation, found without a server, without weights and without a usable home."""
