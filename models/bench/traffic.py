@@ -12,12 +12,12 @@ _VIEWS = ("view", "reshape", "expand", "permute", "transpose", "slice", "select"
           "alias", "t", "as_strided", "unbind", "split", "_unsafe_view", "_reshape_alias", "empty")  # fmt: skip
 
 
-class _Traffic(TorchDispatchMode):
+class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up what every operator reads and writes."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes: int = 0
 
     def __torch_dispatch__(
         self,
@@ -35,7 +35,8 @@ class _Traffic(TorchDispatchMode):
 
 def count_bytes(network: nn.Module, inputs: Sequence[Tensor]) -> int:
     """Bytes that the operators of one forward read and write; views and what stays in registers cost nothing."""
-    with torch.no_grad(), _Traffic() as counter:
+    counter = _Traffic()
+    with torch.no_grad(), counter:
         network(*inputs)
     return counter.bytes
 

@@ -38,7 +38,7 @@ class GraphedNetwork(nn.Module):
 
 def _captured(network: nn.Module, inputs: tuple[Tensor, ...], graph: torch.cuda.CUDAGraph) -> Answer:
     # Libraries allocate and choose their kernels in the first runs, which must not be part of the graph.
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.no_grad(), torch.cuda.stream(stream):
         for _ in range(_WARM_RUNS):

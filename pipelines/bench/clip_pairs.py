@@ -1,7 +1,7 @@
 """Clips analysed on a device and on the CPU beside it: how fast, and whether the same is said."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class ClipRow:
     frames: int
     is_cut: bool
     frames_per_s: float
-    stage_ms: dict[str, float]
+    stage_ms: Mapping[str, float]
     cpu_frames_per_s: float | None = None
     same_labels: bool | None = None
     same_events: bool | None = None

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 from service.commands.failures import reported
 
 if TYPE_CHECKING:
-    from pipelines.bench.device import DevicePlan, Loading
+    from pipelines.bench.device import DevicePlan, Loading, Part, Recorded
     from pipelines.stream.build import Networks
     from service.settings import Settings
 
@@ -19,12 +19,11 @@ _CLIPS = (
     "intel_one-by-one-person-detection", "upfall_a1_t1_c1", "upfall_a2_t1_c1", "upfall_a6_t1_c1", "upfall_a7_t1_c1",
 )  # fmt: skip
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
-_SMALL_SECONDS = 60.0
 
 
 @click.command("gpu", short_help="The GPU: networks, torch, clips against the CPU, and up to 64 cameras.")
 @click.option("--device", help="cuda:N or cpu [default: cuda:0; with --small cpu].")
-@click.option("--minutes", type=click.FloatRange(0.1, 60), default=7.0, show_default=True, help="For all parts.")
+@click.option("--minutes", type=click.FloatRange(0.1, 60), help="For all parts [default: 7; with --small 1].")
 @click.option("--parts", default="", help="Comma separated, of buckets, torch, clips, cameras; else all.")
 @click.option(
     "--clips",
@@ -43,18 +42,23 @@ _SMALL_SECONDS = 60.0
 @click.option("--small", "is_small", is_flag=True, help="Small sizes within a minute, for a CPU.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="File for all the numbers; - is stdout.")
 def gpu(
-    device: str | None, minutes: float, parts: str, folder: Path | None, cameras: str, recorded: str, is_small: bool,
+    device: str | None, minutes: float | None, parts: str, folder: Path | None, cameras: str, recorded: "Recorded",
+    is_small: bool,
     json_path: Path | None,
 ) -> None:  # fmt: skip
     """Measure in parts; each stops when its share of the time is used and says what it left out."""
-    from pipelines.bench.device import DeviceBench
+    from pipelines.bench.device import DeviceBench, DevicePlan
     from pipelines.bench.device_report import report_object, tables
     from service.settings import load_settings
 
     with reported():
         settings = load_settings()
-        wanted = {"parts": _names(parts), "cameras": _counts(cameras), "recorded": recorded}
-        plan = _plan(device, minutes, find_clips(folder), wanted, is_small=is_small)
+        wanted = _parts(parts)
+        clips = find_clips(folder) if {"clips", "cameras"} & set(wanted) else ()
+        plan = _small(device, clips) if is_small else DevicePlan(_device(device, "cuda:0"), clips)
+        seconds = 60 * (minutes or (1 if is_small else 7))
+        counts = _counts(cameras) or plan.cameras
+        plan = replace(plan, seconds=seconds, parts=wanted, cameras=counts, recorded=recorded)
         report = DeviceBench(plan, _loading(settings), lambda line: click.echo(line, err=True)).run()
     text = json.dumps(report_object(report), indent=1)
     if json_path is not None and json_path != Path("-"):
@@ -81,37 +85,28 @@ def find_clips(folder: Path | None) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _plan(
-    device: str | None, minutes: float, clips: tuple[Path, ...], wanted: Mapping[str, object], *, is_small: bool
-) -> "DevicePlan":
-    from dataclasses import replace
-
+def _small(device: str | None, clips: tuple[Path, ...]) -> "DevicePlan":
     from pipelines.bench.cameras import CameraPlan
     from pipelines.bench.device import DevicePlan
 
-    plan = DevicePlan(_device(device, is_small=is_small), clips, 60 * minutes)
-    if is_small:
-        plan = replace(
-            plan, clips=clips[:1], seconds=min(plan.seconds, _SMALL_SECONDS), clip_seconds=2.0, cameras=(1, 2),
-            camera=CameraPlan(settle_s=0.5, seconds=1.5), buckets=(1, 2), bucket_seconds=0.02, is_small=True,
-        )  # fmt: skip
-    return replace(plan, **{name: value for name, value in wanted.items() if value})
+    return DevicePlan(
+        _device(device, "cpu"), clips[:1], clip_seconds=2.0, cameras=(1, 2),
+        camera=CameraPlan(settle_s=0.5, seconds=1.5), buckets=(1, 2), bucket_seconds=0.02, is_small=True,
+    )  # fmt: skip
 
 
-def _device(device: str | None, *, is_small: bool) -> str:
-    if device is None:
-        return "cpu" if is_small else "cuda:0"
-    return "cuda:0" if device == "cuda" else device
+def _device(device: str | None, otherwise: str) -> str:
+    return "cuda:0" if device == "cuda" else device or otherwise
 
 
-def _names(parts: str) -> tuple[str, ...]:
+def _parts(text: str) -> "tuple[Part, ...]":
     from pipelines.bench.device import PARTS
 
-    names = tuple(name.strip() for name in parts.split(",") if name.strip())
+    names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in PARTS:
             raise click.UsageError(f"--parts: found {name!r}, expected {', '.join(PARTS)}")
-    return names
+    return tuple(part for part in PARTS if part in names or not names)
 
 
 def _counts(cameras: str) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ def test_folder_without_clips_is_refused(tmp_path: Path) -> None:
 @pytest.mark.e2e
 def test_small_run_measures_every_part_on_the_cpu(data_dir: Path, weights_dir: Path, tmp_path: Path) -> None:
     clip = data_dir / "video" / "upfall_a1_t1_c1.mp4"
-    options = ["--small", "--clips", str(clip), "--json", str(tmp_path / "found.json")]
+    options = ["--small", "--minutes", "4", "--clips", str(clip), "--json", str(tmp_path / "found.json")]
     environment = {"ACTOGRAM_WEIGHTS": str(weights_dir)}
 
     result = CliRunner(env=environment).invoke(command, ["gpu", *options], catch_exceptions=False)
