@@ -142,6 +142,7 @@ def measure_subject(
         except RuntimeError as error:
             # Out of memory, an operator without half precision, a compiler that is not installed: the rest goes on.
             reason = str(error).strip().splitlines()[:1]
+            torch.cuda.empty_cache()  # nothing where there is no GPU
             yield row_of(subject, variant, None, ceilings) | {"why": f"{type(error).__name__}: {''.join(reason)[:200]}"}
             continue
         yield row_of(subject, variant, speed, ceilings)

@@ -10,6 +10,7 @@ from service.doctor.findings import Finding, one_line
 from service.settings import Settings, load_settings
 
 _NAME = "settings"
+_NO_HOME = {"home": Path(".actogram")}
 
 
 def usable_settings(environment: Mapping[str, str]) -> tuple[Settings, Finding]:
@@ -24,13 +25,15 @@ def usable_settings(environment: Mapping[str, str]) -> tuple[Settings, Finding]:
     except RuntimeError as error:
         # No variable HOME, and a user id without an entry: containers with an arbitrary user.
         advice = "set ACTOGRAM_HOME to a folder that this user may write"
-        return _with_defaults({"home": Path(".actogram")}), Finding(_NAME, "bad", one_line(str(error)), advice)
+        return _with_defaults(_NO_HOME), Finding(_NAME, "bad", one_line(str(error)), advice)
 
 
-def _with_defaults(given: dict[str, object]) -> Settings:
+def _with_defaults(given: Mapping[str, object]) -> Settings:
     """The environment's settings, with defaults for those of them that are wrong."""
     try:
         return Settings(**given)  # type: ignore[arg-type]
+    except RuntimeError:
+        return _with_defaults({**given, **_NO_HOME})
     except ValidationError as error:
         wrong = {str(fault["loc"][0]) for fault in error.errors(include_input=False)} & Settings.model_fields.keys()
         defaults = {name: Settings.model_fields[name].get_default(call_default_factory=True) for name in wrong}
