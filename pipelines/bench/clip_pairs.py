@@ -71,7 +71,12 @@ class _Start:
 
 
 class TranscriptSink:
-    """Writes down what is said."""
+    """Writes down what is said.
+
+    wants_pictures: False, so that no picture is held until what is said of it is settled.
+    """
+
+    wants_pictures = False
 
     def __init__(self) -> None:
         self.transcript = Transcript()
