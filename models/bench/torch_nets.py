@@ -99,6 +99,14 @@ def iter_variants(plan: Plan, *, is_gpu: bool, has_volumes: bool) -> Iterator[Va
             yield Variant("graph", precision, batch, is_channels_last=has_volumes and precision != "fp32")
 
 
+def iter_compiled(plan: Plan, *, is_gpu: bool) -> Iterator[Variant]:
+    """Compiled variants of one network, which take the longest to prepare."""
+    for batch in plan.compile_batches:
+        yield Variant("compiled", "bf16", batch)
+    for batch in plan.graph_batches[:1] if is_gpu else ():
+        yield Variant("compiled graph", "bf16", batch)
+
+
 def measure_networks(
     names: Sequence[str], device: torch.device, plan: Plan, budget: Budget
 ) -> Iterator[dict[str, object]]:
@@ -106,7 +114,7 @@ def measure_networks(
     ceilings = measure_ceilings(device)
     yield {"kind": "ceilings", **asdict(ceilings)}
     first = Budget(budget.left_s * (1 - _COMPILE_SHARE))
-    compiled = [Variant("compiled", "bf16", batch) for batch in plan.compile_batches]
+    compiled = list(iter_compiled(plan, is_gpu=device.type == "cuda"))
     subjects: list[Subject] = []
     for name in names:
         if first.allows(name):

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from models.bench.budget import Budget
 from models.bench.ceilings import Ceilings, measure_ceilings
-from models.bench.torch_nets import SMALL_PLAN, build_subject, iter_variants, main, measure_subject, row_of
+from models.bench.torch_nets import (
+    SMALL_PLAN,
+    build_subject,
+    iter_compiled,
+    iter_variants,
+    main,
+    measure_subject,
+    row_of,
+)
 from models.bench.traffic import count_bytes
 from models.bench.variants import Speed, Variant, measure_variant
 from models.errors import DeviceUnavailable
@@ -94,6 +102,20 @@ def test_gpu_is_asked_for_graphs_and_float16_and_volumes_in_both_orders() -> Non
     assert {variant.precision for variant in found} == {"fp32", "bf16", "fp16"}
     eager = [v for v in found if v.mode == "eager" and v.precision == "fp16" and v.batch == 1]
     assert [variant.is_channels_last for variant in eager] == [False, True]
+
+
+def test_gpu_is_asked_for_compiled_networks_with_and_without_a_graph() -> None:
+    on_gpu, on_cpu = (list(iter_compiled(SMALL_PLAN, is_gpu=is_gpu)) for is_gpu in (True, False))
+
+    assert [(variant.mode, variant.batch) for variant in on_gpu] == [("compiled", 2), ("compiled graph", 1)]
+    assert on_cpu == on_gpu[:1]
+
+
+def test_graph_of_a_compiled_network_is_captured_on_a_gpu_alone() -> None:
+    variant = Variant("compiled graph", "fp32", 2)
+
+    with pytest.raises(DeviceUnavailable, match="needs inputs on a GPU"):
+        measure_variant(nn.Linear(8, 4).eval(), [torch.zeros(2, 8)], variant, 0, "eager")
 
 
 def test_row_says_which_share_of_the_ceilings_is_reached() -> None:
