@@ -11,16 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.doctor.findings import Finding
-from service.doctor.machine import (
-    Clocks,
-    DiskRoom,
-    check_clock,
-    check_disk,
-    check_home,
-    check_port,
-    check_proxy,
-    judge_disk,
-)
+from service.doctor.home import DiskRoom, check_disk, check_home, judge_disk
+from service.doctor.machine import Clocks, check_clock, check_port, check_proxy
 from service.settings import Settings, load_settings
 
 _GIB = 2**30
