@@ -27,7 +27,7 @@ def ask_driver(device: str) -> Use | None:
     if tool is None or not device.startswith("cuda"):
         return None
     wanted = "--query-gpu=utilization.gpu,memory.used"
-    call = [tool, wanted, "--format=csv,noheader,nounits", "-i", device.partition(":")[2] or "0"]
+    call = [tool, wanted, "--format=csv,noheader,nounits", "-i", device.partition(",")[0].partition(":")[2] or "0"]
     try:
         answer = subprocess.run(call, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout
         return parse_use(answer)

@@ -35,7 +35,15 @@ def measure_torch(device: str, seconds: float, *, is_small: bool) -> TorchRows:
     """Run `models.bench.torch_nets` for about so many seconds; never raises for what happens in it."""
     if importlib.util.find_spec("torch") is None:
         return TorchRows(None, None, (), ("torch networks, ceilings: torch is not installed",))
-    call = [sys.executable, "-m", "models.bench.torch_nets", "--device", device, "--seconds", f"{seconds:.0f}"]
+    call = [
+        sys.executable,
+        "-m",
+        "models.bench.torch_nets",
+        "--device",
+        torch_device(device),
+        "--seconds",
+        f"{seconds:.0f}",
+    ]
     call += ["--small"] if is_small else []
     # Into files: a pipe that is not read would hold the process, and what it compiles in may outlive it.
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaint:
@@ -51,6 +59,12 @@ def measure_torch(device: str, seconds: float, *, is_small: bool) -> TorchRows:
         _first(rows, "device"), _first(rows, "ceilings"), tuple(row for row in rows if row["kind"] == "network"),
         left_out if why is None else (*left_out, f"torch networks: {why}"),
     )  # fmt: skip
+
+
+def torch_device(device: str) -> str:
+    """What torch calls a device that networks are served on: without its options, and with no other CPU than one."""
+    name = device.partition(",")[0]
+    return "cpu" if name.startswith("cpu") else name
 
 
 def read_rows(text: str) -> list[JsonObject]:

@@ -55,7 +55,7 @@ def gpu(
         settings = load_settings()
         wanted = _parts(parts)
         clips = find_clips(folder) if {"clips", "cameras"} & set(wanted) else ()
-        plan = _small(device, clips) if is_small else DevicePlan(_device(device, "cuda:0"), clips)
+        plan = _small(device, clips) if is_small else DevicePlan(device or "cuda:0", clips)
         seconds = 60 * (minutes or (1 if is_small else 7))
         counts = _counts(cameras) or plan.cameras
         plan = replace(plan, seconds=seconds, parts=wanted, cameras=counts, recorded=recorded)
@@ -90,13 +90,9 @@ def _small(device: str | None, clips: tuple[Path, ...]) -> "DevicePlan":
     from pipelines.bench.device import DevicePlan
 
     return DevicePlan(
-        _device(device, "cpu"), clips[:1], clip_seconds=2.0, cameras=(1, 2),
+        device or "cpu", clips[:1], clip_seconds=2.0, cameras=(1, 2),
         camera=CameraPlan(settle_s=0.5, seconds=1.5), buckets=(1, 2), bucket_seconds=0.02, is_small=True,
     )  # fmt: skip
-
-
-def _device(device: str | None, otherwise: str) -> str:
-    return "cuda:0" if device == "cuda" else device or otherwise
 
 
 def _parts(text: str) -> "tuple[Part, ...]":

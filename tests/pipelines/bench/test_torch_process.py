@@ -1,12 +1,20 @@
 import pytest
 
-from pipelines.bench.torch_process import measure_torch, read_rows
+from pipelines.bench.torch_process import measure_torch, read_rows, torch_device
 
 
 def test_lines_that_are_no_rows_are_left_out() -> None:
     text = 'a warning\n{"kind": "device", "torch": "2"}\n{"no": "kind"}\n[1]\n{"kind": "netw'
 
     assert read_rows(text) == [{"kind": "device", "torch": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cpu", "cpu"), ("cpu:fixed", "cpu"), ("cuda:1", "cuda:1"), ("cuda:1,tensorrt,fp16", "cuda:1"), ("cuda", "cuda")],
+)
+def test_torch_knows_a_device_without_its_options(device: str, expected: str) -> None:
+    assert torch_device(device) == expected
 
 
 def test_process_that_refuses_the_device_is_told() -> None:
