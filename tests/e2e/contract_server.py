@@ -53,6 +53,8 @@ class Contract:
         self.pictures_asked = 0
         self.key: str | None = None
         self.frame_now = 0
+        self.role = "admin"
+        self.refused: list[str] = []
 
     def add_job(self, name: str, acts: list[Act], duration_s: float = 6.0, **changes: object) -> str:
         """A job with a film of `acts`; `changes` go over its fields."""
@@ -130,6 +132,15 @@ def timeline_of(acts: list[Act]) -> list[Json]:
     ]
 
 
+def may(role: str, request: Request) -> bool:
+    """Whether the service allows a role this request."""
+    path, ranks = request.url.path, ("viewer", "operator", "admin")
+    if request.method in ("GET", "HEAD") or path == "/v1/session":
+        return True
+    needed = "admin" if path.startswith("/v1/webhooks") else "operator"
+    return ranks.index(role) >= ranks.index(needed)
+
+
 def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
     """The application over `state`, with the real page."""
     app = FastAPI()
@@ -173,7 +184,7 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
 
     @app.get("/v1/session")
     def session() -> Json:
-        return {"name": "anyone on this machine", "role": "admin", "access": "open"}
+        return {"name": "anyone on this machine", "role": state.role, "access": "open"}
 
     @app.post("/v1/session")
     def sign_in(request: Request) -> Response:
@@ -211,6 +222,9 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
         is_known = state.key is None or request.cookies.get("actogram_key") == state.key
         if request.url.path.startswith("/v1/") and request.method != "POST" and not is_known:
             return problem(401, "unauthorized", "no API key")
+        if not may(state.role, request):
+            state.refused.append(f"{request.method} {request.url.path}")
+            return problem(403, "forbidden", f"key 1 has role {state.role}")
         response = await call_next(request)
         response.headers["Cache-Control"] = "no-cache"
         return response

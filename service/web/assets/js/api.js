@@ -77,6 +77,7 @@ export function problem(status, body, retryAfter = null) {
     // A proxy's HTML page: the status has to do.
   }
   if (status === 401) dispatchEvent(new Event("keyneeded"));
+  if (status === 403) dispatchEvent(new Event("refused"));
   const text = typeof parsed.detail === "string" ? parsed.detail : (parsed.title ?? `The server answered ${status}.`);
   return new ApiError(text, { status, code: parsed.code ?? `http_${status}`, title: parsed.title ?? null, retryAfter });
 }

@@ -3,8 +3,18 @@ import { fill, h, nextId } from "./dom.js";
 import { icon } from "./icons.js";
 import { problemBox } from "./notify.js";
 
-/** Open a dialog; `body` and `foot` are lists of nodes. Returns {element, close}. `onClose` runs once. */
-export function openDialog({ title, body, foot = [], size = "normal", onClose = () => {} }) {
+const ofPage = new Set();
+
+/** Close what the page that is left had opened: each counts as closed by the person. */
+export function closeDialogs() {
+  for (const close of ofPage) close();
+}
+
+/**
+ * Open a dialog; `body` and `foot` are lists of nodes. `isOfPage`: it closes when the page is left. Returns
+ * {element, close}. `onClose` runs once.
+ */
+export function openDialog({ title, body, foot = [], size = "normal", isOfPage = true, onClose = () => {} }) {
   const heading = nextId("dialog");
   const close = () => element.close();
   const element = h(
@@ -19,7 +29,9 @@ export function openDialog({ title, body, foot = [], size = "normal", onClose = 
     h("div", { class: "dialog-body" }, body),
     foot.length ? h("div", { class: "dialog-foot" }, foot) : null,
   );
+  if (isOfPage) ofPage.add(close);
   element.addEventListener("close", () => {
+    ofPage.delete(close);
     element.remove();
     onClose();
   });
@@ -53,19 +65,21 @@ export function confirmDialog({ title, text, yes, danger = true }) {
  * A dialog around a form: `submit(event)` may throw an ApiError, which shows in place; when it returns, the dialog
  * closes. Resolves to what `submit` returned, or null when the person closed it.
  */
-export function formDialog({ title, fields, yes, submit, size = "normal" }) {
+export function formDialog({ title, fields, yes, submit, size = "normal", isOfPage = true }) {
   return new Promise((resolve) => {
     let answer = null;
     const form = nextId("form");
     const fault = h("div", {});
     const send = h("button", { class: "button primary", type: "submit", form }, yes);
     const body = h("form", { id: form, class: "fields", onsubmit: run }, fault, fields);
-    const dialog = openDialog({ title, size, body: [body], foot: [send], onClose: () => resolve(answer) });
+    const dialog = openDialog({ title, size, isOfPage, body: [body], foot: [send], onClose: () => resolve(answer) });
     async function run(event) {
       event.preventDefault();
       send.disabled = true;
       try {
-        answer = (await submit(new FormData(body))) ?? true;
+        const given = (await submit(new FormData(body))) ?? true;
+        if (!dialog.element.open) return;
+        answer = given;
         dialog.close();
       } catch (error) {
         fill(fault, problemBox(error));

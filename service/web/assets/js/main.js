@@ -1,8 +1,9 @@
 // Starts the page: sections, theme, sign-in, routes.
-import { signIn, signOut, whoAmI } from "./api.js";
+import { signIn, signOut } from "./api.js";
 import { field, formDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
+import { knownRole, loadRole } from "./roles.js";
 import { current, startRouter } from "./router.js";
 import { themeButton } from "./theme.js";
 
@@ -14,12 +15,12 @@ const SECTIONS = [
 ];
 
 const ROUTES = [
-  ["/", async () => (await import("./pages/videos.js")).open],
-  ["/videos/:id", async () => (await import("./pages/player.js")).open],
-  ["/live", async () => (await import("./pages/wall.js")).open],
-  ["/live/:id", async () => (await import("./pages/stream.js")).open],
-  ["/events", async () => (await import("./pages/events.js")).open],
-  ["/setup", async () => (await import("./pages/setup.js")).open],
+  ["/", () => opener(import("./pages/videos.js"))],
+  ["/videos/:id", () => opener(import("./pages/player.js"))],
+  ["/live", () => opener(import("./pages/wall.js"))],
+  ["/live/:id", () => opener(import("./pages/stream.js"))],
+  ["/events", () => opener(import("./pages/events.js"))],
+  ["/setup", () => opener(import("./pages/setup.js"))],
 ];
 
 const links = SECTIONS.map(([name, path]) => h("a", { href: `#${path}` }, name));
@@ -30,8 +31,17 @@ document.getElementById("skip").addEventListener("click", (event) => {
   document.getElementById("main").focus();
 });
 addEventListener("keyneeded", askForKey);
+// The key may have been changed in another tab, or its role by an admin.
+addEventListener("refused", loadRole);
+document.addEventListener("visibilitychange", () => document.hidden || loadRole());
 startRouter(document.getElementById("main"), ROUTES, markSection);
 showWho();
+
+async function opener(loading) {
+  // Who asks decides what a page offers: nothing shall appear and vanish again.
+  const [page] = await Promise.all([loading, knownRole()]);
+  return page.open;
+}
 
 function markSection() {
   const path = current();
@@ -44,7 +54,7 @@ function markSection() {
 }
 
 async function showWho() {
-  const who = await whoAmI().catch(() => null); // Without an answer there is nobody to show.
+  const who = await knownRole(); // Without an answer there is nobody to show.
   if (who?.access !== "key") return;
   const leave = async () => {
     await signOut();
@@ -73,6 +83,7 @@ async function askForKey() {
   ];
   const answer = await formDialog({
     title: "Sign in",
+    isOfPage: false,
     fields,
     yes: "Sign in",
     submit: (data) => signIn(data.get("key").trim()),

@@ -4,11 +4,14 @@ import { icon } from "./icons.js";
 
 const SHOWN_MS = 6000;
 
-/** Show a notice; an error stays until it is closed. Returns a function that removes it. */
-export function notify(text, { kind = "info", action = null } = {}) {
+/**
+ * Show a notice; an error stays until it is closed. Each goes with its page; `outlives`: it tells of what led away from
+ * the page, and stays its time on the next one. Returns a function that removes it.
+ */
+export function notify(text, { kind = "info", action = null, outlives = false } = {}) {
   const box = h(
     "div",
-    { class: "notice", dataset: { kind }, role: kind === "error" ? "alert" : null },
+    { class: "notice", dataset: { kind, outlives }, role: kind === "error" ? "alert" : null },
     h("div", {}, text),
   );
   const remove = () => box.remove();
@@ -31,6 +34,11 @@ export function notify(text, { kind = "info", action = null } = {}) {
     setTimeout(remove, SHOWN_MS);
   }
   return remove;
+}
+
+/** Remove the notices of the page that is left. */
+export function dropNotices() {
+  for (const box of document.querySelectorAll('.notice[data-outlives="false"]')) box.remove();
 }
 
 /** A problem shown where it happened; `retry` adds a button. */

@@ -1,6 +1,7 @@
 // One page at a time, named by the hash; a page is a function that fills main and returns its clean-up.
+import { closeDialogs } from "./dialog.js";
 import { h } from "./dom.js";
-import { problemBox } from "./notify.js";
+import { dropNotices, problemBox } from "./notify.js";
 
 /**
  * Follow the address. `routes`: [[pattern, load]], pattern like "/videos/:id", load a function that returns the
@@ -11,6 +12,8 @@ export function startRouter(main, routes, changed) {
   let turn = 0;
   async function follow() {
     const mine = ++turn;
+    closeDialogs();
+    dropNotices();
     const path = current();
     const [load, params] = match(routes, path) ?? match(routes, "/");
     const open = await load().catch(() => unloaded);

@@ -16,6 +16,7 @@ import { createLegend } from "../parts/legend.js";
 import { createNowList } from "../parts/now-list.js";
 import { createStage } from "../parts/stage.js";
 import { FrameStore, readResults } from "../results.js";
+import { needs } from "../roles.js";
 import { go } from "../router.js";
 import { createTimeline } from "../timeline.js";
 
@@ -82,7 +83,7 @@ function factsOf(job) {
 function toolsOf(self, job) {
   const discard = h(
     "button",
-    { class: "button", type: "button", onclick: () => leave(self, job) },
+    { class: "button", type: "button", ...needs("operator"), onclick: () => leave(self, job) },
     icon(isActive(job) ? "close" : "trash"),
     isActive(job) ? "Cancel" : "Delete",
   );
@@ -98,7 +99,7 @@ async function leave(self, job) {
   if (!isActive(job) && !(await confirmDialog({ title: "Delete this video?", text, yes: "Delete" }))) return;
   try {
     await remove(`/v1/jobs/${job.id}`);
-    notify(`${name} ${isActive(job) ? "cancelled" : "deleted"}.`);
+    notify(`${name} ${isActive(job) ? "cancelled" : "deleted"}.`, { outlives: true });
     go("/");
   } catch (error) {
     notify(`${name}: ${error.message}`, { kind: "error" });

@@ -14,6 +14,7 @@ import { createNowList } from "../parts/now-list.js";
 import { editRules } from "../parts/rule-editor.js";
 import { createStatusPanel } from "../parts/status-panel.js";
 import { editZones } from "../parts/zone-editor.js";
+import { lacking, needs } from "../roles.js";
 import { go } from "../router.js";
 import { changeStream, hasPicture, isFlowing, stateOf, troubleOf } from "../streams.js";
 import { createTimeline } from "../timeline.js";
@@ -236,8 +237,8 @@ function showState(self) {
 function showTools(self) {
   const { stream } = self;
   if (!stream) return;
-  const button = (name, label, run, kind = "") =>
-    h("button", { class: `button ${kind}`, type: "button", onclick: run }, icon(name), label);
+  const button = (name, label, run) =>
+    h("button", { class: "button", type: "button", ...needs("operator"), onclick: run }, icon(name), label);
   const webcam = activeWebcam();
   // Only when something in it changes: a button that has the focus must not be replaced under the finger.
   const key = JSON.stringify([stream, webcam?.streamId]);
@@ -253,6 +254,7 @@ function showTools(self) {
     button("bell", counted("Rules", stream.rules), async () => change(self, await editRules(stream, self.catalog))),
     button("edit", "Settings", async () => change(self, await editSettings(stream))),
     button("trash", "Remove", () => leave(self)),
+    lacking("operator", "Changing a camera takes the role operator."),
   );
 }
 
@@ -288,7 +290,7 @@ async function leave(self) {
   try {
     if (activeWebcam()?.streamId === self.id) activeWebcam().stop();
     await remove(self.path);
-    notify(`${name} removed.`);
+    notify(`${name} removed.`, { outlives: true });
     go("/live");
   } catch (error) {
     fill(self.fault, problemBox(error, { title: `${name} is still there` }));

@@ -9,6 +9,7 @@ import { openChannel } from "../live.js";
 import { problemBox } from "../notify.js";
 import { dropZone } from "../parts/drop-zone.js";
 import { linkForm } from "../parts/link-form.js";
+import { lacking, needs } from "../roles.js";
 
 const POLL_MS = 2000;
 const TONES = { queued: "", running: "busy", succeeded: "good", failed: "alarm", cancelled: "" };
@@ -37,12 +38,14 @@ export function open(main) {
         h(
           "p",
           { class: "lede" },
-          "Drop a video. Every person gets a skeleton, and every action a name, a start and an end.",
+          h("span", needs("operator"), "Drop a video. "),
+          "Every person gets a skeleton, and every action a name, a start and an end.",
         ),
       ),
     ),
     drop.element,
     linkForm({ onJob: add }),
+    lacking("operator", "You may look at everything here; analysing videos and deleting them takes the role operator."),
     h(
       "section",
       { "aria-label": "Videos" },
@@ -142,7 +145,12 @@ function newRow(self, job) {
       h("div", { class: "meter", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", {})),
       h("p", { class: "faint" }),
     ),
-    h("button", { class: "button plain icon", type: "button", onclick: () => discard(self, self.jobs.get(job.id)) }),
+    h("button", {
+      class: "button plain icon",
+      type: "button",
+      ...needs("operator"),
+      onclick: () => discard(self, self.jobs.get(job.id)),
+    }),
   );
 }
 

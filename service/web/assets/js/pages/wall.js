@@ -9,6 +9,7 @@ import { createOverlay } from "../overlay.js";
 import { addCamera } from "../parts/add-camera.js";
 import { swatch } from "../parts/legend.js";
 import { snapshotQueue } from "../parts/snapshots.js";
+import { lacking, needs } from "../roles.js";
 import { go } from "../router.js";
 import { allStreams, hasPicture, isFlowing, stateOf, troubleOf } from "../streams.js";
 
@@ -26,7 +27,7 @@ export function open(main) {
   self.teach = emptyState(self);
   const add = h(
     "button",
-    { class: "button primary", type: "button", onclick: () => begin() },
+    { class: "button primary", type: "button", ...needs("operator"), onclick: () => begin() },
     icon("plus"),
     "Add a camera",
   );
@@ -228,12 +229,13 @@ function emptyState(self) {
     h("h2", {}, "No camera yet"),
     h(
       "p",
-      {},
+      needs("operator"),
       "Give the address of a camera (RTSP, RTMP, HLS or HTTP), or use the one in this device. It may even be off: the service waits for it and says so here.",
     ),
+    lacking("operator", "Cameras that an operator adds appear here."),
     h(
       "div",
-      { class: "button-row" },
+      { class: "button-row", ...needs("operator") },
       h("button", { class: "button primary", type: "button", onclick: open }, icon("plus"), "Add a camera"),
     ),
   );

@@ -3,6 +3,7 @@ import { closers, fill, h, nextId } from "../dom.js";
 import { bytes } from "../format.js";
 import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
+import { may, needs } from "../roles.js";
 import { uploadVideo } from "../upload.js";
 
 // Uploads outlive the page that began them: a person who looks at another video must not lose a long one.
@@ -23,7 +24,7 @@ export function dropZone({ onJob }) {
   const annotated = h("input", { type: "checkbox" });
   const zone = h(
     "div",
-    { class: "drop" },
+    { class: "drop", ...needs("operator") },
     h("div", { class: "drop-art", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {}), h("i", {}), h("i", {})),
     h("p", { class: "drop-title" }, "Drop a video anywhere on this page"),
     h("p", { class: "faint" }, "MP4, MOV, MKV, WebM, AVI. It stays on this server."),
@@ -47,7 +48,7 @@ export function dropZone({ onJob }) {
 
 function listenForDrops(end, zone, take) {
   let depth = 0;
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const hasFiles = (event) => may("operator") && event.dataTransfer?.types.includes("Files");
   const mark = (change) => {
     depth = Math.max(0, depth + change);
     zone.dataset.over = depth > 0;

@@ -5,6 +5,7 @@ import { announce, fill, h, nextId } from "../dom.js";
 import { duration, moment, percent, words } from "../format.js";
 import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
+import { lacking, may, needs } from "../roles.js";
 import { swatch } from "./legend.js";
 
 const VERDICTS = [
@@ -16,11 +17,11 @@ const VERDICTS = [
 /** Show an event; resolves to the event as it was changed, or null. */
 export function openEvent(event, { nameOf, catalog }) {
   return new Promise((resolve) => {
-    const self = { event, changed: null, catalog };
+    const self = { event, changed: null, catalog, nameOf };
     self.fault = h("div", {});
     self.clip = h("div", { class: "clip" });
     self.facts = h("dl", { class: "facts" });
-    self.seen = h("button", { class: "button primary", type: "button", onclick: () => acknowledge(self) });
+    self.seen = h("button", { type: "button", ...needs("operator"), onclick: () => acknowledge(self) });
     const path = `/v1/events/${encodeURIComponent(event.event_id)}`;
     self.path = path;
     const evidence = h(
@@ -30,25 +31,29 @@ export function openEvent(event, { nameOf, catalog }) {
       "Evidence",
     );
     showClip(self);
-    showFacts(self, nameOf);
+    showFacts(self);
     describeSeen(self);
     const title = `${words(event.action)}, person ${event.track_id}`;
     openDialog({
       title,
       size: "wide",
-      body: [self.fault, self.clip, self.facts, feedbackForm(self), commentForm(self)],
+      body: [self.fault, self.clip, self.facts, feedbackForm(self), commentForm(self), notForViewers()],
       foot: event.clip_state === "ready" ? [evidence, self.seen] : [self.seen],
       onClose: () => resolve(self.changed),
     });
-    refresh(self, nameOf);
+    refresh(self);
   });
 }
 
-async function refresh(self, nameOf) {
+function notForViewers() {
+  return lacking("operator", "Acknowledging an event and judging it takes the role operator.");
+}
+
+async function refresh(self) {
   try {
     const clipBefore = self.event.clip_state;
     take(self, await get(self.path));
-    showFacts(self, nameOf);
+    showFacts(self);
     describeSeen(self);
     if (self.event.clip_state !== clipBefore) showClip(self);
   } catch (error) {
@@ -89,7 +94,7 @@ function showClip(self) {
   return fill(self.clip, h("p", { class: "quiet" }, said[state] ?? said.none));
 }
 
-function showFacts(self, nameOf) {
+function showFacts(self) {
   const { event } = self;
   const quality = self.catalog.actions.get(event.action)?.quality;
   const rows = [
@@ -103,7 +108,7 @@ function showFacts(self, nameOf) {
         quality ? ` (${quality})` : "",
       ),
     ],
-    ["Camera", nameOf(event.stream_id)],
+    ["Camera", self.nameOf(event.stream_id)],
     ["Began", moment(event.start_time)],
     ["Lasted", duration(event.duration_s)],
     ["Score", percent(event.score)],
@@ -112,6 +117,8 @@ function showFacts(self, nameOf) {
     event.zones?.length ? ["Zones", event.zones.join(", ")] : null,
     event.rules?.length ? ["Rules", event.rules.join(", ")] : null,
     ["Model", event.model],
+    ["Seen", event.acknowledged_at ? moment(event.acknowledged_at) : "not yet"],
+    event.comment && !may("operator") ? ["Note", event.comment] : null,
   ];
   fill(
     self.facts,
@@ -121,6 +128,7 @@ function showFacts(self, nameOf) {
 
 function describeSeen(self) {
   const isSeen = Boolean(self.event.acknowledged_at);
+  self.seen.className = isSeen ? "button" : "button primary";
   fill(self.seen, icon("check"), isSeen ? "Mark as not seen" : "Acknowledge");
 }
 
@@ -128,6 +136,7 @@ async function acknowledge(self) {
   await attempt(self, async () => {
     take(self, await patch(self.path, { acknowledged: !self.event.acknowledged_at }));
     describeSeen(self);
+    showFacts(self);
     announce(self.event.acknowledged_at ? "Acknowledged" : "Marked as not seen");
   });
 }
@@ -161,7 +170,7 @@ function feedbackForm(self) {
   );
   return h(
     "fieldset",
-    { class: "verdict" },
+    { class: "verdict", ...needs("operator") },
     h("legend", {}, "Was this right?"),
     h("div", { class: "button-row" }, options, was, said),
   );
@@ -185,7 +194,7 @@ function commentForm(self) {
   };
   return h(
     "form",
-    { class: "comment", onsubmit: save },
+    { class: "comment", ...needs("operator"), onsubmit: save },
     input,
     h("button", { class: "button", type: "submit" }, "Save"),
     said,

@@ -3,6 +3,7 @@ import { post } from "../api.js";
 import { fill, h } from "../dom.js";
 import { field } from "../dialog.js";
 import { problemBox } from "../notify.js";
+import { needs } from "../roles.js";
 
 /** A folded form; `onJob(job)` gets the accepted job. */
 export function linkForm({ onJob }) {
@@ -18,7 +19,7 @@ export function linkForm({ onJob }) {
   const fault = h("div", {});
   const send = h("button", { class: "button", type: "submit" }, "Analyse");
   const form = h("form", { class: "link-form", onsubmit: submit }, field("Address of a video", input), send);
-  return h("details", { class: "link" }, h("summary", {}, "Or give its address"), form, fault);
+  return h("details", { class: "link", ...needs("operator") }, h("summary", {}, "Or give its address"), form, fault);
 
   async function submit(event) {
     event.preventDefault();

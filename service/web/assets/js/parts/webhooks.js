@@ -5,6 +5,7 @@ import { fill, h } from "../dom.js";
 import { count, moment } from "../format.js";
 import { icon } from "../icons.js";
 import { notify, problemBox } from "../notify.js";
+import { lacking, needs } from "../roles.js";
 
 const MESSAGES = [
   ["action.started", "An action began"],
@@ -31,11 +32,11 @@ export function createWebhooks() {
   );
   const add = h(
     "button",
-    { class: "button", type: "button", onclick: () => edit(null) },
+    { class: "button", type: "button", ...needs("admin"), onclick: () => edit(null) },
     icon("plus"),
     "Add a webhook",
   );
-  const element = h("div", {}, h("div", { class: "section-head" }, h("h2", {}, "Webhooks"), add), fault, list, none);
+  const element = h("div", {}, h("div", { class: "section-head" }, h("h2", {}, "Webhooks"), add), lacking("admin", "Changing webhooks takes the role admin."), fault, list, none);
   return { element, load };
 
   async function load() {
@@ -50,10 +51,10 @@ export function createWebhooks() {
   }
 
   function row(hook) {
-    const button = (label, run, kind = "") =>
+    const button = (label, run, marks = needs("admin")) =>
       h(
         "button",
-        { class: `button small ${kind}`, type: "button", onclick: run, "aria-label": `${label}: ${hook.url}` },
+        { class: "button small", type: "button", ...marks, onclick: run, "aria-label": `${label}: ${hook.url}` },
         label,
       );
     return h(
@@ -64,7 +65,7 @@ export function createWebhooks() {
         "div",
         { class: "button-row" },
         button("Test", () => test(hook)),
-        button("Deliveries", () => showDeliveries(hook)),
+        button("Deliveries", () => showDeliveries(hook), {}),
         button("Change", () => edit(hook)),
         button(hook.enabled ? "Pause" : "Resume", () =>
           attempt(() => patch(`/v1/webhooks/${hook.webhook_id}`, { enabled: !hook.enabled })),
