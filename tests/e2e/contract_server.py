@@ -40,6 +40,7 @@ class Contract:
         self.folder = folder
         self.jobs: dict[str, Json] = {}
         self.acts: dict[str, list[Act]] = {}
+        self.times_s: dict[str, tuple[float, ...] | None] = {}
         self.sockets: set[WebSocket] = set()
         self.subscriptions: list[Json] = []
         self.refusal: JSONResponse | None = None
@@ -56,11 +57,15 @@ class Contract:
         self.role = "admin"
         self.refused: list[str] = []
 
-    def add_job(self, name: str, acts: list[Act], duration_s: float = 6.0, **changes: object) -> str:
-        """A job with a film of `acts`; `changes` go over its fields."""
+    def add_job(
+        self, name: str, acts: list[Act], duration_s: float = 6.0, times_s: tuple[float, ...] | None = None,
+        **changes: object,
+    ) -> str:  # fmt: skip
+        """A job with a film of `acts`; `changes` go over its fields. `times_s`: of frames that are not regular."""
         job_id = f"job-{len(self.jobs) + 1}"
-        (self.folder / f"{job_id}.mp4").write_bytes(film(tuple(acts), duration_s))
+        (self.folder / f"{job_id}.mp4").write_bytes(film(tuple(acts), duration_s, times_s))
         self.acts[job_id] = acts
+        self.times_s[job_id] = times_s
         self.jobs[job_id] = {
             "job_id": job_id, "state": "succeeded", "created_at": f"2026-05-04T10:0{len(self.jobs)}:00Z",
             "source": {"kind": "upload", "name": name, "size_bytes": (self.folder / f"{job_id}.mp4").stat().st_size},
@@ -178,7 +183,7 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
 
     @app.get("/v1/jobs/{job_id}/results")
     def results(job_id: str) -> Response:
-        frames = frame_lines(state.acts[job_id], state.duration_s(job_id))
+        frames = frame_lines(state.acts[job_id], state.duration_s(job_id), state.times_s[job_id])
         lines = [{"type": "source", "layout": "coco17"}, *frames, {"type": "summary"}]
         return PlainTextResponse("".join(json.dumps(line) + "\n" for line in lines), media_type="application/x-ndjson")
 

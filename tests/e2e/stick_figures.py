@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 import av
@@ -15,6 +16,7 @@ from models.skeleton.layouts import require_layout
 
 SIZE_WH = (640, 360)
 RATE_HZ = 15
+_TICKS_HZ = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +97,40 @@ def people_at(acts: Sequence[Act], time_s: float) -> list[tuple[Act, FloatArray]
     return [(act, place(track, time_s, act.action)) for act, track in found if act is not None]
 
 
+def regular(duration_s: float) -> tuple[float, ...]:
+    """The times of a film's frames at the usual rate, seconds."""
+    return tuple(index / RATE_HZ for index in range(round(duration_s * RATE_HZ)))
+
+
 @cache
-def film(acts: tuple[Act, ...], duration_s: float) -> bytes:
-    """The film as an MP4; nobody is in it when `acts` is empty."""
+def film(acts: tuple[Act, ...], duration_s: float, times_s: tuple[float, ...] | None = None) -> bytes:
+    """The film as an MP4; nobody is in it when `acts` is empty. `times_s`: of its frames, where they are not regular."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE_HZ, options={"preset": "ultrafast"})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
-        for index in range(round(duration_s * RATE_HZ)):
-            time_s = index / RATE_HZ
-            picture = draw([points for _, points in people_at(acts, time_s)], time_s)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        stream.codec_context.time_base = Fraction(1, _TICKS_HZ)
+        for time_s in times_s or regular(duration_s):
+            picture = av.VideoFrame.from_ndarray(
+                draw([points for _, points in people_at(acts, time_s)], time_s), format="bgr24"
+            )
+            picture.pts, picture.time_base = round(time_s * _TICKS_HZ), Fraction(1, _TICKS_HZ)
+            container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return buffer.getvalue()
 
 
-def frame_lines(acts: Sequence[Act], duration_s: float) -> list[dict[str, object]]:
+def frame_lines(
+    acts: Sequence[Act], duration_s: float, times_s: tuple[float, ...] | None = None
+) -> list[dict[str, object]]:
     """The `frame` lines of the film's results."""
     return [
         {
-            "type": "frame", "frame_index": index, "media_time_s": index / RATE_HZ,
-            "persons": [person_of(act, points, index / RATE_HZ) for act, points in people_at(acts, index / RATE_HZ)],
+            "type": "frame", "frame_index": index, "media_time_s": round(time_s, 4),
+            "persons": [person_of(act, points, time_s) for act, points in people_at(acts, time_s)],
         }
-        for index in range(round(duration_s * RATE_HZ))
+        for index, time_s in enumerate(times_s or regular(duration_s))
     ]  # fmt: skip
 
 

@@ -94,6 +94,33 @@ def test_timeline_click_seeks_and_arrows_step(player: Page) -> None:
     expect(player.locator("canvas.timeline-canvas")).to_have_attribute("data-bars", "4")
 
 
+def test_step_shows_the_next_and_the_last_frame_of_a_variable_rate(stage: Stage, open_tab: OpenTab) -> None:
+    times_s = (0.0, 0.02, 0.04, 0.5, 0.52, 1.25, 1.3, 1.31, 2.0)
+    job = stage.state.add_job("phone.mp4", ACTS, 2.1, times_s)
+    tab = open_tab(f"{stage.url}/#/videos/{job}")
+    expect(tab.locator(".player[data-frames='9']")).to_be_visible()
+    expect(tab.get_by_label("The video")).to_have_js_property("readyState", 4)
+    overlay = tab.locator("canvas.overlay")
+    expect(overlay).to_have_attribute("data-time", "0.000")
+
+    for time_s in times_s[1:]:
+        tab.keyboard.press(".")
+        expect(overlay).to_have_attribute("data-time", f"{time_s:.3f}")
+    for time_s in reversed(times_s[:-1]):
+        tab.get_by_role("button", name="One frame back").click()
+        expect(overlay).to_have_attribute("data-time", f"{time_s:.3f}")
+
+
+def test_steps_asked_for_at_once_are_all_made(player: Page) -> None:
+    seek(player, 1.0)
+
+    player.evaluate(
+        "() => { for (let i = 0; i < 6; i += 1) document.dispatchEvent(new KeyboardEvent('keydown', { key: '.' })); }"
+    )
+
+    expect(player.locator("canvas.overlay")).to_have_attribute("data-time", "1.400")
+
+
 def test_hiding_an_action_takes_it_from_timeline_and_table(player: Page) -> None:
     chip = player.get_by_role("list", name="Actions").get_by_role("button", name="fall")
 

@@ -67,3 +67,17 @@ def test_three_hours_are_read_without_freezing_the_tab(stage: Stage, open_tab: C
 
     assert answer["persons"] <= 120_000
     assert [frame["persons"][1]["track_id"] for frame in answer["found"]] == [8, 8]
+
+
+def test_frame_beside_another_is_found_across_chunks_and_when_people_are_thinned(
+    stage: Stage, open_tab: Callable[..., Page]
+) -> None:
+    tab = open_tab(stage.url)
+    ask = "return { found: times.map(([time, way]) => store.timeBeside(time, way)) };\n}"
+
+    answer = tab.evaluate(
+        FILL.rpartition("return {")[0] + ask,
+        [2500, 1000, [[0.0, 1], [0.0, -1], [39.96, 1], [40.0, -1], [50.003, 2], [99.96, 1], [100.5, 1]]],
+    )
+
+    assert answer["found"] == [0.04, 0.0, 40.0, 39.96, 50.08, 99.96, None]

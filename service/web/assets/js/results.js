@@ -12,6 +12,7 @@ const LONGEST_GAP_S = 0.25;
 export class FrameStore {
   constructor(maxPersons = MAX_PERSONS) {
     this.chunks = [];
+    this.times = [];
     this.labels = [""];
     this.numFrames = 0;
     this.numPersons = 0;
@@ -22,6 +23,7 @@ export class FrameStore {
   /** Take a chunk and the labels that are new with it; thins everything when it would hold too much. */
   add(chunk, labels) {
     this.labels.push(...labels);
+    this.times.push(chunk.times); // of every frame, also where people are thinned: 2.6 MB for three hours
     for (let nth = 1; nth < this.everyNth; nth *= 2) chunk = thin(chunk);
     this.chunks.push(chunk);
     this.numPersons += chunk.tracks.length;
@@ -54,6 +56,23 @@ export class FrameStore {
   frameTimeFrom(timeS) {
     const chunk = this.chunks[lowerBound(this.chunks.length, (index) => this.chunks[index].times.at(-1) >= timeS)];
     return chunk ? chunk.times[lowerBound(chunk.times.length, (index) => chunk.times[index] >= timeS)] : timeS;
+  }
+
+  /**
+   * The time of the frame that is `way` frames after the one nearest to `timeS`, at most that of the first or last one;
+   * null where the frames around `timeS` are not known.
+   */
+  timeBeside(timeS, way) {
+    const late = lowerBound(this.times.length, (index) => this.times[index].at(-1) >= timeS);
+    const place = nearestOf(this.times, Math.min(late, this.times.length - 1), timeS);
+    if (!place || (late === this.times.length && timeS - place.timeS > LONGEST_GAP_S)) return null;
+    let { chunk, index } = place;
+    for (let left = Math.abs(way); left > 0; left -= 1) {
+      index += Math.sign(way);
+      if (index >= this.times[chunk].length && chunk + 1 < this.times.length) [chunk, index] = [chunk + 1, 0];
+      if (index < 0 && chunk > 0) [chunk, index] = [chunk - 1, this.times[chunk - 1].length - 1];
+    }
+    return this.times[chunk][Math.max(0, Math.min(index, this.times[chunk].length - 1))];
   }
 
   nearest(timeS) {
@@ -141,6 +160,19 @@ function thin(chunk) {
     statuses: pick(chunk.statuses, 1),
     reasons: pick(chunk.reasons, 1),
   };
+}
+
+function nearestOf(times, around, timeS) {
+  let best = null;
+  for (const chunk of [around - 1, around]) {
+    if (!times[chunk]) continue;
+    const after = lowerBound(times[chunk].length, (index) => times[chunk][index] >= timeS);
+    for (const index of [after - 1, after]) {
+      const away = Math.abs(times[chunk][index] - timeS);
+      if (away < (best?.away ?? Infinity)) best = { chunk, index, away, timeS: times[chunk][index] };
+    }
+  }
+  return best;
 }
 
 function lowerBound(length, isAtOrAfter) {

@@ -186,6 +186,7 @@ function stageOf(self, job, source, pick) {
   return createStage({
     source,
     personsAt: (timeS) => (self.isAnnotated ? [] : personsAt(self, timeS)),
+    timeBeside: (timeS, way) => self.store.timeBeside(timeS, way),
     onPick: pick,
     onTime(timeS, persons) {
       self.timeline.setTime(timeS);

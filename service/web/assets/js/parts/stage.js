@@ -5,19 +5,21 @@ import { icon } from "../icons.js";
 import { createOverlay } from "../overlay.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
+const UNKNOWN_STEP_S = 1 / 30; // a step where the results are not read yet
+const INSIDE_S = 0.001; // a player shows the frame before a time that lies between two
 
 /**
- * Make the stage. `personsAt(timeS)` gives who is in the frame; `onTime(timeS, persons)` follows every frame shown;
- * `onPick(trackId)` a click on a person or on nobody (null); `onUnplayable()` a file that the browser cannot decode.
- * Returns {element, overlay, video, seek, refresh, close}.
+ * Make the stage. `personsAt(timeS)` gives who is in the frame; `timeBeside(timeS, way)` when the frame before (-1) or after
+ * (1) it begins, null where that is not known; `onTime(timeS, persons)` follows every frame shown; `onPick(trackId)` a click
+ * on a person or on nobody (null); `onUnplayable()` a file that the browser cannot decode. Returns {element, overlay, video, seek, refresh, close}.
  */
-export function createStage({ source, personsAt, onTime, onPick, onUnplayable }) {
+export function createStage({ source, personsAt, timeBeside, onTime, onPick, onUnplayable }) {
   const end = closers();
   const video = h("video", { src: source, playsinline: true, muted: true, preload: "auto", "aria-label": "The video" });
   const overlay = createOverlay(video, () => [video.videoWidth, video.videoHeight]);
   const picture = h("div", { class: "picture" }, video, overlay.canvas);
   const element = h("div", { class: "stage", role: "group", "aria-label": "Player" }, picture);
-  const self = { video, overlay, shownS: 0, element };
+  const self = { video, overlay, timeBeside, shownS: 0, aimS: null, element };
   const show = (timeS) => {
     self.shownS = timeS;
     const persons = personsAt(timeS);
@@ -28,6 +30,7 @@ export function createStage({ source, personsAt, onTime, onPick, onUnplayable })
   end.add(overlay.close);
   end.add(followFrames(video, show));
   end.listen(video, "loadedmetadata", () => overlay.redraw());
+  end.listen(video, "seeked", () => (self.aimS = null));
   end.listen(video, "error", () => video.error && onUnplayable(video.error));
   end.listen(picture, "click", (event) => {
     const track = overlay.pick(event);
@@ -97,8 +100,8 @@ function controls(self, end) {
     "div",
     { class: "stage-bar" },
     play,
-    stepButton(video, -1),
-    stepButton(video, 1),
+    stepButton(self, -1),
+    stepButton(self, 1),
     time,
     h(
       "div",
@@ -122,7 +125,7 @@ function drawSwitch(overlay, option, label) {
   }
 }
 
-function stepButton(video, way) {
+function stepButton(self, way) {
   const label = way < 0 ? "One frame back" : "One frame on";
   return h(
     "button",
@@ -131,16 +134,19 @@ function stepButton(video, way) {
       type: "button",
       "aria-label": label,
       title: `${label} (${way < 0 ? "," : "."})`,
-      onclick: () => step(video, way),
+      onclick: () => step(self, way),
     },
     icon(way < 0 ? "back" : "next"),
   );
 }
 
-function step(video, way) {
+function step(self, way) {
+  const { video } = self;
   video.pause();
-  // No browser tells the frame rate: 1/30 s moves one frame at 30 fps and at most two at 60.
-  seek(video, video.currentTime + way / 30);
+  // A key that is held asks for the next step before the last one shows.
+  const from = video.seeking && self.aimS !== null ? self.aimS : self.shownS;
+  self.aimS = self.timeBeside(from, way) ?? from + way * UNKNOWN_STEP_S;
+  seek(video, self.aimS + INSIDE_S);
 }
 
 function seek(video, timeS) {
@@ -159,7 +165,8 @@ function fullScreen(element) {
   else element.requestFullscreen?.();
 }
 
-function onKey(event, { video }) {
+function onKey(event, self) {
+  const { video } = self;
   const isTyping = event.target.closest?.("input, select, textarea, button, a, summary, dialog, [role=slider]");
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " " && !isTyping) {
@@ -167,6 +174,6 @@ function onKey(event, { video }) {
     toggle(video);
   }
   if (event.target.closest?.("input, textarea, select, dialog")) return;
-  if (event.key === ",") step(video, -1);
-  if (event.key === ".") step(video, 1);
+  if (event.key === ",") step(self, -1);
+  if (event.key === ".") step(self, 1);
 }
