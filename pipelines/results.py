@@ -1,6 +1,6 @@
 """What an analysis says, as values and as the JSON objects of docs/results.md: one form for files, jobs and streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,6 +104,10 @@ class Summary:
     tracks: tuple[PersonTimeline, ...]
     stats: RunStats
 
+    def numbered(self) -> Iterator[tuple[int, PersonTimeline]]:
+        """Everyone with the number under which they are shown: 1, 2, 3 in order of appearance."""
+        return enumerate(self.tracks, 1)
+
 
 def header_object(header: Header) -> JsonObject:
     """The first line of a results file."""
@@ -206,7 +210,7 @@ def summary_object(summary: Summary) -> JsonObject:
         "frame_size": list(header.size_wh),
         "model": header.model,
         "layout": header.layout,
-        "tracks": [_track(track) for track in summary.tracks],
+        "tracks": [_track(number, track) for number, track in summary.numbered()],
         "stats": {
             "frames": stats.frames,
             "analysed": stats.analysed,
@@ -227,9 +231,10 @@ def summary_object(summary: Summary) -> JsonObject:
     }
 
 
-def _track(track: PersonTimeline) -> JsonObject:
+def _track(number: int, track: PersonTimeline) -> JsonObject:
     return {
         "track_id": track.track_id,
+        "number": number,
         "start_s": _seconds(track.start_s),
         "end_s": _seconds(track.end_s),
         "actions": [

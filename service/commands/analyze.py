@@ -200,8 +200,8 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
     stream = sys.stderr if to_stderr else sys.stdout
     console = Console(file=stream, width=None if stream.isatty() else 100)
     table = Table("person", "seen", "action", "from", "to", "seconds", "score", "", box=None, pad_edge=False)
-    for track in summary.tracks:
-        for row in _rows(track, contract):
+    for number, track in summary.numbered():
+        for row in _rows(number, track, contract):
             table.add_row(*row)
     if summary.tracks:
         console.print(table)
@@ -238,14 +238,14 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
 
 
-def _rows(track: "PersonTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:
+def _rows(number: int, track: "PersonTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:
     seen = f"{track.start_s:.1f}-{track.end_s:.1f} s"
     if not track.actions:
-        yield (str(track.track_id), seen, "-", "", "", "", "", "")
+        yield (str(number), seen, "-", "", "", "", "", "")
     for index, one in enumerate(track.actions):
         rule = contract.actions.get(one.action)
         yield (
-            str(track.track_id) if index == 0 else "",
+            str(number) if index == 0 else "",
             seen if index == 0 else "",
             one.action,
             f"{one.start_s:.1f}",

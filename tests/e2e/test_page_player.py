@@ -56,8 +56,8 @@ def test_people_in_the_frame_are_named_with_action_or_reason(
 
     now = player.get_by_role("list", name="In the picture now")
     expect(now.get_by_role("button", name="Person 1")).to_contain_text("fall97 %")
-    expect(now.get_by_role("button", name="Person 2")).to_contain_text("stand")
-    expect(now.get_by_role("button", name="Person 3")).to_contain_text("too small")
+    expect(now.get_by_role("button", name="Person 3")).to_contain_text("stand")
+    expect(now.get_by_role("button", name="Person 2")).to_contain_text("too small")
     expect(player.locator("canvas.overlay")).to_have_attribute("data-labels", "fall stand not_assessable")
     keep_picture(player)
 
@@ -87,10 +87,10 @@ def test_timeline_click_seeks_and_arrows_step(player: Page) -> None:
     left, right = 56, 10
 
     timeline.click(position={"x": left + (frame["width"] - left - right) * 0.6, "y": 40})
-    expect(timeline).to_have_attribute("aria-valuetext", "0:03.0, person 1 lie, person 2 stand")
+    expect(timeline).to_have_attribute("aria-valuetext", "0:03.0, person 1 lie, person 3 stand")
     timeline.press("ArrowLeft")
 
-    expect(timeline).to_have_attribute("aria-valuetext", "0:02.0, person 1 fall, person 2 stand")
+    expect(timeline).to_have_attribute("aria-valuetext", "0:02.0, person 1 fall, person 3 stand")
     expect(player.locator("canvas.timeline-canvas")).to_have_attribute("data-bars", "4")
 
 
@@ -109,6 +109,23 @@ def test_step_shows_the_next_and_the_last_frame_of_a_variable_rate(stage: Stage,
     for time_s in reversed(times_s[:-1]):
         tab.get_by_role("button", name="One frame back").click()
         expect(overlay).to_have_attribute("data-time", f"{time_s:.3f}")
+
+
+def test_people_are_numbered_one_after_the_other_wherever_they_are_shown(stage: Stage, open_tab: OpenTab) -> None:
+    acts = [Act(9, "walk", 0.5, 2), Act(4, "stand", 0, 2), Act(7, "wave", 0.5, 2)]
+    job = stage.state.add_job("gate.mp4", acts, 2.0)
+    tab = open_tab(f"{stage.url}/#/videos/{job}")
+    expect(tab.locator(".player[data-frames='30']")).to_be_visible()
+
+    seek(tab, 1.6)
+
+    now = tab.get_by_role("list", name="In the picture now").get_by_role("button")
+    expect(now).to_have_text(["Person 1stand90 %", "Person 2wave90 %", "Person 3walk90 %"])
+    assert [row.get_attribute("title") for row in now.all()] == ["Track 4", "Track 7", "Track 9"]
+    expect(tab.locator("canvas.overlay")).to_have_attribute("data-names", "1 2 3")
+    expect(tab.get_by_role("button", name="walk, person 3, at 0:00.5")).to_be_visible()
+    spoken = "0:01.6, person 1 stand, person 2 wave, person 3 walk"
+    expect(tab.get_by_role("slider", name="Timeline")).to_have_attribute("aria-valuetext", spoken)
 
 
 def test_steps_asked_for_at_once_are_all_made(player: Page) -> None:

@@ -41,8 +41,8 @@ class _Sheet:
 
     def __init__(self, summary: Summary) -> None:
         self._summary = summary
-        self._rows = _longest(summary.tracks)
-        self._actions = list(dict.fromkeys(one.action for track in self._rows for one in track.actions))
+        self._rows = _longest(list(summary.numbered()))
+        self._actions = list(dict.fromkeys(one.action for _, track in self._rows for one in track.actions))
         width = _WIDTH_PX - _LEFT_PX - _RIGHT_PX
         self._time = _Scale(max(summary.duration_s, 0.1), _LEFT_PX, width)
         self._body_px = _ROW_PX * max(len(self._rows), 1)
@@ -54,8 +54,8 @@ class _Sheet:
     def draw(self) -> Image.Image:
         self._title()
         self._axis()
-        for index, track in enumerate(self._rows):
-            self._row(_TOP_PX + index * _ROW_PX, track)
+        for index, (number, track) in enumerate(self._rows):
+            self._row(_TOP_PX + index * _ROW_PX, number, track)
         if not self._rows:
             self._text(_LEFT_PX, _TOP_PX + _ROW_PX / 2, "Nobody was seen.", 15, _FAINT)
         self._draw_legend()
@@ -78,9 +78,9 @@ class _Sheet:
             self._rectangle(x - 0.5, _TOP_PX - 4, x + 0.5, bottom + 5, _RULE)
             self._text(x, bottom + 18, clock_time(index * step, step), 13, _FAINT, "mm")
 
-    def _row(self, top: float, track: PersonTimeline) -> None:
+    def _row(self, top: float, number: int, track: PersonTimeline) -> None:
         middle = top + _ROW_PX / 2
-        self._text(_LEFT_PX - 14, middle, f"person {track.track_id}", 14, _INK, "rm")
+        self._text(_LEFT_PX - 14, middle, f"person {number}", 14, _INK, "rm")
         self._bar(middle, track.start_s, track.end_s, _SIGHT)
         for one in track.actions:
             colour = colour_of(one.action)
@@ -144,10 +144,10 @@ def clock_time(time_s: float, step_s: float = 1.0) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _longest(tracks: Sequence[PersonTimeline]) -> list[PersonTimeline]:
-    """At most ROWS_MAX people, those seen longest, in order of appearance."""
-    chosen = sorted(tracks, key=lambda track: track.start_s - track.end_s)[:ROWS_MAX]
-    return sorted(chosen, key=lambda track: (track.start_s, track.track_id))
+def _longest(people: Sequence[tuple[int, PersonTimeline]]) -> list[tuple[int, PersonTimeline]]:
+    """At most ROWS_MAX numbered people, those seen longest, in order of appearance."""
+    chosen = sorted(people, key=lambda one: one[1].start_s - one[1].end_s)[:ROWS_MAX]
+    return sorted(chosen, key=lambda one: one[0])
 
 
 def _short(name: str) -> str:

@@ -9,6 +9,7 @@ from PIL import ImageDraw, ImageFont
 
 from models.arrays import FloatArray, Image
 from models.skeleton.layouts import Layout, require_layout
+from pipelines.stream.render.numbers import Numbers
 from pipelines.stream.render.palette import Colour, colour_of, ink_on
 from pipelines.types import ActionState, FrameResult, NotAssessableReason, PersonStatus
 
@@ -27,16 +28,18 @@ _WHY: dict[NotAssessableReason, str] = {
 
 
 class Artist:
-    """Draws results; keeps the pictures of recent labels, so that text costs little."""
+    """Draws the results of one video in their order; keeps the pictures of recent labels, so that text costs little."""
 
     def __init__(self, layout: str = "coco17") -> None:
         self._layout: Layout = require_layout(layout)
         self._chips: OrderedDict[tuple[str, Colour, int], Image] = OrderedDict()
+        self._numbers = Numbers()
 
     def draw(self, result: FrameResult) -> Image:
         """A copy of the frame with everyone in it drawn: (H, W, 3) uint8 BGR."""
         canvas = np.ascontiguousarray(result.frame.image).copy()
         unit = max(min(canvas.shape[:2]) / 540, 0.6)  # a line is as bold in a small picture as in a large one
+        self._numbers.see(state.track_id for state in result.states)
         people = list(zip(result.poses.xyxy, result.poses.keypoints, result.states, strict=True))
         for box, _, state in people:
             _draw_box(canvas, box, _bgr(_colour(state)), unit)
@@ -60,7 +63,7 @@ class Artist:
             cv2.circle(canvas, (x, y), radius << _SHIFT, colour, max(1, round(unit)), cv2.LINE_AA, _SHIFT)
 
     def _draw_label(self, canvas: Image, box: FloatArray, state: ActionState, unit: float) -> None:
-        chip = self._chip(label_of(state), _colour(state), round(15 * unit))
+        chip = self._chip(label_of(state, self._numbers.of(state.track_id)), _colour(state), round(15 * unit))
         height, width = chip.shape[:2]
         left = int(np.clip(box[0], 0, max(canvas.shape[1] - width, 0)))
         above = int(box[1]) - height - round(2 * unit)
@@ -81,13 +84,13 @@ class Artist:
         return self._chips[key]
 
 
-def label_of(state: ActionState) -> str:
-    """What is written beside a person: number, then the action and its score in per cent, or why there is none."""
+def label_of(state: ActionState, number: int) -> str:
+    """What is written beside a person: their number, then the action and its score in per cent, or why there is none."""
     if state.action is not None:
         said = f"{state.action.replace('_', ' ')} {round(100 * state.score)}%"
     else:
         said = _WHY[state.reason] if state.reason is not None else _SAID.get(state.status, "")
-    return f"{state.track_id}  {said}".rstrip()
+    return f"{number}  {said}".rstrip()
 
 
 def _colour(state: ActionState) -> Colour:

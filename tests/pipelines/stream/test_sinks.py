@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipelines.errors import SinkError
 from pipelines.results import ActionSpan, Header, PersonTimeline, RunStats, Summary
 from pipelines.stream.render.actogram import ROWS_MAX, clock_time, draw_actogram, tick_step_s
 from pipelines.stream.render.draw import Artist, label_of
+from pipelines.stream.render.numbers import Numbers
 from pipelines.stream.render.palette import colour_of, ink_on
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
 from pipelines.stream.stats import StageClock
@@ -102,6 +104,7 @@ def test_json_is_the_documented_object(tmp_path: Path) -> None:
     assert found.keys() == {"source", "duration_s", "frame_size", "model", "layout", "tracks", "stats"}
     assert found["tracks"][0] == {
         "track_id": 1,
+        "number": 1,
         "start_s": 0.5,
         "end_s": 4.0,
         "actions": [
@@ -122,6 +125,41 @@ def test_csv_has_a_row_per_action(tmp_path: Path) -> None:
     assert [(row["track_id"], row["action"], row["duration_s"]) for row in rows] == [
         ("1", "walk", "2.5"), ("1", "fall", "0.5"),
     ]  # fmt: skip
+
+
+def test_json_and_csv_number_people_as_they_are_shown(tmp_path: Path) -> None:
+    wave = ActionSpan("wave", 1.0, 2.0, 0.8, "ended")
+    seen = summary(PersonTimeline(4, 0.0, 2.0, (wave,)), PersonTimeline(9, 0.5, 2.0, (wave,)))
+    sinks = [JsonSink(tmp_path / "a.json"), CsvSink(tmp_path / "a.csv")]
+
+    for sink in sinks:
+        sink.open(header())
+        sink.close((), seen)
+
+    tracks = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["tracks"]
+    assert [(track["track_id"], track["number"]) for track in tracks] == [(4, 1), (9, 2)]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
+    assert [(row["track_id"], row["number"]) for row in rows] == [("4", "1"), ("9", "2")]
+
+
+def test_people_are_numbered_in_order_of_appearance() -> None:
+    numbers = Numbers()
+
+    for track_ids in ([7], [7, 12, 3], [12], [20, 7]):
+        numbers.see(track_ids)
+
+    assert [numbers.of(track_id) for track_id in (7, 3, 12, 20)] == [1, 2, 3, 4]
+
+
+def test_artist_writes_the_number_and_not_the_track() -> None:
+    one, other = result(0, 0.0), result(0, 0.0)
+    other = replace(
+        other,
+        poses=replace(other.poses, track_id=other.poses.track_id + 40),
+        states=tuple(replace(state, track_id=state.track_id + 40) for state in other.states),
+    )
+
+    assert (Artist().draw(one) == Artist().draw(other)).all()
 
 
 def test_json_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,15 +246,15 @@ def test_artist_draws_a_person_outside_of_a_tiny_picture() -> None:
 @pytest.mark.parametrize(
     ("state", "text"),
     [
-        (ActionState(3, 0.0, "sit_down", 0.874, "assessed"), "3  sit down 87%"),
-        (ActionState(3, 0.0, None, 0.0, "warming_up"), "3  …"),
-        (ActionState(3, 0.0, None, 0.9, "none"), "3"),
-        (ActionState(3, 0.0, None, 0.0, "unknown"), "3  unknown"),
-        (ActionState(3, 0.0, None, 0.0, "not_assessable", "too_small"), "3  too small"),
+        (ActionState(3, 0.0, "sit_down", 0.874, "assessed"), "2  sit down 87%"),
+        (ActionState(3, 0.0, None, 0.0, "warming_up"), "2  …"),
+        (ActionState(3, 0.0, None, 0.9, "none"), "2"),
+        (ActionState(3, 0.0, None, 0.0, "unknown"), "2  unknown"),
+        (ActionState(3, 0.0, None, 0.0, "not_assessable", "too_small"), "2  too small"),
     ],
 )
 def test_label_says_what_is_known(state: ActionState, text: str) -> None:
-    assert label_of(state) == text
+    assert label_of(state, number=2) == text
 
 
 def test_actogram_has_a_bar_in_the_colour_of_each_action(tmp_path: Path) -> None:

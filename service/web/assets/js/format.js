@@ -54,6 +54,11 @@ export function moment(text, now = new Date()) {
   return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${time}`;
 }
 
+/** How a person is called where they are shown: by number in a video, by track on a live camera. */
+export function nameOf(person) {
+  return String(person.number ?? person.track_id ?? person.trackId);
+}
+
 /** Why a person cannot be judged now, in words. */
 export function statusWords(status, reason) {
   const reasons = {

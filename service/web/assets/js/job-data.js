@@ -3,26 +3,28 @@ import { get } from "./api.js";
 import { qualityOf } from "./catalog.js";
 
 /**
- * Rows of the timeline: [{trackId, startS, endS, segments: [{action, startS, endS, score, state, quality}]}] in order
- * of appearance, and the duration in seconds.
+ * Rows of the timeline: [{trackId, number, startS, endS, segments: [{action, startS, endS, score, state, quality}]}] in order
+ * of appearance, and the duration in seconds. People are shown by number: track ids skip those who proved to be nobody.
  */
 export async function loadRows(jobId, catalog, signal) {
   const answer = await get(`/v1/jobs/${jobId}/timeline`, { signal });
   const tracks = answer.tracks ?? answer.items ?? [];
   const rows = tracks
     .map((track) => rowOf(track, catalog))
-    .sort((one, other) => one.startS - other.startS || one.trackId - other.trackId);
+    .sort((one, other) => one.startS - other.startS || one.trackId - other.trackId)
+    .map((row, index) => ({ ...row, number: index + 1 }));
   const lastS = Math.max(0, ...rows.map((row) => row.endS));
   return { rows, durationS: answer.duration_s ?? lastS };
 }
 
 /**
- * People of a frame with their final labels, by the rule of docs/results.md. The server settles frames by it too; frames
+ * People of a frame with their numbers and final labels, by the rule of docs/results.md. The server settles frames by it too; frames
  * of jobs that were done before it did hold what was said at that moment.
  */
 export function settled(persons, rows, timeS) {
-  return persons.map((person) => {
-    const row = rows.find((one) => one.trackId === person.track_id);
+  return persons.map((found) => {
+    const row = rows.find((one) => one.trackId === found.track_id);
+    const person = { ...found, number: row?.number ?? null };
     const covering = row?.segments.filter((one) => one.startS <= timeS && timeS < one.endS) ?? [];
     const now = covering.length ? covering : (row?.segments.filter((one) => one.endS === timeS) ?? []);
     if (now.length) {

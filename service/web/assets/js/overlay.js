@@ -1,5 +1,5 @@
 // Draws people over a picture: boxes, skeletons, and a label that says what they do or why nothing is said.
-import { percent, statusWords, words } from "./format.js";
+import { nameOf, percent, statusWords, words } from "./format.js";
 import { NEUTRAL, colourOf, inkOn } from "./palette.js";
 
 const SEEN = 0.3; // a joint below this score is not drawn
@@ -45,7 +45,7 @@ export function labelOf(person) {
     person.status === "assessed" && person.action
       ? `${words(person.action)} ${percent(person.score)}`
       : statusWords(person.status, person.reason);
-  return { id: String(person.track_id), said };
+  return { id: nameOf(person), said };
 }
 
 /** The colour a person is drawn in. */
@@ -83,6 +83,7 @@ function paint(canvas, area, persons, options) {
   context.globalAlpha = 1;
   if (options.showLabels) paintLabels(context, area, persons);
   canvas.dataset.people = persons.length;
+  canvas.dataset.names = persons.map(nameOf).join(" ");
   canvas.dataset.labels = persons.map((person) => person.action ?? person.status).join(" ");
 }
 

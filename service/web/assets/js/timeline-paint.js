@@ -1,5 +1,5 @@
 // How the actogram looks: where rows and bars lie, and how they are painted.
-import { clock, words } from "./format.js";
+import { clock, nameOf, words } from "./format.js";
 import { colourOf, inkOn } from "./palette.js";
 
 const AXIS_PX = 26;
@@ -88,7 +88,7 @@ function paintRow(pen, state, row, top) {
   context.font = `${state.selected === row.trackId ? 650 : 500} 12px ${pen.font}`;
   context.fillStyle = pen.ink;
   context.textAlign = "end";
-  context.fillText(String(row.trackId), state.laid.gutterPx - 14, top + LANE_PX / 2);
+  context.fillText(nameOf(row), state.laid.gutterPx - 14, top + LANE_PX / 2);
   clip(pen, state, () => {
     const [x1, x2] = [pen.x(row.startS), pen.x(row.endS)];
     context.fillStyle = pen.base;

@@ -1,5 +1,5 @@
 // The actogram: a row per person, a bar per action, a cursor that seeks; drawn on one canvas, worked like a slider.
-import { clock, duration, percent, words } from "./format.js";
+import { clock, duration, nameOf, percent, words } from "./format.js";
 import { atMostEvery, fill, h, oncePerFrame } from "./dom.js";
 import { icon } from "./icons.js";
 import { layoutRows, paintTimeline, segmentAt } from "./timeline-paint.js";
@@ -11,7 +11,8 @@ const SPEAK_MS = 200;
 /**
  * Make a timeline. `onSeek(timeS)` is called when the person points or types. Returns {element, setRows(rows, durationS),
  * setTime(timeS), setHidden(actions), setSelected(trackId), follow(windowS), close}.
- * rows: [{trackId, startS, endS, segments: [{action, startS, endS, score, state, quality}]}], in the order to show.
+ * rows: [{trackId, number, startS, endS, segments: [{action, startS, endS, score, state, quality}]}], in the order to show;
+ * where there is no number, the track id is shown.
  */
 export function createTimeline({ onSeek, label = "Timeline" }) {
   const canvas = h("canvas", { class: "timeline-canvas", "aria-hidden": "true" });
@@ -102,7 +103,7 @@ function spoken(state) {
   const acting = state.rows.flatMap((row) =>
     row.segments
       .filter((one) => one.startS <= state.timeS && state.timeS < one.endS)
-      .map((one) => `person ${row.trackId} ${words(one.action)}`),
+      .map((one) => `person ${nameOf(row)} ${words(one.action)}`),
   );
   return [clock(state.timeS, 1), ...acting].join(", ");
 }
@@ -200,7 +201,8 @@ function pointing({ slider, canvas, state, tip, onSeek }) {
       h("strong", {}, words(hit.segment.action)),
       ` ${percent(hit.segment.score)}`,
       h("br"),
-      `Person ${hit.row.trackId}, ${clock(hit.segment.startS, 1)} – ${clock(hit.segment.endS, 1)}, ${duration(hit.segment.endS - hit.segment.startS)}`,
+      `Person ${nameOf(hit.row)}, ${clock(hit.segment.startS, 1)} – ${clock(hit.segment.endS, 1)}, ${duration(hit.segment.endS - hit.segment.startS)}`,
+      hit.row.number === undefined ? "" : `, track ${hit.row.trackId}`,
     );
     const left = clamp(event.clientX - frame.left, 70, frame.width - 110);
     tip.style.insetInlineStart = `${left}px`;

@@ -248,7 +248,8 @@ function choose(self, trackId) {
   self.stage.overlay.setOptions({ selected: trackId });
   self.timeline.setSelected(trackId);
   self.now.setSelected(trackId);
-  if (trackId !== null) announce(`Person ${trackId} is highlighted`);
+  const row = self.rows.find((one) => one.trackId === trackId);
+  if (row) announce(`Person ${row.number} is highlighted`);
 }
 
 function useAnnotated(self, job, pick) {

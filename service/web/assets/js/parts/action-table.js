@@ -1,6 +1,6 @@
 // Every action found, in order of time: the timeline for those who read rather than look.
 import { fill, h } from "../dom.js";
-import { clock, duration, percent, words } from "../format.js";
+import { clock, duration, nameOf, percent, words } from "../format.js";
 import { swatch } from "./legend.js";
 
 const PAGE_ROWS = 100;
@@ -42,7 +42,7 @@ export function createActionTable({ onSeek }) {
     element: h("div", { class: "table-scroll" }, table, more),
     setRows(rows) {
       self.all = rows
-        .flatMap((row) => row.segments.map((segment) => ({ ...segment, trackId: row.trackId })))
+        .flatMap((row) => row.segments.map((segment) => ({ ...segment, trackId: row.trackId, number: row.number })))
         .sort((one, other) => one.startS - other.startS);
       render();
     },
@@ -72,7 +72,7 @@ function tableRow(one, onSeek) {
           type: "button",
           class: "row-link",
           onclick: () => onSeek(one.startS, one.trackId),
-          "aria-label": `${words(one.action)}, person ${one.trackId}, at ${clock(one.startS, 1)}`,
+          "aria-label": `${words(one.action)}, person ${nameOf(one)}, at ${clock(one.startS, 1)}`,
         },
         swatch(one.action, one.quality),
         words(one.action),
@@ -82,7 +82,7 @@ function tableRow(one, onSeek) {
         : null,
       one.state === "provisional" ? h("span", { class: "tag" }, "provisional") : null,
     ),
-    h("td", {}, String(one.trackId)),
+    h("td", { title: `Track ${one.trackId}` }, nameOf(one)),
     h("td", {}, clock(one.startS, 1)),
     h("td", {}, clock(one.endS, 1)),
     h("td", {}, duration(one.endS - one.startS)),

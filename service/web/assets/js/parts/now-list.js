@@ -1,6 +1,6 @@
 // Who is in the picture now and what each does; the words behind the drawing.
 import { fill, h } from "../dom.js";
-import { percent, statusWords, words } from "../format.js";
+import { nameOf, percent, statusWords, words } from "../format.js";
 import { colourOfPerson } from "../overlay.js";
 import { inkOn } from "../palette.js";
 
@@ -24,12 +24,13 @@ export function createNowList({ onPick, empty = "Nobody is in the picture.", dou
     const text =
       self.selected +
       JSON.stringify(
-        persons.map(({ track_id: id, action, score, status, reason }) => [
-          id,
-          action,
-          percent(score),
-          status,
-          reason,
+        persons.map((person) => [
+          person.track_id,
+          nameOf(person),
+          person.action,
+          percent(person.score),
+          person.status,
+          person.reason,
         ]),
       );
     if (text === self.shown) return;
@@ -56,7 +57,7 @@ export function createNowList({ onPick, empty = "Nobody is in the picture.", dou
 
 function render(list, persons, selected, onPick) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.track : null;
-  const sorted = [...persons].sort((one, other) => one.track_id - other.track_id);
+  const sorted = [...persons].sort((one, other) => nameOf(one) - nameOf(other));
   fill(
     list,
     sorted.map((person) => row(person, selected, onPick)),
@@ -76,6 +77,7 @@ function row(person, selected, onPick) {
         type: "button",
         class: "now-row",
         dataset: { track: person.track_id },
+        title: `Track ${person.track_id}`,
         "aria-pressed": String(selected === person.track_id),
         onclick: () => onPick(selected === person.track_id ? null : person.track_id),
       },
@@ -83,7 +85,7 @@ function row(person, selected, onPick) {
         "span",
         { class: "now-id figure", style: { "--action": colour, "--on-action": inkOn(colour) } },
         h("span", { class: "unseen" }, "Person "),
-        String(person.track_id),
+        nameOf(person),
       ),
       h(
         "span",
