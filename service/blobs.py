@@ -9,6 +9,8 @@ from pathlib import Path
 
 from service.errors import StorageFull
 
+THUMBNAIL_CACHE = "private, max-age=300"
+"""For small pictures: they never change, and a browser shows an erased one for five minutes at most."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

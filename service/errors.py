@@ -2,6 +2,7 @@
 
 ServiceError
 ├── NotFound                 a path or an id that is not there
+├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
@@ -56,6 +57,12 @@ class NotFound(ServiceError):
     """A path or an id that is not there."""
 
     code, status = "not_found", 404
+
+
+class NoThumbnail(ServiceError):
+    """A job or an event of which no small picture was kept."""
+
+    code, status = "no_thumbnail", 404
 
 
 class InvalidRequest(ServiceError):

@@ -152,8 +152,11 @@ class ScriptedRunners:
         (Path(task.folder) / "results.csv").write_text(f"track_id,action\n{'1,wave' * bool(frames)}\n")
         if task.options.get("video"):
             (Path(task.folder) / "video.mp4").write_bytes(b"annotated")
+        if "picture" in script:
+            (Path(task.folder) / "thumbnail.jpg").write_bytes(b"\xff\xd8picture")
         progress: Values = {"frames": frames, "percent": 100.0, "fps": 30.0, "eta_s": 0.0}
-        return Ended("succeeded", {"progress": progress, "num_frames": frames})
+        facts: Values = {"progress": progress, "num_frames": frames, "thumbnail": "picture" in script}
+        return Ended("succeeded", facts)
 
     def _misbehave(self, words: list[str], script: dict[str, str]) -> None:
         if "crash" in words:

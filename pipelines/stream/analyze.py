@@ -72,6 +72,10 @@ def _ignore(frames: int, percent: float | None, fps: float, eta_s: float | None)
     pass
 
 
+def _look_away(result: FrameResult) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One analysis.
@@ -80,6 +84,7 @@ class Run:
     on_progress: called a few times a second with frames, percent, frames per second and seconds left; percent and
                  seconds are None where the source declares no length.
     is_cancelled: asked before every frame.
+    on_result: called with every frame at once, with its picture, before its labels are final.
     enough_hz: frames per second that must be analysed; joints in those between are interpolated. None analyses all.
     """
 
@@ -87,6 +92,7 @@ class Run:
     source_id: str = ""
     on_progress: Callable[[int, float | None, float, float | None], None] = _ignore
     is_cancelled: Callable[[], bool] = lambda: False
+    on_result: Callable[[FrameResult], None] = _look_away
     enough_hz: float | None = ENOUGH_HZ
 
 
@@ -148,6 +154,7 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outl
         for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
             if run.is_cancelled():
                 raise AnalysisCancelled(f"{printable(run.name)}: stopped after {meter.frames} frames")
+            run.on_result(result)
             timeline.add(result)
             outlets.write(result)
             last_s = result.frame.time_s

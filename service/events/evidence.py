@@ -14,7 +14,9 @@ from service.blobs import safe_name
 
 
 class EvidenceFolder:
-    """One folder per event: `clip.mp4`, `skeletons.jsonl`, `evidence.json`; the worker writes, the service reads.
+    """One folder per event: `clip.mp4`, `thumbnail.jpg`, `skeletons.jsonl`, `evidence.json`.
+
+    The worker writes, the service reads.
 
     bytes_max: size of all evidence; the oldest goes first.
     recent: stream and track number → what its worker still remembers of that person, as JSON lines.
@@ -41,6 +43,10 @@ class EvidenceFolder:
     def clip(self, event_id: str) -> Path:
         """The path of an event's clip, whether or not it exists."""
         return self.folder(event_id) / "clip.mp4"
+
+    def thumbnail(self, event_id: str) -> Path:
+        """The path of an event's small picture, whether or not it exists."""
+        return self.folder(event_id) / "thumbnail.jpg"
 
     def bundle(self, event_id: str, event: Mapping[str, JsonValue]) -> Path | None:
         """Everything about an event as one zip; None when nothing was kept."""
@@ -71,17 +77,18 @@ class EvidenceFolder:
     def forget_person(self, event_id: str, track_id: int) -> bool:
         """Leave nothing of a person in the evidence of somebody else's event; False when he is not in it.
 
-        A clip that shows him goes as a whole.
+        A clip or a picture that shows him goes as a whole; a picture of which nobody knows whom it shows goes too.
         """
         folder = self.folder(event_id)
         path = folder / "skeletons.jsonl"
         if not path.is_file():
+            self.thumbnail(event_id).unlink(missing_ok=True)
             return False
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if json.loads(line)["track_id"] != track_id]
         if len(kept) == len(lines):
             return False
-        for name in ("clip.mp4", "evidence.zip"):
+        for name in ("clip.mp4", "thumbnail.jpg", "evidence.zip"):
             (folder / name).unlink(missing_ok=True)
         with replacing(path) as part:
             part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
 
 from pipelines.types import EventState
+from service.blobs import THUMBNAIL_CACHE
 from service.deps import provided
-from service.errors import InvalidRequest, NotFound, NotReady
+from service.errors import InvalidRequest, NotFound, NoThumbnail, NotReady, Problem
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.events.schemas import (
@@ -105,6 +106,22 @@ def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> 
     if not path.is_file():
         raise NotReady(f"the clip of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
     return FileResponse(path, media_type="video/mp4", filename=f"{event_id}.mp4", content_disposition_type="inline")
+
+
+@router.get(
+    "/events/{event_id}/thumbnail", dependencies=[Viewer], response_class=FileResponse,
+    responses={404: {"model": Problem, "description": "`not_found`: no such event; `no_thumbnail`: none was kept"}},
+)  # fmt: skip
+def get_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+    """A JPEG, at most 320 pixels wide and high, of the picture with which the event was confirmed.
+
+    It is kept of events that have evidence, unless the stream's `privacy.pictures` is false.
+    """
+    control.require(event_id)
+    path = evidence.thumbnail(event_id)
+    if not path.is_file():
+        raise NoThumbnail(f"no picture of {event_id}: one is kept of events with evidence on streams that show pictures")
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
 @router.get("/events/{event_id}/evidence", dependencies=[Viewer], response_class=FileResponse)

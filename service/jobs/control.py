@@ -14,7 +14,7 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from service.blobs import BlobFolder, source_name
 from service.database import Database
-from service.errors import AtCapacity, NotFound, NotReady, StorageFull
+from service.errors import AtCapacity, NoThumbnail, NotFound, NotReady, StorageFull
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store
@@ -156,6 +156,13 @@ class JobControl:
         path = self._blobs.job(row.job_id) / name
         if not path.is_file():
             raise NotFound(f"job {row.job_id} has no {name}; it is made only when the job asks for it")
+        return path
+
+    def require_thumbnail(self, row: JobRow) -> Path:
+        """The small picture of a job that has succeeded; raises NoThumbnail."""
+        path = self._blobs.job(row.job_id) / "thumbnail.jpg"
+        if row.state != "succeeded" or not path.is_file():
+            raise NoThumbnail(f"job {row.job_id} is {row.state} and has no picture; one is made when it succeeds")
         return path
 
     def require_source(self, row: JobRow) -> Path:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import UnsupportedMedia
-from service.blobs import BlobFolder
+from service.blobs import THUMBNAIL_CACHE, BlobFolder
 from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
 from service.idempotency import IdempotencyKey
@@ -168,6 +168,16 @@ def get_video(job_id: str, control: ControlDep) -> FileResponse:
     """An mp4 with boxes, skeletons and labels, if the job asked for it; supports `Range`."""
     path = control.require_file(control.require(job_id), "video.mp4")
     return FileResponse(path, media_type="video/mp4", filename=f"{job_id}.mp4", content_disposition_type="inline")
+
+
+@router.get(
+    "/{job_id}/thumbnail", response_class=FileResponse, summary="Fetch a small picture",
+    responses={404: {"model": Problem, "description": "`not_found`: no such job; `no_thumbnail`: it has no picture"}},
+)  # fmt: skip
+def get_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
+    """A JPEG, at most 320 pixels wide and high, of the moment with most people whose action is named, else the middle."""
+    path = control.require_thumbnail(control.require(job_id))
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
 @router.get("/{job_id}/source", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the video itself")

@@ -74,7 +74,9 @@ class JobRead(BaseModel):
     progress: Progress
     attempts: int = Field(description="How often a worker has started it.")
     error: Problem | None = Field(description="Why it failed, in the form of every error.")
-    summary: dict[str, JsonValue] = Field(description="The summary of the analysis, once it has succeeded.")
+    summary: dict[str, JsonValue] = Field(
+        description="The summary of the analysis, once it has succeeded; `action_counts`: action → how often."
+    )
     links: dict[str, str] = Field(description="What can be fetched now.")
 
     @classmethod
@@ -105,6 +107,8 @@ def _links(row: JobRow) -> dict[str, str]:
     links = {"self": base, "source": f"{base}/source"}
     if row.state == "succeeded":
         links |= {"results": f"{base}/results", "timeline": f"{base}/timeline"}
+        if row.summary.get("thumbnail"):
+            links["thumbnail"] = f"{base}/thumbnail"
         if row.options.get("video"):
             links["video"] = f"{base}/video"
     return links

@@ -15,6 +15,7 @@ from models.atomic_file import replacing
 from models.runtime.contract import ActionContract
 from models.severity import is_at_least
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
+from pipelines.stream.render.thumbnail import thumbnail
 from pipelines.types import ActionScores, Event, FrameResult, PacketSink
 from service.blobs import safe_name
 from service.protocol.facts import ClipReport
@@ -107,6 +108,8 @@ class EvidenceKeeper:
         if not self._is_on:
             return
         self._remember(result, report.people)
+        if self._plan.has_pictures:
+            self._show(result, report)
         self.follow(report)
 
     def follow(self, report: FrameReport) -> None:
@@ -158,6 +161,17 @@ class EvidenceKeeper:
         self._moments.append(_Moment(result.frame.time_s, result.frame.index, tuple(people), scores))
         while self._moments[0].time_s < result.frame.time_s - self._span_s:
             self._moments.popleft()
+
+    def _show(self, result: FrameResult, report: FrameReport) -> None:
+        """Keep a small picture of the frame with which an event was confirmed."""
+        begun = [one.event.event_id for one in report.actions if one.has_evidence and one.name == "action.started"]
+        jpeg = thumbnail(result.frame.image) if begun else None
+        for event_id in begun if jpeg is not None else ():
+            try:
+                with replacing(self._folder(event_id) / "thumbnail.jpg") as part:
+                    part.write_bytes(jpeg or b"")
+            except OSError as error:
+                logger.warning("the picture of %s could not be written: %s", event_id, error.strerror)
 
     def _score(self, one: ActionScores) -> JsonValue:
         probabilities = zip(self._contract.labels, one.probabilities, strict=True)

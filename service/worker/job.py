@@ -1,8 +1,12 @@
 """Does one job inside a worker: fetches the video if it must, analyses it, leaves the results in the job's folder."""
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from models.atomic_file import replacing
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import AnalysisCancelled, PipelineError, SourceTooLong
@@ -10,6 +14,7 @@ from pipelines.results import Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.render.thumbnail import TellingPicture
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import DecoderLimits, IsolatedFileSource
@@ -20,6 +25,8 @@ from service.settings import Settings
 from service.worker.action_models import ActionModels
 from service.worker.channel import Channel, Ended
 from service.worker.fetch import Fetch, fetch
+
+logger = logging.getLogger(__name__)
 
 _LIVE = "job"
 """The `stream` label of metrics: one for all jobs, their ids would never end."""
@@ -41,16 +48,21 @@ class JobRunner:
             model = task.options.get("model")
             networks = self._models.require(model if isinstance(model, str) else None)
             path = self._require_path(task, channel)
-            summary = self._analyze(task, channel, path, networks)
+            summary, picture = self._analyze(task, channel, path, networks)
             _write_timeline(Path(task.folder) / "timeline.json", summary)
+            has_thumbnail = _write_thumbnail(Path(task.folder) / "thumbnail.jpg", picture)
         except AnalysisCancelled:
             return Ended("released" if channel.stop_reason == "drain" else "cancelled", {})
         except PipelineError as error:
             return Ended("failed", {}, error.code, _shown(str(error), task))
         self._measure(channel, summary)
-        return Ended("succeeded", _facts(summary))
+        return Ended("succeeded", {**_facts(summary), "thumbnail": has_thumbnail})
 
-    def _analyze(self, task: JobTask, channel: Channel, path: Path, networks: Networks) -> Summary:
+    def _analyze(
+        self, task: JobTask, channel: Channel, path: Path, networks: Networks
+    ) -> tuple[Summary, bytes | None]:
+        """The summary, and the most telling picture as JPEG."""
+
         def tell(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:
             channel.offer(JobProgress(task.task_id, frames, percent, fps, eta_s))
 
@@ -65,11 +77,12 @@ class JobRunner:
             frames.count()
             return is_stopped()
 
-        run = Run(shown, task.task_id, tell, is_over)
         sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
         decoder = _decoder_limits(self._settings)
         with IsolatedFileSource(path, rate_hz=FILE_RATE_HZ, decoder=decoder, is_cancelled=is_stopped) as source:
-            return analyze(source, networks, PipelineConfig(), sinks, run)
+            telling = TellingPicture(source.info.duration_s)
+            run = Run(shown, task.task_id, tell, is_over, on_result=telling.see)
+            return analyze(source, networks, PipelineConfig(), sinks, run), telling.jpeg
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
         if task.source.lower().startswith(("http:", "https:")):
@@ -131,9 +144,22 @@ def _write_timeline(path: Path, summary: Summary) -> None:
         path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
 
+def _write_thumbnail(path: Path, jpeg: bytes | None) -> bool:
+    """Whether there is one now: no job fails for want of its small picture."""
+    if jpeg is None:
+        return False
+    try:
+        with replacing(path) as part:
+            part.write_bytes(jpeg)
+    except OSError as error:
+        logger.warning("%s could not be written: %s", path.name, error.strerror)
+        return False
+    return True
+
+
 def _facts(summary: Summary) -> Values:
     header, stats = summary.header, summary.stats
-    actions = sorted({one.action for track in summary.tracks for one in track.actions})
+    actions = Counter(one.action for track in summary.tracks for one in track.actions)
     stage_ms: Values = {stage: round(mean_ms, 3) for stage, mean_ms in stats.stage_ms.items()}
     return {
         "duration_s": round(summary.duration_s, 3),
@@ -142,7 +168,8 @@ def _facts(summary: Summary) -> Values:
         "layout": header.layout,
         "num_frames": stats.frames,
         "num_tracks": len(summary.tracks),
-        "actions": list(actions),
+        "actions": sorted(actions),
+        "action_counts": {action: actions[action] for action in sorted(actions)},
         "fps": round(stats.fps, 2),
         "stage_ms": stage_ms,
         "is_truncated": stats.is_truncated,

@@ -87,6 +87,30 @@ def test_player_can_seek(service: Running, part: str) -> None:
     assert answer.headers["content-range"] == f"bytes 2-5/{len(whole)}"
 
 
+def test_thumbnail_of_a_job_is_a_picture_that_only_the_browser_keeps(service: Running) -> None:
+    job_id = service.create("script frames 3 picture yes")
+    links = service.wait(job_id)["links"]
+
+    answer = service.http.get(f"/v1/jobs/{job_id}/thumbnail")
+
+    assert isinstance(links, dict)
+    assert links["thumbnail"] == f"/v1/jobs/{job_id}/thumbnail"
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.headers["cache-control"] == "private, max-age=300"
+
+
+@pytest.mark.parametrize("script", ["script frames 3", "script fail broken"])
+def test_job_without_a_thumbnail_says_so_by_a_code(service: Running, script: str) -> None:
+    job_id = service.create(script)
+    links = service.wait(job_id)["links"]
+
+    answer = service.http.get(f"/v1/jobs/{job_id}/thumbnail")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_thumbnail")
+    assert isinstance(links, dict)
+    assert "thumbnail" not in links
+
+
 def test_source_is_never_served_as_a_page(service: Running) -> None:
     job_id = service.post("script frames 1 <script>alert(1)</script>", name="evil.html").json()["job_id"]
     service.wait(job_id)
