@@ -118,6 +118,14 @@ def _add_pictures(router: APIRouter, state: Contract) -> None:
         state.pictures_asked += 1
         return Response(jpeg(state.acts[stream_id], 40), media_type="image/jpeg")
 
+    @router.get("/jobs/{job_id}/thumbnail")
+    def thumbnail(job_id: str) -> Response:
+        return Response(jpeg(state.acts[job_id], 10), media_type="image/jpeg")
+
+    @router.get("/events/{event_id}/thumbnail")
+    def event_thumbnail(event_id: str) -> Response:
+        return Response(jpeg([Act(1, "fall", 0, 1)], 5), media_type="image/jpeg")
+
     @router.get("/streams/{stream_id}/preview")
     def preview(stream_id: str) -> StreamingResponse:
         state.pictures_asked += 1
@@ -146,9 +154,17 @@ def _add_pictures(router: APIRouter, state: Contract) -> None:
 
 def _add_events(router: APIRouter, state: Contract) -> None:
     @router.get("/events")
-    def events(stream: str | None = None, action: str | None = None) -> Json:
+    def events(
+        stream: str | None = None, action: str | None = None,
+        since: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC), until: dt.datetime = dt.datetime.max.replace(tzinfo=dt.UTC),
+    ) -> Json:  # fmt: skip
         wanted = {"stream_id": stream, "action": action}
-        found = [e for e in state.events.values() if all(v is None or e[k] == v for k, v in wanted.items())]
+        found = [
+            event
+            for event in state.events.values()
+            if all(value is None or event[key] == value for key, value in wanted.items())
+            and since <= dt.datetime.fromisoformat(str(event["start_time"])) < until
+        ]
         return {"items": sorted(found, key=lambda event: str(event["start_time"]), reverse=True), "next_cursor": None}
 
     @router.get("/events/{event_id}")

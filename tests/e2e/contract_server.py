@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +73,12 @@ class Contract:
             "model": "stgcnpp-everyday-coco17-joint", "progress": {"percent": 100},
             "summary": {
                 "duration_s": duration_s, "frame_size": [640, 360], "num_tracks": len({act.track_id for act in acts}),
+                "action_counts": dict(Counter(act.action for act in acts if act.action in ACTIONS)),
             },
-            "links": {"source": f"/v1/jobs/{job_id}/source", "video": f"/v1/jobs/{job_id}/source"}, **changes,
+            "links": {
+                "source": f"/v1/jobs/{job_id}/source", "video": f"/v1/jobs/{job_id}/source",
+                **({"thumbnail": f"/v1/jobs/{job_id}/thumbnail"} if acts else {}),
+            }, **changes,
         }  # fmt: skip
         return job_id
 

@@ -60,6 +60,23 @@ def test_failed_analysis_shows_its_reason_in_the_list_and_on_its_page(stage: Sta
     expect(tab.get_by_role("alert")).to_contain_text(reason)
 
 
+def test_list_shows_a_picture_and_what_was_found_alarms_first(stage: Stage, open_tab: OpenTab) -> None:
+    acts = [Act(1, "walk", 0, 1), Act(2, "walk", 0, 1), Act(1, "fall", 1, 2), Act(1, "lie", 2, 3)]
+    stage.state.add_job("ward.mp4", acts, 3.0)
+    stage.state.add_job("corridor.mp4", [], 0.2)
+
+    tab = open_tab(stage.url)
+
+    row = tab.get_by_role("listitem").filter(has=tab.get_by_role("link", name="ward.mp4"))
+    expect(row.get_by_role("list", name="Actions found").get_by_role("listitem")).to_have_text(
+        ["fall", "lie", "walk×\u00a02"]
+    )
+    expect(row.locator(".thumb img")).to_have_js_property("naturalWidth", 640)
+    empty = tab.get_by_role("listitem").filter(has=tab.get_by_role("link", name="corridor.mp4"))
+    expect(empty.locator(".thumb")).to_be_visible()
+    expect(empty.locator(".thumb img")).to_have_count(0)
+
+
 def test_file_name_with_markup_stays_text(stage: Stage, open_tab: OpenTab) -> None:
     name = "<img src=x onerror=alert(1)>.mp4"
     stage.state.add_job(name, [], 0.2)

@@ -67,7 +67,8 @@ class House:
     def _keep(self, event_id: str, stream_id: str, shown: tuple[int, ...]) -> None:
         folder = self.service.home / "blobs" / "evidence" / event_id
         folder.mkdir(parents=True)
-        (folder / "clip.mp4").write_bytes(f"pictures of {stream_id}".encode())
+        for name in ("clip.mp4", "thumbnail.jpg"):
+            (folder / name).write_bytes(f"pictures of {stream_id}".encode())
         (folder / "evidence.json").write_text(json.dumps({"stream": stream_id}))
         lines = [json.dumps({"media_time_s": index, "track_id": one}) for index, one in enumerate(shown)]
         (folder / "skeletons.jsonl").write_text("\n".join(lines) + "\n")
@@ -75,6 +76,12 @@ class House:
     def _has_left(self, stream_id: str, track_id: int) -> bool:
         answer = self.service.http.get(f"/v1/tracks/{stream_id}:{track_id}")
         return answer.status_code == 200 and answer.json()["end_time"] is not None
+
+    def thumbnail(self, event_id: str) -> tuple[int, str]:
+        """The status of an event's small picture, and its type or the code of the refusal."""
+        answer = self.service.http.get(f"/v1/events/{event_id}/thumbnail")
+        kind = answer.headers["content-type"]
+        return answer.status_code, answer.json()["code"] if "json" in kind else kind
 
     def found(self, text: str) -> list[str]:
         """Files of the home in which a text stands, but for the log of who did what."""
@@ -180,6 +187,8 @@ def test_nothing_is_left_of_an_erased_person(house: House) -> None:
     assert not (evidence / "second" / "clip.mp4").exists()
     assert house.service.http.get("/v1/events/second").json()["clip_state"] == "failed"
     assert (evidence / "third" / "clip.mp4").exists()
+    assert house.thumbnail("second") == (404, "no_thumbnail")
+    assert house.thumbnail("third") == (200, "image/jpeg")
     told = [message for message in house.log.read(0, house.log.head(), 1000) if message.data.get("track_id") == 1]
     assert told == []
 

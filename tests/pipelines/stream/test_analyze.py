@@ -129,6 +129,15 @@ def test_analyze_reports_progress_up_to_the_end() -> None:
     assert told[-1] == (90, 100.0)
 
 
+def test_every_frame_is_shown_with_its_picture_although_no_sink_wants_any() -> None:
+    seen: list[float] = []
+    run = Run("clip.mp4", on_result=lambda result: seen.append(float(result.frame.image.mean())))
+
+    analyze(FakeSource(30), networks_of(), PipelineConfig(), [], run)
+
+    assert seen == [90.0] * 30
+
+
 def test_analyze_leaves_nothing_when_cancelled(tmp_path: Path) -> None:
     frames = iter(range(100))
     sinks: list[Sink] = [

@@ -151,3 +151,4 @@ def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
     private.stop()
 
     assert private.ledger.pictures() == []
+    assert list(private.evidence.rglob("*.jpg")) == []

@@ -45,13 +45,19 @@ export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
-/** "2026-05-04T10:11:12Z" → "10:11" today, "4 May, 10:11" otherwise. */
-export function moment(text, now = new Date()) {
+/** "2026-05-04T10:11:12Z" → "10:11" today, "4 May, 10:11" otherwise, in another year "4 May 2026, 10:11". */
+export function moment(text, now = new Date(), parts = { hour: "2-digit", minute: "2-digit" }) {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return "–";
-  const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const time = date.toLocaleTimeString("en-GB", parts);
   if (date.toDateString() === now.toDateString()) return time;
-  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${time}`;
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short", ...year })}, ${time}`;
+}
+
+/** The same to the second, as events need it. */
+export function momentWithSeconds(text) {
+  return moment(text, new Date(), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
 /** How a person is called where they are shown: by number in a video, by track on a live camera. */

@@ -1,6 +1,9 @@
 // A job as the service tells it, in the few facts that the pages show.
 
-/** {id, name, state, createdAt, sizeBytes, durationS, frameSize, numTracks, model, progress, error, links} of a job. */
+/**
+ * {id, name, state, createdAt, sizeBytes, durationS, frameSize, numTracks, actions, model, progress, error, links} of a job;
+ * actions: Map of action → how often, null where the job was done before that was counted.
+ */
 export function jobOf(read) {
   const summary = read.summary ?? {};
   return {
@@ -12,6 +15,7 @@ export function jobOf(read) {
     durationS: summary.duration_s ?? null,
     frameSize: summary.frame_size ?? null,
     numTracks: trackCount(summary),
+    actions: actionsOf(summary),
     model: summary.model ?? read.model ?? null,
     progress: read.progress ?? {},
     error: read.error ?? null,
@@ -32,6 +36,11 @@ export function isActive(job) {
 /** Why it failed, in words. */
 export function faultOf(job) {
   return job.error?.detail ?? "No reason was given.";
+}
+
+function actionsOf(summary) {
+  if (summary.action_counts) return new Map(Object.entries(summary.action_counts));
+  return new Map((summary.actions ?? []).map((action) => [action, null]));
 }
 
 function trackCount(summary) {

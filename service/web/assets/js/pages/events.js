@@ -1,5 +1,6 @@
 // All events: filtered, live, opened one by one.
 import { loadCatalog } from "../catalog.js";
+import { beginOf } from "../days.js";
 import { field } from "../dialog.js";
 import { closers, fill, h } from "../dom.js";
 import { words } from "../format.js";
@@ -83,7 +84,10 @@ function filterBar(catalog, streams, changed) {
       { name, onchange: apply },
       options.map(([value, label]) => h("option", { value, selected: held.get(name) === value }, label)),
     );
+  const day = (name) => h("input", { name, type: "date", max: "9999-12-31", onchange: apply, value: held.get(name) ?? "" });
   const controls = {
+    from: day("from"),
+    to: day("to"),
     stream: select("stream", [["", "All"], ...streams.map((stream) => [stream.stream_id, stream.name])]),
     action: select("action", [["", "All"], ...[...catalog.actions.keys()].map((action) => [action, words(action)])]),
     state: select("state", STATES),
@@ -102,6 +106,8 @@ function filterBar(catalog, streams, changed) {
     }),
   };
   const labels = {
+    from: "From",
+    to: "To",
     stream: "Camera",
     action: "Action",
     state: "State",
@@ -116,7 +122,8 @@ function filterBar(catalog, streams, changed) {
   );
   return { element, params, accepts };
 
-  function params() {
+  /** What the address holds: days as they were chosen. */
+  function chosen() {
     const wanted = new URLSearchParams();
     for (const [name, control] of Object.entries(controls)) {
       if (control.value) wanted.set(name, name === "min_score" ? String(Number(control.value) / 100) : control.value);
@@ -124,10 +131,22 @@ function filterBar(catalog, streams, changed) {
     return wanted;
   }
 
+  /** What the service is asked for: the first day from its begin, the last one to its end. */
+  function params() {
+    const wanted = chosen();
+    const bounds = { since: beginOf(wanted.get("from")), until: beginOf(wanted.get("to"), 1) };
+    for (const name of ["from", "to"]) wanted.delete(name);
+    for (const [name, time] of Object.entries(bounds)) if (time) wanted.set(name, time);
+    return wanted;
+  }
+
   function accepts(event) {
     const wanted = params();
     const isSeen = String(Boolean(event.acknowledged_at));
+    const start = Date.parse(event.start_time);
     return (
+      (!wanted.has("since") || Date.parse(wanted.get("since")) <= start) &&
+      (!wanted.has("until") || start < Date.parse(wanted.get("until"))) &&
       (!wanted.has("stream") || wanted.get("stream") === event.stream_id) &&
       (!wanted.has("action") || wanted.get("action") === event.action) &&
       (!wanted.has("state") || wanted.get("state") === event.state) &&
@@ -138,7 +157,7 @@ function filterBar(catalog, streams, changed) {
   }
 
   function apply() {
-    const text = params().toString();
+    const text = chosen().toString();
     // The address holds the filter, so that it can be sent to somebody; replaceState does not open the page anew.
     history.replaceState(null, "", text ? `#/events?${text}` : "#/events");
     changed();

@@ -1,5 +1,6 @@
 // The first page: drop a video, watch it being analysed, open what is done.
 import { get, page, remove } from "../api.js";
+import { loadCatalog } from "../catalog.js";
 import { confirmDialog } from "../dialog.js";
 import { announce, closers, fill, h } from "../dom.js";
 import { bytes, count, duration, moment } from "../format.js";
@@ -7,8 +8,10 @@ import { icon } from "../icons.js";
 import { faultOf, isActive, jobOf, progressed } from "../jobs.js";
 import { openChannel } from "../live.js";
 import { problemBox } from "../notify.js";
+import { actionSummary } from "../parts/action-summary.js";
 import { dropZone } from "../parts/drop-zone.js";
 import { linkForm } from "../parts/link-form.js";
+import { thumbnail } from "../parts/thumbnail.js";
 import { lacking, needs } from "../roles.js";
 
 const POLL_MS = 2000;
@@ -74,7 +77,11 @@ export function open(main) {
 
 async function load(self, cursor = null) {
   try {
-    const { items, next } = await page(`/v1/jobs?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    const [{ items, next }, catalog] = await Promise.all([
+      page(`/v1/jobs?limit=30${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`),
+      loadCatalog(),
+    ]);
+    self.catalog = catalog;
     fill(self.fault);
     items.forEach((read) => keep(self, jobOf(read)));
     self.next = next;
@@ -127,7 +134,7 @@ function render(self) {
   jobs.forEach((job, index) => {
     const row = rows.get(job.id) ?? newRow(self, job);
     rows.delete(job.id);
-    updateRow(row, job);
+    updateRow(row, job, self.catalog);
     if (self.list.children[index] !== row) self.list.insertBefore(row, self.list.children[index] ?? null);
   });
   for (const gone of rows.values()) gone.remove();
@@ -137,7 +144,14 @@ function newRow(self, job) {
   return h(
     "li",
     { class: "job", dataset: { id: job.id } },
-    h("div", { class: "job-name" }, h("a", { href: `#/videos/${job.id}` }), h("p", { class: "faint" })),
+    thumbnail(null),
+    h(
+      "div",
+      { class: "job-name" },
+      h("a", { href: `#/videos/${job.id}` }),
+      h("p", { class: "faint" }),
+      h("div", { class: "job-found" }),
+    ),
     h(
       "div",
       { class: "job-state" },
@@ -154,11 +168,12 @@ function newRow(self, job) {
   );
 }
 
-function updateRow(row, job) {
-  const [name, state, action] = row.children;
-  const [link, facts] = name.children;
+function updateRow(row, job, catalog) {
+  const [, name, state, action] = row.children;
+  const [link, facts, found] = name.children;
   link.textContent = job.name;
   facts.textContent = factsOf(job).join(" · ");
+  showFound(row, found, job, catalog);
   const [badge, meter, detail] = state.children;
   badge.textContent = stateWords(job);
   badge.dataset.tone = TONES[job.state] ?? "";
@@ -175,6 +190,14 @@ function updateRow(row, job) {
   action.setAttribute("aria-label", label);
   action.title = label;
   action.replaceChildren(icon(isActive(job) ? "close" : "trash"));
+}
+
+function showFound(row, found, job, catalog) {
+  const key = JSON.stringify([job.links.thumbnail, [...job.actions], Boolean(catalog)]);
+  if (row.dataset.found === key) return;
+  row.dataset.found = key;
+  row.replaceChild(thumbnail(job.links.thumbnail), row.firstElementChild);
+  fill(found, job.actions.size && catalog ? actionSummary(job.actions, catalog) : null);
 }
 
 function factsOf(job) {

@@ -2,7 +2,7 @@
 import { get, patch, post } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { announce, fill, h, nextId } from "../dom.js";
-import { duration, moment, percent, words } from "../format.js";
+import { duration, momentWithSeconds, percent, words } from "../format.js";
 import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
 import { lacking, may, needs } from "../roles.js";
@@ -109,7 +109,7 @@ function showFacts(self) {
       ),
     ],
     ["Camera", self.nameOf(event.stream_id)],
-    ["Began", moment(event.start_time)],
+    ["Began", momentWithSeconds(event.start_time)],
     ["Lasted", duration(event.duration_s)],
     ["Score", percent(event.score)],
     ["State", event.state],
@@ -117,7 +117,7 @@ function showFacts(self) {
     event.zones?.length ? ["Zones", event.zones.join(", ")] : null,
     event.rules?.length ? ["Rules", event.rules.join(", ")] : null,
     ["Model", event.model],
-    ["Seen", event.acknowledged_at ? moment(event.acknowledged_at) : "not yet"],
+    ["Seen", event.acknowledged_at ? momentWithSeconds(event.acknowledged_at) : "not yet"],
     event.comment && !may("operator") ? ["Note", event.comment] : null,
   ];
   fill(

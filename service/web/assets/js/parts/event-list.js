@@ -1,10 +1,11 @@
 // A list of events that loads by pages and changes as messages come.
 import { page } from "../api.js";
 import { fill, h } from "../dom.js";
-import { duration, moment, percent, words } from "../format.js";
+import { duration, momentWithSeconds, percent, words } from "../format.js";
 import { problemBox } from "../notify.js";
 import { openEvent } from "./event-dialog.js";
 import { swatch } from "./legend.js";
+import { thumbnail } from "./thumbnail.js";
 
 const STATES = { provisional: "starting", confirmed: "now", ended: "", retracted: "taken back" };
 const MOST_HELD = 1000;
@@ -87,8 +88,13 @@ function updateRow(row, event, { nameOf, catalog }) {
   row.dataset.severity = event.severity ?? "info";
   row.dataset.done = Boolean(event.acknowledged_at);
   const quality = catalog.actions.get(event.action)?.quality;
+  const hasEvidence = event.clip_state && event.clip_state !== "none";
   fill(
     row.firstElementChild,
+    thumbnail(
+      hasEvidence ? `/v1/events/${encodeURIComponent(event.event_id)}/thumbnail` : null,
+      row.querySelector(".thumb"),
+    ),
     h(
       "span",
       { class: "event-what" },
@@ -104,7 +110,7 @@ function updateRow(row, event, { nameOf, catalog }) {
       `${nameOf(event.stream_id)}, person ${event.track_id}`,
       event.zones?.length ? `, ${event.zones.join(", ")}` : "",
     ),
-    h("span", { class: "event-when figure" }, h("time", { datetime: event.start_time }, moment(event.start_time))),
+    h("span", { class: "event-when figure" }, h("time", { datetime: event.start_time }, momentWithSeconds(event.start_time))),
     h("span", { class: "event-long figure faint" }, `${duration(lasted(event))}, ${percent(event.score)}`),
   );
 }
