@@ -80,6 +80,18 @@ def test_table_row_seeks_to_its_action(player: Page) -> None:
     expect(player.get_by_role("row", name="lie").first).to_have_attribute("data-now", "true")
 
 
+def test_timeline_of_five_is_in_sight_without_scrolling(stage: Stage, open_tab: OpenTab) -> None:
+    job = stage.state.add_job("dock.mp4", [Act(track, "walk", 0, 2) for track in range(1, 6)], 2.0)
+    tab = open_tab(f"{stage.url}/#/videos/{job}", width=1440, height=900)
+    expect(tab.locator("canvas.timeline-canvas")).to_have_attribute("data-rows", "5")
+    expect(tab.get_by_label("The video")).to_have_js_property("readyState", 4)
+
+    frame = tab.get_by_role("slider", name="Timeline").bounding_box()
+
+    assert frame is not None
+    assert frame["y"] + frame["height"] <= 900
+
+
 def test_timeline_click_seeks_and_arrows_step(player: Page) -> None:
     timeline = player.get_by_role("slider", name="Timeline")
     frame = timeline.bounding_box()

@@ -158,7 +158,7 @@ async function showResult(self, job) {
   );
   self.frame = h(
     "div",
-    { class: "player" },
+    { class: "player over-timeline" },
     self.stage.element,
     h(
       "aside",
@@ -173,7 +173,7 @@ async function showResult(self, job) {
     self.note,
     nobody,
     self.frame,
-    h("section", { "aria-label": "Timeline" }, legend.element, self.timeline.element),
+    h("section", { "aria-label": "Timeline" }, self.timeline.element, legend.element),
     found,
   );
   self.end.add(self.timeline.close);
