@@ -38,7 +38,7 @@ export function openEvent(event, { nameOf, catalog }) {
       title,
       size: "wide",
       body: [self.fault, self.clip, self.facts, feedbackForm(self), commentForm(self), notForViewers()],
-      foot: event.clip_state === "ready" ? [evidence, self.seen] : [self.seen],
+      foot: [event.clip_state === "ready" ? evidence : null, may("operator") ? self.seen : null].filter(Boolean),
       onClose: () => resolve(self.changed),
     });
     refresh(self);
