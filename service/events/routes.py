@@ -120,7 +120,9 @@ def get_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep
     control.require(event_id)
     path = evidence.thumbnail(event_id)
     if not path.is_file():
-        raise NoThumbnail(f"no picture of {event_id}: one is kept of events with evidence on streams that show pictures")
+        raise NoThumbnail(
+            f"no picture of {event_id}: one is kept of events with evidence on streams that show pictures"
+        )
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 

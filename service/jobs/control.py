@@ -14,7 +14,7 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from service.blobs import BlobFolder, source_name
 from service.database import Database
-from service.errors import AtCapacity, NoThumbnail, NotFound, NotReady, StorageFull
+from service.errors import AtCapacity, NotFound, NoThumbnail, NotReady, StorageFull
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store

@@ -175,7 +175,7 @@ def get_video(job_id: str, control: ControlDep) -> FileResponse:
     responses={404: {"model": Problem, "description": "`not_found`: no such job; `no_thumbnail`: it has no picture"}},
 )  # fmt: skip
 def get_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
-    """A JPEG, at most 320 pixels wide and high, of the moment with most people whose action is named, else the middle."""
+    """A JPEG, at most 320 pixels wide and high, of when most people do what could be named, else of the middle."""
     path = control.require_thumbnail(control.require(job_id))
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 

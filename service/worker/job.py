@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.atomic_file import replacing
-
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import AnalysisCancelled, PipelineError, SourceTooLong
 from pipelines.results import Summary, summary_object
@@ -58,9 +57,7 @@ class JobRunner:
         self._measure(channel, summary)
         return Ended("succeeded", {**_facts(summary), "thumbnail": has_thumbnail})
 
-    def _analyze(
-        self, task: JobTask, channel: Channel, path: Path, networks: Networks
-    ) -> tuple[Summary, bytes | None]:
+    def _analyze(self, task: JobTask, channel: Channel, path: Path, networks: Networks) -> tuple[Summary, bytes | None]:
         """The summary, and the most telling picture as JPEG."""
 
         def tell(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:

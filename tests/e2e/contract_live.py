@@ -14,6 +14,7 @@ from tests.e2e.contract_server import Contract, Json, problem
 from tests.e2e.stick_figures import RATE_HZ, Act, draw, film, frame_lines, people_at
 
 BOUNDARY = "frame"
+BEFORE_ALL, AFTER_ALL = (time.replace(tzinfo=dt.UTC) for time in (dt.datetime.min, dt.datetime.max))
 Changes = Annotated[dict[str, Any], Body()]
 
 
@@ -156,7 +157,7 @@ def _add_events(router: APIRouter, state: Contract) -> None:
     @router.get("/events")
     def events(
         stream: str | None = None, action: str | None = None,
-        since: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC), until: dt.datetime = dt.datetime.max.replace(tzinfo=dt.UTC),
+        since: dt.datetime = BEFORE_ALL, until: dt.datetime = AFTER_ALL,
     ) -> Json:  # fmt: skip
         wanted = {"stream_id": stream, "action": action}
         found = [

@@ -104,7 +104,7 @@ def regular(duration_s: float) -> tuple[float, ...]:
 
 @cache
 def film(acts: tuple[Act, ...], duration_s: float, times_s: tuple[float, ...] | None = None) -> bytes:
-    """The film as an MP4; nobody is in it when `acts` is empty. `times_s`: of its frames, where they are not regular."""
+    """The film as an MP4; nobody is in it when `acts` is empty. `times_s`: of frames that are not regular."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE_HZ, options={"preset": "ultrafast"})

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.e2e
 OpenTab = Callable[..., Page]
 
 OPERATOR = {
-    "Choose a video", "Address of a video", "Delete yard.mp4", "Delete", "Add a camera", "Pause", "Zones", "Rules", "Settings",
-    "Remove", "Acknowledge", "Right", "Wrong", "Unsure", "Note",
+    "Choose a video", "Address of a video", "Delete yard.mp4", "Delete", "Add a camera", "Pause", "Zones", "Rules",
+    "Settings", "Remove", "Acknowledge", "Right", "Wrong", "Unsure", "Note",
 }  # fmt: skip
 ADMIN = {"Add a webhook", "Test: HOOK", "Change: HOOK", "Pause: HOOK", "Remove: HOOK"}
 FOR_ALL = {"Full screen", "Deliveries: HOOK", "Evidence", "Download"}
@@ -28,7 +28,7 @@ OFFERED = """() => {
     .map((one) => one.getAttribute('aria-label') || one.labels?.[0]?.innerText || one.innerText);
 }"""
 PRESS_ALL = """() => {
-  for (const one of document.querySelectorAll('main button, dialog button, main input[type=radio], dialog input[type=radio]')) {
+  for (const one of document.querySelectorAll(':is(main, dialog) :is(button, input[type=radio])')) {
     if (one.checkVisibility()) one.click();
   }
   for (const form of document.querySelectorAll('form')) if (form.checkVisibility()) form.requestSubmit();
@@ -63,12 +63,8 @@ def show(tab: Page, stage: Stage, path: str) -> None:
         expect(tab.get_by_role("dialog")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("role", "expected"), [("viewer", set()), ("operator", OPERATOR), ("admin", OPERATOR | ADMIN)]
-)
-def test_pages_offer_what_the_role_may_use(
-    stage: Stage, open_tab: OpenTab, role: str, expected: set[str]
-) -> None:
+@pytest.mark.parametrize(("role", "expected"), [("viewer", set()), ("operator", OPERATOR), ("admin", OPERATOR | ADMIN)])
+def test_pages_offer_what_the_role_may_use(stage: Stage, open_tab: OpenTab, role: str, expected: set[str]) -> None:
     stage.state.role = role
     pages = furnish(stage)
     tab = open_tab(stage.url)

@@ -85,7 +85,7 @@ class Artist:
 
 
 def label_of(state: ActionState, number: int) -> str:
-    """What is written beside a person: their number, then the action and its score in per cent, or why there is none."""
+    """What is written beside a person: number, then the action and its score in per cent, or why there is none."""
     if state.action is not None:
         said = f"{state.action.replace('_', ' ')} {round(100 * state.score)}%"
     else:

@@ -1,4 +1,4 @@
-"""Numbers people as they are shown: 1, 2, 3 in order of appearance; track ids skip those who never proved to be people."""
+"""Numbers people as they are shown: 1, 2, 3 in order of appearance; track ids skip those who proved to be nobody."""
 
 from collections.abc import Iterable
 

@@ -6,14 +6,14 @@ import numpy as np
 from models.arrays import Image
 from pipelines.types import FrameResult
 
-WIDTH_PX = 320
+SIDE_PX = 320
 _QUALITY = 80
 
 
 def thumbnail(image: Image) -> bytes | None:
-    """A picture, (H, W, 3) uint8 BGR, as a JPEG of at most WIDTH_PX in either direction; None where it cannot be one."""
+    """A picture, (H, W, 3) uint8 BGR, as a JPEG of at most SIDE_PX in either direction; None where it cannot be one."""
     height, width = image.shape[:2]
-    scale = min(1.0, WIDTH_PX / max(height, width))
+    scale = min(1.0, SIDE_PX / max(height, width))
     size_wh = max(1, round(width * scale)), max(1, round(height * scale))
     small = image if scale == 1.0 else cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(small), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
