@@ -165,7 +165,7 @@ def _facts(summary: Summary) -> Values:
         "layout": header.layout,
         "num_frames": stats.frames,
         "num_tracks": len(summary.tracks),
-        "actions": sorted(actions),
+        "actions": [*sorted(actions)],
         "action_counts": {action: actions[action] for action in sorted(actions)},
         "fps": round(stats.fps, 2),
         "stage_ms": stage_ms,

@@ -9,12 +9,13 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Stage
 from tests.e2e.contract_live import add_event, add_stream
+from tests.e2e.contract_server import Json
 
 pytestmark = pytest.mark.e2e
 OpenTab = Callable[..., Page]
 
 
-def at(day: int, time: str = "12:00:00") -> dict[str, str]:
+def at(day: int, time: str = "12:00:00") -> Json:
     """The start of an event on a day of May 2026, by the clock of the browser (which runs in this time zone)."""
     start = dt.datetime.fromisoformat(f"2026-05-{day:02}T{time}").astimezone(dt.UTC)
     return {"start_time": start.isoformat(), "end_time": (start + dt.timedelta(seconds=3)).isoformat()}
@@ -62,7 +63,7 @@ def test_event_of_now_does_not_enter_a_list_of_other_days(days: Stage, open_tab:
     days.state.wait_for_subscriptions(1)
 
     for day, event_id in [(9, "late"), (3, "early")]:
-        told = {**days.state.events["evt-1"], "event_id": event_id, "action": "wave", **at(day)}
+        told: Json = {**days.state.events["evt-1"], "event_id": event_id, "action": "wave", **at(day)}
         days.state.tell("action.started", told, stream_id="dock")
 
     expect(tab.locator(".events > li[data-id='early']")).to_be_visible()

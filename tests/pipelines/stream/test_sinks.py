@@ -130,7 +130,7 @@ def test_csv_has_a_row_per_action(tmp_path: Path) -> None:
 def test_json_and_csv_number_people_as_they_are_shown(tmp_path: Path) -> None:
     wave = ActionSpan("wave", 1.0, 2.0, 0.8, "ended")
     seen = summary(PersonTimeline(4, 0.0, 2.0, (wave,)), PersonTimeline(9, 0.5, 2.0, (wave,)))
-    sinks = [JsonSink(tmp_path / "a.json"), CsvSink(tmp_path / "a.csv")]
+    sinks: list[JsonSink | CsvSink] = [JsonSink(tmp_path / "a.json"), CsvSink(tmp_path / "a.csv")]
 
     for sink in sinks:
         sink.open(header())

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.arrays import Image
 from pipelines.stream.render.thumbnail import TellingPicture, thumbnail
 from pipelines.types import ActionState, Frame, FrameResult
 from tests.fakes import poses_of
@@ -20,10 +21,15 @@ def moment(index: int, *actions: str | None, is_interpolated: bool = False) -> F
     return FrameResult(Frame(index, float(index), image), poses, states, (), is_interpolated=is_interpolated)
 
 
+def decoded(jpeg: bytes | None) -> Image:
+    """The pixels of a JPEG."""
+    assert jpeg is not None
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
 def shown(picture: TellingPicture) -> int:
     """The index of the frame that is kept."""
-    assert picture.jpeg is not None
-    return round(float(cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR).mean()) / 10)
+    return round(float(decoded(picture.jpeg).mean()) / 10)
 
 
 @pytest.mark.parametrize(
@@ -68,5 +74,4 @@ def test_thumbnail_is_small_and_never_larger_than_the_picture(
 ) -> None:
     data = thumbnail(np.zeros((*shape_hw, 3), np.uint8))
 
-    assert data is not None
-    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (*expected_hw, 3)
+    assert decoded(data).shape == (*expected_hw, 3)
