@@ -113,7 +113,7 @@ def test_event_of_pushed_pictures_has_skeletons_and_says_that_it_has_no_clip(pus
     assert (clip.event_id, clip.reason, clip.covered_s) == (report.event.event_id, "not_covered", None)
     (kept,) = pushed.evidence.iterdir()
     assert sorted(path.name for path in kept.iterdir()) == ["evidence.json", "skeletons.jsonl", "thumbnail.jpg"]
-    assert np.shape(cv2.imread(str(kept / "thumbnail.jpg"))) == (240, 320, 3)
+    assert np.asarray(cv2.imread(str(kept / "thumbnail.jpg"))).shape == (240, 320, 3)
     assert pushed.ended == [Ended("cancelled", {})]
 
 
