@@ -23,7 +23,7 @@ from pipelines.results import (
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
 
-CSV_COLUMNS = ("track_id", "action", "start_s", "end_s", "duration_s", "score", "state", "number")
+CSV_COLUMNS = ("track_id", "action", "start_s", "end_s", "duration_s", "score", "state")
 
 
 class _TextSink:
@@ -129,12 +129,12 @@ class CsvSink(_TextSink):
         with told(self._path):
             rows = csv.writer(self._file, lineterminator="\n")
             rows.writerow(CSV_COLUMNS)
-            rows.writerows(row for number, track in summary.numbered() for row in csv_rows(number, track))
+            rows.writerows(row for track in summary.tracks for row in csv_rows(track))
         self._finish()
 
 
-def csv_rows(number: int, track: PersonTimeline) -> list[tuple[object, ...]]:
-    """The rows of one person, in the order of CSV_COLUMNS; `number` is the one under which they are shown."""
+def csv_rows(track: PersonTimeline) -> list[tuple[object, ...]]:
+    """The rows of one person, in the order of CSV_COLUMNS."""
     return [
         (
             track.track_id,
@@ -144,7 +144,6 @@ def csv_rows(number: int, track: PersonTimeline) -> list[tuple[object, ...]]:
             round(one.end_s - one.start_s, 4),
             round(one.score, 3),
             one.state,
-            number,
         )
         for one in track.actions
     ]

@@ -20,6 +20,7 @@ from pipelines.stream.render.draw import Artist, label_of
 from pipelines.stream.render.numbers import Numbers
 from pipelines.stream.render.palette import colour_of, ink_on
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
+from pipelines.stream.sinks.text import CSV_COLUMNS
 from pipelines.stream.stats import StageClock
 from pipelines.types import ActionState, Event, Frame, FrameResult
 from tests.fakes import poses_of
@@ -127,7 +128,7 @@ def test_csv_has_a_row_per_action(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_json_and_csv_number_people_as_they_are_shown(tmp_path: Path) -> None:
+def test_json_numbers_people_as_they_are_shown_and_csv_keeps_its_columns(tmp_path: Path) -> None:
     wave = ActionSpan("wave", 1.0, 2.0, 0.8, "ended")
     seen = summary(PersonTimeline(4, 0.0, 2.0, (wave,)), PersonTimeline(9, 0.5, 2.0, (wave,)))
     sinks: list[JsonSink | CsvSink] = [JsonSink(tmp_path / "a.json"), CsvSink(tmp_path / "a.csv")]
@@ -139,7 +140,7 @@ def test_json_and_csv_number_people_as_they_are_shown(tmp_path: Path) -> None:
     tracks = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["tracks"]
     assert [(track["track_id"], track["number"]) for track in tracks] == [(4, 1), (9, 2)]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
-    assert [(row["track_id"], row["number"]) for row in rows] == [("4", "1"), ("9", "2")]
+    assert [tuple(row) for row in rows] == [CSV_COLUMNS] * 2
 
 
 def test_people_are_numbered_in_order_of_appearance() -> None:
