@@ -1,5 +1,6 @@
 """What the OpenAPI document says of what is no request: messages over WebSockets and to webhooks, lines of results."""
 
+import copy
 from typing import Any
 
 from pydantic import BaseModel
@@ -7,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.errors import Problem
 from service.jobs.result_schemas import ResultLine, ResultSummary, Timeline
-from service.jobs.schemas import JobCreate
+from service.jobs.schemas import UPLOAD_SCHEMA, JobCreate
 from service.live.subscription import Subscribe
 from service.message_schemas import (
     ActionMessage,
@@ -52,7 +53,7 @@ def describe_messages(document: dict[str, Any]) -> None:
     """Add the schemas that no route returns, the webhooks, and the WebSockets, which OpenAPI has no words for."""
     _, found = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in found["$defs"].items():
+    for name, schema in {**found["$defs"], "VideoUpload": copy.deepcopy(UPLOAD_SCHEMA)}.items():
         # What a route returns is there already: there, fields with a default are always present.
         schemas.setdefault(name, schema)
     document["webhooks"] = {name: _webhook(name, model) for name, model in _TO_WEBHOOKS.items()}
@@ -78,7 +79,7 @@ def _webhook(name: str, model: type[BaseModel]) -> dict[str, Any]:
                 "2XX": {"description": "Taken."},
                 "3XX": {"description": "Not followed: a dead letter, the next message goes on."},
                 "4XX": {"description": "A dead letter, but for 408, 409, 421, 423, 425 and 429."},
-                "5XX": {"description": "Tried again for 24 hours, in order."},
+                "5XX": {"description": "Tried again for 24 hours, in order; 501 and 505 are dead letters."},
             },
         }
     }

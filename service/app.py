@@ -185,6 +185,8 @@ def create_app(
     app = FastAPI(
         title="Actogram", version=version("actogram"), description=_DESCRIPTION, lifespan=lifespan, docs_url=None,
         redoc_url=None, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        # Generated clients call their functions by it.
+        generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     install(app)
     for router in _routers():

@@ -15,14 +15,14 @@ from service.streams.store import StreamState
 class _Message(BaseModel):
     """The fields of service/envelope.py that every message has."""
 
-    v: Literal[1] = 1
+    v: Literal[1]
     seq: int = Field(description="Its number; frames, progress and heartbeats repeat that of the last stored message.")
-    stream_id: str | None = None
-    job_id: str | None = None
+    stream_id: str | None
+    job_id: str | None
     time: dt.datetime
-    media_time_s: float | None = None
-    frame_index: int | None = None
-    tags: dict[str, str] = {}
+    media_time_s: float | None = Field(description="Seconds in the source; null where there is none.")
+    frame_index: int | None
+    tags: dict[str, str]
 
 
 class ActionData(EventFields):

@@ -44,27 +44,7 @@ _UPLOAD_BODY = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "minLength": 1, "description": "The video."},
-                        "model": {
-                            "type": "string",
-                            "maxLength": 128,
-                            "description": "Action model; the default one when left out.",
-                        },
-                        "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
-                        "tags": {
-                            "type": "object",
-                            "maxProperties": 20,
-                            "propertyNames": {"maxLength": 64},
-                            "additionalProperties": {"type": "string", "maxLength": 256},
-                            "description": "A JSON object of strings.",
-                        },
-                    },
-                },
+                "schema": {"$ref": "#/components/schemas/VideoUpload"},
                 "encoding": {"tags": {"contentType": "application/json"}},
             },
             "application/json": {"schema": {"$ref": "#/components/schemas/JobCreate"}},
