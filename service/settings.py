@@ -3,9 +3,11 @@
 import difflib
 import logging
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,7 +32,20 @@ def _among(known: frozenset[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _public_url(url: str | None) -> str | None:
+    """Refuses what is no address of a page, and leaves out the slash at the end."""
+    if url is None:
+        return None
+    parts = urlsplit(url)  # raises ValueError for a bad host
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected http:// or https:// and a host")
+    if parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
+        raise ValueError("expected scheme, host and plain path only: no user, query, fragment, escape or empty level")
+    return url.rstrip("/")
+
+
 _PREFIX = "ACTOGRAM_"
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 
 
 class SettingsInvalid(ConfigInvalid):
@@ -66,6 +81,17 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        default=None,
+        max_length=1024,
+        description="Address at which people reach the page through a proxy, with its path if it has one: "
+        "https://cameras.example.org/watch. Its page may change things, and everybody needs a key.",
+    )
+    trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Names under which the server may be asked, comma separated, *.example.org for all below; their "
+        "pages may change things. Loopback and the host of public_url always may. Empty: any name.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -185,6 +211,7 @@ class Settings(BaseSettings):
         "stream_schemes",
         "stream_networks",
         "webhook_networks",
+        "trusted_hosts",
         mode="before",
     )
     @classmethod
