@@ -36,8 +36,12 @@ def _public_url(url: str | None) -> str | None:
     """Refuses what is no address of a page, and leaves out the slash at the end."""
     if url is None:
         return None
-    parts = urlsplit(url)  # raises ValueError for a bad host
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose words may hold a password
+        raise ValueError("expected an address; found one whose host or port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not has_host:
         raise ValueError("expected http:// or https:// and a host")
     if parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
         raise ValueError("expected scheme, host and plain path only: no user, query, fragment, escape or empty level")

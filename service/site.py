@@ -27,7 +27,7 @@ class Site:
     @classmethod
     def of(cls, settings: Settings) -> "Site":
         """As the settings say."""
-        return cls(settings.public_url, settings.trusted_hosts)
+        return cls(settings.public_url, frozenset(name.lower() for name in settings.trusted_hosts))
 
     @property
     def path(self) -> str:
