@@ -179,7 +179,8 @@ class Settings(BaseSettings):
     mqtt_discovery: str = Field(
         default="homeassistant",
         max_length=64,
-        description="Home Assistant's discovery prefix; empty switches discovery off.",
+        min_length=1,
+        description="Home Assistant's discovery prefix; `off` switches discovery off.",
     )
     mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol version: 3 for MQTT 3.1.1, or 5.")
     events_file: Path | None = Field(default=None, description="A file that every stored message is appended to.")
@@ -223,6 +224,11 @@ class Settings(BaseSettings):
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
+    def discovery_prefix(self) -> str:
+        """Home Assistant's discovery prefix; empty where discovery is off."""
+        return "" if self.mqtt_discovery == "off" else self.mqtt_discovery
+
+    @property
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
         return self.home / "weights"
@@ -263,12 +269,12 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = (f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
+        faults = (f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
         raise SettingsInvalid("; ".join(faults)) from error
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    known = {_variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     unknown = {name for name in environment if name.startswith(_PREFIX)} - known - _READ_ELSEWHERE
     links = find_service_links({name: environment[name] for name in unknown}, _PREFIX.removesuffix("_"))
     if links:
@@ -281,9 +287,10 @@ def _advice(name: str, known: Collection[str]) -> str:
     # Without the prefix, which would make all of them alike.
     close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known], n=1)
     if close:
-        return f"no such setting; did you mean {_variable(close[0])}?"
+        return f"no such setting; did you mean {variable(close[0])}?"
     return f"no such setting; there are {', '.join(sorted(known))}"
 
 
-def _variable(setting: str) -> str:
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
     return f"{_PREFIX}{setting.upper()}"

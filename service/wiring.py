@@ -203,7 +203,7 @@ def _told_actions(library: Library, model: str | None) -> tuple[str, ...]:
 def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]]) -> tuple[FixedSink, ...]:
     found: list[FixedSink] = []
     if settings.mqtt_url is not None:
-        topics = Topics(settings.mqtt_prefix, settings.mqtt_discovery, settings.public_url)
+        topics = Topics(settings.mqtt_prefix, settings.discovery_prefix, settings.public_url)
         address = BrokerAddress.parse(settings.mqtt_url)
         sink = MqttSink(address, topics, broker_policy(), watched, version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
