@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import get_args
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
 from service.api_document import describe
+from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
 from service.blobs import BlobFolder
@@ -250,5 +251,9 @@ def _mount_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    def reference() -> HTMLResponse:
+        return HTMLResponse(render(app.openapi()))
 
     app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")
