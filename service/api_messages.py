@@ -28,7 +28,7 @@ _TO_WEBHOOKS: dict[str, type[BaseModel]] = {
     "action": ActionMessage, "track": TrackMessage, "stream": StreamMessage, "clip": ClipMessage, "job": JobMessage,
     "webhook.test": WebhookTestMessage,
 }  # fmt: skip
-_SOCKETS = {
+_SOCKETS: dict[str, dict[str, str | None]] = {
     "/v1/ws": {
         "description": "Send Subscribe, read LiveMessage; to resume, give the highest `seq` as `since_seq`.",
         "send": "Subscribe", "receive": "LiveMessage",
@@ -85,6 +85,6 @@ def _webhook(name: str, model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def _socket(about: dict[str, Any]) -> dict[str, Any]:
+def _socket(about: dict[str, str | None]) -> dict[str, Any]:
     sides = {side: {"$ref": _REF.format(model=about[side])} for side in ("send", "receive") if about[side]}
     return {"description": about["description"], **sides}

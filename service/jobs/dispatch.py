@@ -125,7 +125,7 @@ class JobDispatcher:
         source = str(folder / row.source) if row.source_kind == "upload" else row.source
         options: Values = {**row.options, "name": row.source_name}
         if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), options)):
-            self._tell(row.job_id, Progress().model_dump())
+            self._tell(row.job_id, Progress.model_validate({}).model_dump())
             return True
         self._forget(row.job_id)
         with self._log.transaction() as transaction:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from service.database import Database, migrate
 from service.security import KeyStore
@@ -144,8 +145,8 @@ def test_labels_come_over_the_websocket(behind: Behind) -> None:
     with connect(
         address,
         ssl=behind.context,
-        origin=origin["Origin"],
-        additional_headers={"Cookie": cookies},  # type: ignore[arg-type]
+        origin=Origin(origin["Origin"]),
+        additional_headers={"Cookie": cookies},
     ) as socket:
         socket.send(json.dumps({"type": "subscribe", "messages": ["stream"]}))
         first = json.loads(socket.recv(10))
