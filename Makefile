@@ -14,7 +14,7 @@ POISON ?= 2000
 MINUTES ?= 60
 WORK   ?= accuracy-runs
 
-.PHONY: run serve-env test test-env check accuracy colours chaos soak lock audit licences secrets pin-images clean
+.PHONY: run serve-env test test-env check accuracy colours settings chaos soak lock audit licences secrets pin-images clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -66,6 +66,9 @@ accuracy: test-env                 ## fill docs/measurements/accuracy.md, resuma
 
 colours: test-env                  ## rewrite the page's colours after a change of pipelines/actions.toml
 	$(BIN)/python -m service.action_colours
+
+settings: test-env                 ## rewrite docs/settings.md after a change of service/settings.py
+	$(BIN)/python -m service.settings_page
 
 lock: $(TOOLS)/.done              ## write docker/requirements/*.txt anew; ARGS=--upgrade takes the newest versions
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(PYTHON) docker/requirements/lock.py $(ARGS)

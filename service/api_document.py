@@ -1,47 +1,67 @@
 """What the OpenAPI document says of every path alike: the key, and the problems that any request may meet."""
 
+import copy
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI
 
-from service.errors import PROBLEM_TYPE, Problem
+from service.api_messages import describe_messages
+from service.responses import PROBLEM_CONTENT, problems
 
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _FIXED = frozenset({"pattern", "format", "enum", "const"})
 _NO_NUL = "^[^\\u0000]*$"
 _SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key, made with `actogram keys create`."}
-_CONTENT = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_GENERAL = {
-    "4XX": "A problem; `code` says which: `unauthorized`, `forbidden`, `not_found`, `invalid_request`, ...",
-    "5XX": "A problem; `busy` and `database_unavailable` pass, see Retry-After.",
+_ANY = {
+    403: "`forbidden`: the key's role is too low, a foreign origin, or a host that is not this machine's",
+    408: "`body_too_slow`: the body did not arrive in time",
+    413: "`too_large`: the body is over the limit",
+    415: "`unsupported_content_type`: a body that is compressed, or of a type that this path does not take",
+    422: "`invalid_request`: what was sent does not hold what it should; `errors` names the fields",
+    431: "`headers_too_large`",
+    500: "`internal`: the service failed on this request; its log has the reason",
+    503: "`busy`, `database_unavailable`: ask again, see Retry-After",
 }
+_WITH_KEY = {
+    401: "`unauthorized`: no key, or one that is not known",
+    429: "`too_many_attempts`: too many wrong keys; see Retry-After",
+}
+_WITH_PATH = {404: "`not_found`: there is none of that id"}
+_WITH_BODY = {400: "`http_error`: the body cannot be read"}
+_CHANGING = {507: "`disk_full`: the disk is full, nothing was stored"}
+_SECONDS = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def describe(app: FastAPI) -> None:
-    """Put the API key and the problems into the document.
+    """Put the API key, the problems and the messages into the document.
 
     A dependency that did it for the key could not serve WebSockets too.
     """
     build = app.openapi
+    known: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
-        document = build()
-        components = document.setdefault("components", {})
-        components["securitySchemes"] = {"key": _SCHEME}
-        # The second, empty one: none is needed while no key exists.
-        document["security"] = [{"key": []}, {}]
-        schemas = components.setdefault("schemas", {})
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs", {}) | {"Problem": problem}
-        for operation in _operations(document):
-            _add_problems(operation)
-        _refuse_nul(document)
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        return document
+        if not known:
+            # A copy: FastAPI keeps its own, and another thread may be here too.
+            known.append(_described(copy.deepcopy(build())))
+        return known[0]
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _described(document: dict[str, Any]) -> dict[str, Any]:
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"key": _SCHEME}
+    # The second, empty one: none is needed while no key exists.
+    document["security"] = [{"key": []}, {}]
+    describe_messages(document)
+    for path, method, operation in _operations(document):
+        _add_problems(path, method, operation)
+    _refuse_nul(document)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    return document
 
 
 def _refuse_nul(document: object) -> None:
@@ -58,25 +78,27 @@ def _schemas(part: object) -> Iterator[dict[str, Any]]:
         yield from _schemas(inner)
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
-        yield from (cast("dict[str, Any]", found) for method, found in path.items() if method in _METHODS)
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        yield from ((path, method, one) for method, one in methods.items() if method in _METHODS)
 
 
-def _add_problems(operation: dict[str, Any]) -> None:
+def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation.setdefault("responses", {})
     # FastAPI's own word for a refused body is none of ours: every 422 is a problem like the others.
-    if _is_fastapis(responses.get("422", {})):
+    if _refers_to(responses.get("422", {}), "HTTPValidationError"):
         del responses["422"]
-    for status, response in responses.items():
-        if _refers_to(response, "Problem"):
-            responses[status] = {"description": response["description"], "content": _CONTENT}
-    for status, text in _GENERAL.items():
-        responses.setdefault(status, {"description": text, "content": _CONTENT})
-
-
-def _is_fastapis(response: dict[str, Any]) -> bool:
-    return _refers_to(response, "HTTPValidationError")
+    known = {
+        **_ANY, **(_WITH_KEY if path.startswith("/v1/") or path == "/metrics" else {}),
+        **(_WITH_PATH if "{" in path else {}), **(_WITH_BODY if "requestBody" in operation else {}),
+        **(_CHANGING if method != "get" else {}),
+    }  # fmt: skip
+    for status, response in problems(known).items():
+        responses.setdefault(str(status), response)
+    for status in ("429", "503"):
+        if responses.get(status, {}).get("content") == PROBLEM_CONTENT:
+            responses[status]["headers"] = _SECONDS
+    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _refers_to(response: dict[str, Any], name: str) -> bool:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import get_args
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from service import health, session_routes
 from service.api_document import describe
+from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
 from service.blobs import BlobFolder
@@ -49,6 +50,7 @@ from service.secret_box import open_box
 from service.security import KeyStore
 from service.settings import Settings
 from service.sinks import routes as sink_routes
+from service.site import BelowPath, Site
 from service.sources import job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
@@ -154,8 +156,8 @@ def build_parts(
     janitor = Janitor(sweeps, reserve=reserve)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
-        Authenticator(KeyStore(database), is_public=is_public), metrics, library, live,
-        reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
+        Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
+        live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -182,9 +184,13 @@ def create_app(
             finally:
                 await run_in_threadpool(parts.stop)
 
+    site = Site.of(settings)
     app = FastAPI(
         title="Actogram", version=version("actogram"), description=_DESCRIPTION, lifespan=lifespan, docs_url=None,
         redoc_url=None, license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        # Generated clients call their functions by it.
+        generate_unique_id_function=lambda route: route.name,
+        servers=[{"url": site.url}] if site.url else None,
     )  # fmt: skip
     install(app)
     for router in _routers():
@@ -200,8 +206,9 @@ def create_app(
     app.add_middleware(PlainProblems)
     app.add_middleware(MakeRoom)
     app.add_middleware(Gate)
-    app.add_middleware(OriginGuard)
+    app.add_middleware(OriginGuard, site=site)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(BelowPath, site=site)
     return app
 
 
@@ -244,5 +251,9 @@ def _mount_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    def reference() -> HTMLResponse:
+        return HTMLResponse(render(app.openapi()))
 
     app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")

@@ -1,5 +1,6 @@
 """The one command, `actogram`: each subcommand lives in service/commands and is imported when it runs."""
 
+import difflib
 import importlib
 import importlib.util
 
@@ -41,6 +42,19 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            # click looks for what is alike among commands that are loaded already: there are none.
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=3)
+            if not close or args[0].startswith("-"):
+                raise
+            meant = " or ".join(repr(name) for name in close)
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {meant}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)]

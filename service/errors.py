@@ -36,6 +36,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from models.errors import ModelError
 from pipelines.errors import PipelineError
@@ -291,15 +292,27 @@ def _on_validation(_: Request, error: Exception) -> JSONResponse:
     return answer(problem(422, "invalid_request", detail, faults))
 
 
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_content_type"}
 
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "http_error")
-    return answer(
-        problem(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), error.headers
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _methods(request)):
+        # Starlette names those of the first route alone, and each method has a route of its own.
+        headers["Allow"] = ", ".join(sorted(allowed))
+    return answer(problem(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods that the path of a request knows."""
+
+    def is_known(method: str) -> bool:
+        return any(one.matches({**request.scope, "method": method})[0] is Match.FULL for one in request.app.routes)
+
+    return {method for method in _METHODS if is_known(method)}
 
 
 def _on_unfit(request: Request, error: Exception) -> JSONResponse:

@@ -44,7 +44,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 class RequestLimits:
     """What one request may bring.
 
-    streamed: method and path of those that read their body themselves, piece by piece, with a limit of their own.
+    streamed: paths that read a body themselves, piece by piece, with a limit of their own.
     recheck_s: how often the key of a long answer or of a WebSocket is looked up again.
     """
 
@@ -54,7 +54,7 @@ class RequestLimits:
     body_bytes: int = 2**20
     body_s: float = 30.0
     recheck_s: float = 5.0
-    streamed: frozenset[tuple[str, str]] = field(default=frozenset({("POST", "/v1/jobs")}))
+    streamed: frozenset[str] = field(default=frozenset({"/v1/jobs"}))
 
 
 _TRUE = frozenset({"true", "True", "TRUE", "1", "on", "yes"})
@@ -262,7 +262,7 @@ def _measure_head(scope: Scope, limits: RequestLimits) -> None:
 
 
 def _has_plain_body(scope: Scope, limits: RequestLimits) -> bool:
-    return scope["type"] == "http" and (scope["method"], scope["path"]) not in limits.streamed
+    return scope["type"] == "http" and scope["path"] not in limits.streamed
 
 
 async def _buffered(scope: Scope, receive: Receive, limits: RequestLimits) -> Receive:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.errors import Forbidden, ServiceError, answer, problem, problem_of
+from service.site import Site
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT_SECURITY = "; ".join(
@@ -98,30 +99,39 @@ def _problem(start: Message, text: bytes, scope: Scope) -> Response:
 
 
 class OriginGuard:
-    """Refuses what another site's page sends through a visitor's browser.
+    """Refuses what another site's page sends through a visitor's browser, and names that are not expected.
 
-    Changes and WebSockets must come from our own page or from no page at all. Behind a proxy that sends its own Host,
-    the page's host is the one in X-Forwarded-Host: no page of another site can set that header.
+    Changes and WebSockets must come from our own page or from no page at all. Our own page is at the host that was
+    asked for; behind a proxy that sends its own Host, at the one in X-Forwarded-Host, which no page of another site can
+    set, or at the address that the settings name.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
+        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
         if scope["type"] in ("http", "websocket"):
-            reason = _foreign_origin(scope)
+            reason = _foreign_host(scope, self._site) or _foreign_origin(scope, self._site)
             if reason is not None:
                 await refuse(Forbidden(reason), scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def _foreign_origin(scope: Scope) -> str | None:
+def _foreign_host(scope: Scope, site: Site) -> str | None:
+    host = Headers(scope=scope).get("host", "")
+    if site.is_expected(hostname(host)):
+        return None
+    return f"host {host[:200]!r} is not among ACTOGRAM_TRUSTED_HOSTS"
+
+
+def _foreign_origin(scope: Scope, site: Site) -> str | None:
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     is_change = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-    if not is_change or origin is None:
+    if not is_change or origin is None or site.is_own_page(origin):
         return None
     try:
         found = urlsplit(origin).netloc.lower()
@@ -129,7 +139,12 @@ def _foreign_origin(scope: Scope) -> str | None:
         found = ""
     forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
     own = {host.lower() for host in (headers.get("host", ""), forwarded) if host}
-    return None if found in own else f"origin {origin[:200]!r} is not this service's own page"
+    if found in own:
+        return None
+    return (
+        f"origin {origin[:200]!r} is not this service's own page ({headers.get('host', '')[:200]}); behind a proxy, "
+        "set ACTOGRAM_PUBLIC_URL to the address that people use, or let the proxy pass the Host on"
+    )
 
 
 def hostname(host: str) -> str:

@@ -1,6 +1,9 @@
 """Numbers and times as clients write them, within what a database can hold."""
 
 import datetime as dt
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from service.errors import InvalidRequest
 
@@ -14,6 +17,17 @@ def parse_integer(text: str) -> int | None:
         return None
     found = int(text)
     return found if found <= INTEGER_MAX else None
+
+
+def _refuse_number(value: object) -> object:
+    # pydantic would take it for seconds, or for milliseconds, since 1970.
+    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
+        raise ValueError("a number is no time; expected RFC 3339, such as 2026-11-27T08:00:00Z")
+    return value
+
+
+Time = Annotated[dt.datetime, BeforeValidator(_refuse_number)]
+"""A time in a query: RFC 3339; without a zone it is UTC."""
 
 
 def in_utc(time: dt.datetime, where: str) -> dt.datetime:

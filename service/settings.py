@@ -3,9 +3,11 @@
 import difflib
 import logging
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,7 +32,24 @@ def _among(known: frozenset[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _public_url(url: str | None) -> str | None:
+    """Refuses what is no address of a page, and leaves out the slash at the end."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose words may hold a password
+        raise ValueError("expected an address; found one whose host or port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not has_host:
+        raise ValueError("expected http:// or https:// and a host")
+    if parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
+        raise ValueError("expected scheme, host and plain path only: no user, query, fragment, escape or empty level")
+    return url.rstrip("/")
+
+
 _PREFIX = "ACTOGRAM_"
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 
 
 class SettingsInvalid(ConfigInvalid):
@@ -66,6 +85,17 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        default=None,
+        max_length=1024,
+        description="Address at which people reach the page through a proxy, with its path if it has one: "
+        "https://cameras.example.org/watch. Its page may change things, and everybody needs a key.",
+    )
+    trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Names under which the server may be asked, comma separated, *.example.org for all below; their "
+        "pages may change things. Loopback and the host of public_url always may. Empty: any name.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -149,7 +179,8 @@ class Settings(BaseSettings):
     mqtt_discovery: str = Field(
         default="homeassistant",
         max_length=64,
-        description="Home Assistant's discovery prefix; empty switches discovery off.",
+        min_length=1,
+        description="Home Assistant's discovery prefix; `off` switches discovery off.",
     )
     mqtt_version: Literal[3, 5] = Field(default=5, description="Protocol version: 3 for MQTT 3.1.1, or 5.")
     events_file: Path | None = Field(default=None, description="A file that every stored message is appended to.")
@@ -185,11 +216,17 @@ class Settings(BaseSettings):
         "stream_schemes",
         "stream_networks",
         "webhook_networks",
+        "trusted_hosts",
         mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def discovery_prefix(self) -> str:
+        """Home Assistant's discovery prefix; empty where discovery is off."""
+        return "" if self.mqtt_discovery == "off" else self.mqtt_discovery
 
     @property
     def cache(self) -> Path:
@@ -232,12 +269,12 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = (f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
+        faults = (f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
         raise SettingsInvalid("; ".join(faults)) from error
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    known = {_variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     unknown = {name for name in environment if name.startswith(_PREFIX)} - known - _READ_ELSEWHERE
     links = find_service_links({name: environment[name] for name in unknown}, _PREFIX.removesuffix("_"))
     if links:
@@ -250,9 +287,10 @@ def _advice(name: str, known: Collection[str]) -> str:
     # Without the prefix, which would make all of them alike.
     close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in known], n=1)
     if close:
-        return f"no such setting; did you mean {_variable(close[0])}?"
+        return f"no such setting; did you mean {variable(close[0])}?"
     return f"no such setting; there are {', '.join(sorted(known))}"
 
 
-def _variable(setting: str) -> str:
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
     return f"{_PREFIX}{setting.upper()}"

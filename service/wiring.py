@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import get_args
 import httpx
 from pydantic import JsonValue
 
+from models.errors import ModelError
 from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library
 from service.database import Database
@@ -25,11 +26,13 @@ from service.events.routes import TrackEraser
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
 from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
+from service.protocol.stream_config import StreamConfig
 from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
 from service.sinks.events_file import EventsFileSink
-from service.sinks.mqtt import BrokerAddress, MqttSink, Topics
+from service.sinks.mqtt import BrokerAddress, MqttSink
+from service.sinks.topics import Topics, WatchedStream
 from service.sources import broker_policy, camera_policy, webhook_policy
 from service.stream_events import StreamEvents
 from service.streams.control import StreamControl, WorkerCapacity
@@ -133,7 +136,8 @@ def build_live(base: Foundation) -> LiveServices:
         keeps_alive=False,
     )  # fmt: skip
     sinks = SinkControl(
-        base.database, base.log, client, _fixed_sinks(settings), settings.webhooks_max,
+        base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library)),
+        settings.webhooks_max,
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
@@ -175,11 +179,33 @@ def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapaci
     )  # fmt: skip
 
 
-def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
+def _watched(streams: StreamControl, library: Library) -> list[WatchedStream]:
+    """Every stream, with the actions that its model can tell."""
+    return [
+        WatchedStream(
+            row.stream_id, row.name, row.state, row.error_code, row.error_message,
+            _told_actions(library, StreamConfig.model_validate(dict(row.config)).analysis.model),
+        )
+        for row in streams.all()
+    ]  # fmt: skip
+
+
+def _told_actions(library: Library, model: str | None) -> tuple[str, ...]:
+    """Falls first, then what is urgent; none for a model that is gone."""
+    try:
+        actions = library.actions(model)
+    except ModelError:
+        return ()
+    first = sorted(actions, key=lambda one: (one.action != "fall", one.severity != "alarm", one.severity == "info"))
+    return tuple(one.action for one in first)
+
+
+def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]]) -> tuple[FixedSink, ...]:
     found: list[FixedSink] = []
     if settings.mqtt_url is not None:
-        topics = Topics(settings.mqtt_prefix, settings.mqtt_discovery)
-        sink = MqttSink(BrokerAddress.parse(settings.mqtt_url), topics, broker_policy(), version=settings.mqtt_version)
+        topics = Topics(settings.mqtt_prefix, settings.discovery_prefix, settings.public_url)
+        address = BrokerAddress.parse(settings.mqtt_url)
+        sink = MqttSink(address, topics, broker_policy(), watched, version=settings.mqtt_version)
         found.append(FixedSink("mqtt", sink, sink.open, sink.close))
     if settings.events_file is not None:
         file = EventsFileSink(Path(settings.events_file))

@@ -146,7 +146,12 @@ class ScriptedRunners:
                 channel.offer(JobProgress(task.task_id, index + 1, 100 * (index + 1) / frames, 30.0, 0.0))
                 time.sleep(pause_s)
                 self._misbehave(words, script)
-        timeline = {"tracks": [{"track_id": 1, "actions": [{"action": "wave", "start_s": 0.0, "end_s": frames / 30}]}]}
+        wave = {"action": "wave", "start_s": 0.0, "end_s": frames / 30, "score": 0.9, "state": "ended"}
+        track = {"track_id": 1, "start_s": 0.0, "end_s": frames / 30, "actions": [wave]}
+        timeline = {
+            "source": "clip.mp4", "duration_s": frames / 30, "frame_size": [640, 360], "model": "scripted",
+            "layout": "coco17", "tracks": [track],
+        }  # fmt: skip
         for name in ("timeline.json", "results.json"):
             (Path(task.folder) / name).write_text(json.dumps(timeline))
         (Path(task.folder) / "results.csv").write_text(f"track_id,action\n{'1,wave' * bool(frames)}\n")

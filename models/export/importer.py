@@ -1,38 +1,28 @@
-"""`python -m models.export.importer`: a checkpoint of PYSKL or MMAction2 becomes a folder that the runtime serves.
+"""A checkpoint of PYSKL or MMAction2 becomes a folder that the runtime serves.
 
 The folder holds model.onnx, model.json (the contract) and model.pth (the weights under our names).
 """
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
-import click
 import torch
 from torch import Tensor, nn
 
 from models.atomic_file import replacing
-from models.errors import CheckpointMismatch, FolderUnwritable, ModelError
+from models.errors import CheckpointMismatch
 from models.export.checkpoints import load_strictly, read_state
+from models.export.choices import THEIR_LAYOUTS
 from models.export.continual import as_step, export_continual, step_fields
 from models.export.onnx import Exported, export_onnx
 from models.export.servable import Extent, Servable, from_keypoints, num_maps, wrap
-from models.export.settings import NUM_PERSONS, Settings, UnknownMethod, checked, features_of, serving_fields, timing
-from models.nets.build import NETWORKS, NetworkEntry, NetworkRequest, require_network
+from models.export.settings import NUM_PERSONS, Settings, checked, features_of, serving_fields, timing
+from models.nets.build import NetworkEntry, NetworkRequest, require_network
 from models.nets.layers import PeopleNetwork
-from models.skeleton.layouts import LAYOUTS, Layout, require_layout
-
-# PYSKL's and MMAction2's names of our layouts.
-_THEIR_LAYOUTS = MappingProxyType(
-    {"coco": "coco17", "nturgb+d": "nturgbd25", "openpose": "openpose18", "handmp": "hand21"}
-)
-
-_INPUTS = MappingProxyType({"keypoint": ("keypoint",), "heatmap": ("heatmap", "keypoint"), "rgbpose": ("heatmap",)})
-_STREAMS = ("joint", "bone", "joint_motion", "bone_motion", "limb")
+from models.skeleton.layouts import Layout, require_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,7 @@ def import_checkpoint(request: ImportRequest) -> Path:
     """Write the folder and return it; raises ModelError when anything does not fit, before anything is written."""
     entry = require_network(request.network)
     labels = read_labels(request.labels, request.num_classes)
-    layout = require_layout(_THEIR_LAYOUTS.get(request.layout, request.layout))
+    layout = require_layout(THEIR_LAYOUTS.get(request.layout, request.layout))
     taken = _Import(request, entry, layout, load_network(entry, request), labels)
     contract = _contract(taken)
     return _write_step(taken, contract) if request.is_continual else _write_window(taken, contract)
@@ -137,7 +127,7 @@ def _require_maps(taken: _Import, stream: str) -> None:
 
 def load_network(entry: NetworkEntry, request: ImportRequest) -> nn.Module:
     """The network that the checkpoint's shapes ask for, with its weights, in eval mode."""
-    layout = require_layout(_THEIR_LAYOUTS.get(request.layout, request.layout))
+    layout = require_layout(THEIR_LAYOUTS.get(request.layout, request.layout))
     state = read_state(request.checkpoint)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     num_persons = request.num_persons or NUM_PERSONS
@@ -199,91 +189,3 @@ def _num_values(module: nn.Module) -> int:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class _UnknownRule(click.ParamType[object]):
-    """`off`, a probability, or `energy:X`."""
-
-    name = "rule"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[UnknownMethod, float]:
-        """The method and its threshold."""
-        text = str(value)
-        try:
-            if text == "off":
-                return "off", 0.0
-            if text.startswith("energy:"):
-                return "energy", float(text.removeprefix("energy:"))
-            share = float(text)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{text!r} is neither off, a probability 0..1, nor energy:NUMBER", param, ctx)
-        return "max_probability", share
-
-
-_SHARE = click.FloatRange(0, 1)
-_SECONDS = click.FloatRange(0, 60)
-
-
-@click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--arch", "network", required=True, type=click.Choice(list(NETWORKS)))
-@click.option("--layout", required=True, type=click.Choice([*LAYOUTS, *_THEIR_LAYOUTS]))
-@click.option("--num-classes", required=True, type=click.IntRange(1))
-@click.option(
-    "--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A text file, one name per line."
-)
-@click.option("--persons", "num_persons", type=click.IntRange(1, 16), help="People per window [default: 2].")
-@click.option(
-    "--frames",
-    "num_frames",
-    default=0,
-    type=click.IntRange(0, 1800),
-    help="That the network gets [default: the paper's].",
-)
-@click.option(
-    "--window", "window_s", type=click.FloatRange(0, 30, min_open=True), help="Seconds [default: 3; hands: 1]."
-)
-@click.option(
-    "--rate",
-    "rate_hz",
-    type=click.FloatRange(0, 60, min_open=True),
-    help="Samples per second [default: 30; hands: 10].",
-)
-@click.option("--stream", type=click.Choice(_STREAMS), help="What it was trained on [default: joint].")
-@click.option(
-    "--normalise", type=click.Choice(["fixed", "auto"]), help="PreNormalize2D's mode [default: fixed; hands: auto]."
-)
-@click.option("--threshold", type=_SHARE, help="Probability from which a label counts [default: 0.5].")
-@click.option("--min-duration", "min_duration_s", type=_SECONDS, help="Seconds until it is sure [default: 0.4].")
-@click.option("--merge-gap", "merge_gap_s", type=_SECONDS, help="Longest pause inside one event [default: 0.6].")
-@click.option("--unknown", type=_UnknownRule(), help="off, the least probability, or energy:X [default: 0.3].")
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Divides the logits [default: 1].")
-@click.option("--input", "input_kind", type=click.Choice(["keypoint", "heatmap"]), help="Of networks over heatmaps.")
-@click.option("--size", "side_px", default=0, type=click.IntRange(0, 1024), help="Side of its pictures or heatmaps.")
-@click.option("--continual", "is_continual", is_flag=True, help="A step per frame instead of a window.")
-@click.option("-o", "--out", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
-def main(input_kind: str | None, **options: object) -> None:
-    """Import a checkpoint; on failure one `actogram: code: text` on stderr and status 2."""
-    chosen = {name: options.pop(name) for name in Settings.__dataclass_fields__}
-    try:
-        taken = _INPUTS[require_network(str(options["network"])).input]
-        if input_kind not in {None, *taken}:
-            raise CheckpointMismatch(f"network {options['network']} takes {' or '.join(taken)}, not {input_kind}")
-        settings = Settings(**chosen)  # type: ignore[arg-type]
-        request = ImportRequest(**options, has_keypoints=input_kind != "heatmap", settings=settings)  # type: ignore[arg-type]
-        folder = import_checkpoint(request)
-    except ModelError as error:
-        click.echo(f"actogram: {error.code}: {error}", err=True)
-        sys.exit(2)
-    except OSError as error:
-        click.echo(f"actogram: {FolderUnwritable.code}: {options['folder']}: {error.strerror or error}", err=True)
-        sys.exit(2)
-    click.echo(f"{folder}: model.onnx, model.json, model.pth")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from models.errors import ModelUnknown
 from service.catalog.library import ActionRead, LayoutRead, Library, ModelRead, ModelSummary
 from service.deps import provided
-from service.errors import NotFound, Problem
+from service.errors import NotFound
+from service.responses import problems
 from service.security import Viewer
 
 router = APIRouter(prefix="/v1", dependencies=[Viewer])
@@ -47,7 +48,7 @@ def list_models(library: LibraryDep) -> Models:
     return Models(items=library.summaries())
 
 
-@router.get("/models/{model_id}", tags=["catalog"], summary="One network", responses={404: {"model": Problem}})
+@router.get("/models/{model_id}", tags=["catalog"], summary="One network")
 def get_model(model_id: str, library: LibraryDep) -> ModelRead:
     """Card, contract, labels, measurements and licence."""
     try:
@@ -56,7 +57,10 @@ def get_model(model_id: str, library: LibraryDep) -> ModelRead:
         raise NotFound(str(error)) from error
 
 
-@router.get("/actions", tags=["catalog"], summary="Actions")
+@router.get(
+    "/actions", tags=["catalog"], summary="Actions",
+    responses=problems({422: "`model_unknown`, `layout_not_served`, `invalid_request`"}),
+)  # fmt: skip
 def list_actions(
     library: LibraryDep,
     model: Annotated[str | None, Query(max_length=128, description="Action model; the default when left out.")] = None,

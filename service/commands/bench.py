@@ -27,7 +27,7 @@ command.add_command(gpu)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def nets(arguments: tuple[str, ...]) -> None:
     """Measure all networks; `--help` lists the options."""
-    run_module("models.bench.command", arguments)
+    run_module("bench nets", "models.bench.command", arguments)
 
 
 @command.command("noise", short_help="Whether the same is said of clips when joints tremble by a fraction of a pixel.")

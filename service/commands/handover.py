@@ -1,6 +1,5 @@
 """Hands a command over to the training package, in a process of its own: the service never reaches torch."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from service.commands.failures import reported
+from service.commands.needs_torch import require_torch
 from service.settings import Settings, load_settings
 
 Extend = Callable[[Settings, Sequence[str]], list[str]]
@@ -25,9 +25,8 @@ def handed_over(name: str, summary: str, extend: Extend, needs_torch: bool = Tru
     def command(args: tuple[str, ...]) -> None:
         with reported():
             more = [] if "--help" in args else extend(load_settings(), args)
-        if needs_torch and importlib.util.find_spec("torch") is None:
-            click.echo(f"actogram: torch_missing: {name} needs torch: pip install 'actogram[train]'", err=True)
-            raise SystemExit(1)
+        if needs_torch:
+            require_torch(name, args)
         call = [sys.executable, "-m", "pipelines.training", name, *args, *more]
         # So that it ends with this process, even where this one is killed.
         environment = os.environ | {"HANDED_OVER_BY": str(os.getpid())}

@@ -13,4 +13,4 @@ from service.commands.needs_torch import run_module
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Import a PYSKL or MMAction2 checkpoint; `--help` lists the networks and layouts."""
-    run_module("models.export.importer", arguments)
+    run_module("models import", "models.export.import_command", arguments)

@@ -91,9 +91,10 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
             _print_key(keys, settings)
         if not keys.is_empty():
             return
-        if is_public:
+        if is_public or settings.public_url is not None:
+            why = f"--host {host} can be" if is_public else f"{settings.public_url} is"
             raise UnsafeBinding(
-                f"--host {host} can be reached from other machines and there is no API key: create one with "
+                f"{why} reached from other machines and there is no API key: create one with "
                 "`actogram keys create`, or start with --create-key"
             )
         logger.warning("there is no API key: everyone on this machine may do everything; see `actogram keys`")

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from pipelines.types import EventState
 from service.blobs import THUMBNAIL_CACHE
 from service.deps import provided
-from service.errors import InvalidRequest, NotFound, NoThumbnail, NotReady, Problem
+from service.errors import InvalidRequest, NotFound, NoThumbnail, NotReady
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
 from service.events.schemas import (
@@ -25,8 +25,9 @@ from service.events.schemas import (
     TrackTimeline,
 )
 from service.events.store import Filter
-from service.numbers import INTEGER_MAX, in_utc, parse_integer
+from service.numbers import INTEGER_MAX, Time, in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
+from service.responses import content, file, problems
 from service.security import Admin, Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -56,9 +57,9 @@ def _filter(
     severity: str | None = None,
     track: Annotated[int | None, Query(ge=0, le=INTEGER_MAX)] = None,
     min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
-    since: dt.datetime | None = None,
-    until: dt.datetime | None = None,
-    tag: Annotated[str | None, Query(description="`key:value`")] = None,
+    since: Time | None = None,
+    until: Time | None = None,
+    tag: Annotated[str | None, Query(pattern="^[^:]*:", description="`key:value`")] = None,
     acknowledged: bool | None = None,
 ) -> Filter:
     key, colon, value = (tag or "").partition(":")
@@ -71,6 +72,7 @@ def _filter(
 
 
 FilterDep = Annotated[Filter, Depends(_filter)]
+_NO_CLIP = problems({409: "`clip_none`, `clip_pending`, `clip_failed`: there is none, not yet, or never will be"})
 
 
 @router.get("/events", dependencies=[Viewer])
@@ -98,7 +100,10 @@ def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> 
     return EventRead.of(control.change(event_id, patch))
 
 
-@router.get("/events/{event_id}/clip", dependencies=[Viewer], response_class=FileResponse)
+@router.get(
+    "/events/{event_id}/clip", dependencies=[Viewer], response_class=Response,
+    responses={**file("The clip.", "video/mp4"), **_NO_CLIP},
+)  # fmt: skip
 def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
     """The camera's own pictures around the event, not re-encoded (MP4)."""
     row = control.require(event_id)
@@ -109,10 +114,13 @@ def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> 
 
 
 @router.get(
-    "/events/{event_id}/thumbnail", dependencies=[Viewer], response_class=FileResponse,
-    responses={404: {"model": Problem, "description": "`not_found`: no such event; `no_thumbnail`: none was kept"}},
+    "/events/{event_id}/thumbnail", dependencies=[Viewer], response_class=Response,
+    responses={
+        **file("A small picture.", "image/jpeg"),
+        **problems({404: "`not_found`: no such event; `no_thumbnail`: none was kept"}),
+    },
 )  # fmt: skip
-def get_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
     """A JPEG, at most 320 pixels wide and high, of the picture with which the event was confirmed.
 
     It is kept of events that have evidence, unless the stream's `privacy.pictures` is false.
@@ -126,7 +134,10 @@ def get_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
-@router.get("/events/{event_id}/evidence", dependencies=[Viewer], response_class=FileResponse)
+@router.get(
+    "/events/{event_id}/evidence", dependencies=[Viewer], response_class=Response,
+    responses={**file("The evidence.", "application/zip"), **_NO_CLIP},
+)  # fmt: skip
 def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
     """Why the event was announced: clip, skeletons, window scores, thresholds and the model's hash (zip)."""
     row = control.require(event_id)
@@ -159,7 +170,10 @@ def get_track(track_id: str, control: EventControlDep) -> TrackRead:
 
 @router.delete(
     "/tracks/{track_id}", status_code=204, dependencies=[Admin], tags=["tracks"], response_class=Response,
-    responses={202: {"description": "It goes on: the request is kept, and nothing more needs to be done."}},
+    responses={
+        202: {"description": "It goes on: the request is kept, and nothing more needs to be done."},
+        **problems({409: "`track_active`: the person is still followed, or a clip is being written"}),
+    },
 )  # fmt: skip
 def erase_track(track_id: str, eraser: EraserDep) -> Response:
     """Erase a person who left: events, clips, skeletons, messages, and every other clip that shows them."""
@@ -172,7 +186,10 @@ def get_track_timeline(track_id: str, control: EventControlDep) -> TrackTimeline
     return control.timeline(*_track(track_id))
 
 
-@router.get("/tracks/{track_id}/keypoints", dependencies=[Viewer], tags=["tracks"], response_class=Response)
+@router.get(
+    "/tracks/{track_id}/keypoints", dependencies=[Viewer], tags=["tracks"], response_class=Response,
+    responses=content("The skeletons.", {"application/jsonl": {"type": "string", "description": "One object a line."}}),
+)  # fmt: skip
 def get_track_keypoints(track_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
     """A person's skeletons, one JSON object a line: of the last minute, and around each event that has evidence."""
     stream_id, number = _track(track_id)

@@ -1,25 +1,19 @@
 """What clients send and get about events and tracks."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Literal, get_type_hints
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from pipelines.event_json import STORED, event_object
-from pipelines.types import Event, EventState
+from pipelines.types import EventState
 from service.events.store import ClipState, EventRow
+from service.people_schemas import EventFields
 
 Verdict = Literal["correct", "wrong", "unsure"]
 
 
-if TYPE_CHECKING:
-    _EventFields = BaseModel
-else:
-    # Made from the fields of Event, so that a field added there is shown without a change here.
-    _EventFields = create_model("_EventFields", **{name: (kind, ...) for name, kind in get_type_hints(Event).items()})
-
-
-class EventRead(_EventFields):
+class EventRead(EventFields):
     """One action of one person, from onset to offset: the event, and what the service knows of it."""
 
     stream_id: str | None
@@ -66,7 +60,7 @@ class EventPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    acknowledged: bool | None = None
+    acknowledged: StrictBool | None = None
     comment: str | None = Field(None, max_length=4000)
 
 

@@ -12,7 +12,7 @@ from service.blobs import BlobFolder
 from service.errors import StorageFull
 from service.event_log import EventLog, Message, Transaction
 from service.jobs import store
-from service.jobs.schemas import JobRead
+from service.jobs.schemas import JobRead, Progress
 from service.jobs.store import JobRow
 from service.periodic import Periodic
 from service.protocol.listener import LossReason
@@ -125,7 +125,7 @@ class JobDispatcher:
         source = str(folder / row.source) if row.source_kind == "upload" else row.source
         options: Values = {**row.options, "name": row.source_name}
         if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), options)):
-            self._tell(row.job_id, {})
+            self._tell(row.job_id, Progress.model_validate({}).model_dump())
             return True
         self._forget(row.job_id)
         with self._log.transaction() as transaction:

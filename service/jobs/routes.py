@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from pipelines.errors import UnsupportedMedia
 from service.blobs import THUMBNAIL_CACHE, BlobFolder
 from service.deps import provided
-from service.errors import FieldFault, InvalidRequest, Problem, TooLarge
+from service.errors import FieldFault, InvalidRequest, TooLarge
 from service.idempotency import IdempotencyKey
 from service.jobs.control import Created, JobControl
 from service.jobs.formats import FORMS, ResultFormat, negotiate
@@ -20,6 +20,7 @@ from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
 from service.numbers import parse_integer
 from service.paging import cut_page, decode_cursor
+from service.responses import NO_SUCH_BYTES, Responses, content, file, problems
 from service.security import Operator, Viewer
 from service.settings import Settings
 
@@ -43,55 +44,57 @@ _UPLOAD_BODY = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "minLength": 1, "description": "The video."},
-                        "model": {
-                            "type": "string",
-                            "maxLength": 128,
-                            "description": "Action model; the default one when left out.",
-                        },
-                        "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
-                        "tags": {
-                            "type": "object",
-                            "maxProperties": 20,
-                            "propertyNames": {"maxLength": 64},
-                            "additionalProperties": {"type": "string", "maxLength": 256},
-                            "description": "A JSON object of strings.",
-                        },
-                    },
-                },
+                "schema": {"$ref": "#/components/schemas/VideoUpload"},
                 "encoding": {"tags": {"contentType": "application/json"}},
             },
-            "application/json": {"schema": JobCreate.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {"schema": {"$ref": "#/components/schemas/JobCreate"}},
         },
     }
 }
-_PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
+_PROBLEMS = problems(
+    {
         400: "`upload_incomplete`: the upload stopped before its end",
-        403: "`source_forbidden`: a URI that the settings do not allow",
+        403: "`source_forbidden`: a URI that the settings do not allow; `forbidden`",
         409: "`idempotency_conflict`: the key was already used with a different body",
         413: "`too_large`: larger than the limit",
-        415: "`unsupported_content_type`: neither a form nor JSON",
-        422: "`invalid_request`, `model_unknown`",
-        429: "`at_capacity`: too many jobs are waiting; see Retry-After",
+        415: "`unsupported_content_type`: neither a form nor JSON; `unsupported_media`: an empty file",
+        422: "`invalid_request`, `model_unknown`, `layout_not_served`",
+        429: "`at_capacity`: too many jobs are waiting; `too_many_attempts`; see Retry-After",
         507: "`disk_full`: the disk is too full for uploads",
-    }.items()
+    }
+)
+_NOT_READY = problems(
+    {
+        404: "`not_found`: no such job, or it was not asked to make this",
+        409: "`not_ready`, or the code with which the job failed",
+    }
+)
+_CREATED: Responses = {
+    202: {
+        "description": "It is queued, or an earlier request with the same key had made it.",
+        "headers": {
+            "Location": {"description": "Where the job is.", "schema": {"type": "string"}},
+            "Idempotent-Replayed": {
+                "description": "`true`: an earlier request made it.",
+                "schema": {"type": "string"},
+            },
+        },
+    }
 }
-_NOT_READY: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem, "description": "`not_found`: no such job, or it was not asked to make this"},
-    409: {"model": Problem, "description": "`not_ready`, or the code with which the job failed"},
-}
+_RESULTS = content(
+    "The results, in the form that was asked for.",
+    {
+        "application/x-ndjson": {"type": "string", "description": "One ResultLine (see the schemas) per line."},
+        "application/json": {"$ref": "#/components/schemas/ResultSummary"},
+        "text/csv": {"type": "string", "description": "track_id,action,start_s,end_s,duration_s,score,state"},
+    },
+)
+_TIMELINE = content("The timeline.", {"application/json": {"$ref": "#/components/schemas/Timeline"}})
 
 
 @router.post(
     "", status_code=202, response_model=JobRead, dependencies=[Operator], openapi_extra=_UPLOAD_BODY,
-    responses=_PROBLEMS, summary="Analyse a video",
+    responses={**_PROBLEMS, **_CREATED}, summary="Analyse a video",
 )  # fmt: skip
 async def create_job(
     request: Request, response: Response, control: ControlDep, blobs: BlobsDep, settings: SettingsDep,
@@ -136,7 +139,10 @@ def delete_job(job_id: str, control: ControlDep) -> None:
     control.remove(job_id)
 
 
-@router.get("/{job_id}/results", response_class=Response, responses=_NOT_READY, summary="Fetch the results")
+@router.get(
+    "/{job_id}/results", response_class=Response, responses={**_NOT_READY, **_RESULTS, **problems(NO_SUCH_BYTES)},
+    summary="Fetch the results",
+)  # fmt: skip
 def get_results(
     job_id: str,
     control: ControlDep,
@@ -156,14 +162,20 @@ def get_results(
     )
 
 
-@router.get("/{job_id}/timeline", response_class=Response, responses=_NOT_READY, summary="Fetch the timeline")
+@router.get(
+    "/{job_id}/timeline", response_class=Response, responses={**_NOT_READY, **_TIMELINE, **problems(NO_SUCH_BYTES)},
+    summary="Fetch the timeline",
+)  # fmt: skip
 def get_timeline(job_id: str, control: ControlDep) -> Response:
     """Which actions each track did, from when to when."""
     path = control.require_file(control.require(job_id), "timeline.json")
     return FileResponse(path, media_type="application/json")
 
 
-@router.get("/{job_id}/video", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the annotated video")
+@router.get(
+    "/{job_id}/video", response_class=Response, responses={**_NOT_READY, **file("The video.", "video/mp4")},
+    summary="Fetch the annotated video",
+)  # fmt: skip
 def get_video(job_id: str, control: ControlDep) -> FileResponse:
     """An mp4 with boxes, skeletons and labels, if the job asked for it; supports `Range`."""
     path = control.require_file(control.require(job_id), "video.mp4")
@@ -171,16 +183,23 @@ def get_video(job_id: str, control: ControlDep) -> FileResponse:
 
 
 @router.get(
-    "/{job_id}/thumbnail", response_class=FileResponse, summary="Fetch a small picture",
-    responses={404: {"model": Problem, "description": "`not_found`: no such job; `no_thumbnail`: it has no picture"}},
+    "/{job_id}/thumbnail", response_class=Response, summary="Fetch a small picture",
+    responses={
+        **file("A small picture.", "image/jpeg"),
+        **problems({404: "`not_found`: no such job; `no_thumbnail`: it has no picture"}),
+    },
 )  # fmt: skip
-def get_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
+def get_job_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
     """A JPEG, at most 320 pixels wide and high, of when most people do what could be named, else of the middle."""
     path = control.require_thumbnail(control.require(job_id))
     return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
-@router.get("/{job_id}/source", response_class=FileResponse, responses=_NOT_READY, summary="Fetch the video itself")
+@router.get(
+    "/{job_id}/source", response_class=Response,
+    responses={**_NOT_READY, **file("The video.", *sorted(set(_VIDEO_TYPES.values())))},
+    summary="Fetch the video itself",
+)  # fmt: skip
 def get_source(job_id: str, control: ControlDep) -> FileResponse:
     """The video as it was uploaded; supports `Range`, so that a player can seek."""
     path = control.require_source(control.require(job_id))

@@ -43,6 +43,30 @@ class UploadForm(JobOptions):
     tags: Tags = {}
 
 
+UPLOAD_SCHEMA = {
+    "type": "object",
+    "required": ["file"],
+    "additionalProperties": False,
+    "properties": {
+        "file": {"type": "string", "format": "binary", "minLength": 1, "description": "The video."},
+        "model": {
+            "type": "string",
+            "maxLength": 128,
+            "description": "Action model; the default one when left out.",
+        },
+        "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
+        "tags": {
+            "type": "object",
+            "maxProperties": 20,
+            "propertyNames": {"maxLength": 64},
+            "additionalProperties": {"type": "string", "maxLength": 256},
+            "description": "A JSON object of strings.",
+        },
+    },
+}
+"""The same with the file: what a form holds, for the OpenAPI document."""
+
+
 class Progress(BaseModel):
     """How far a job has come."""
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from models.severity import Severity
 from pipelines.addresses.schemes import CAMERA_SCHEMES
@@ -28,7 +28,7 @@ class Source(_Part):
         "or `push:` for frames over a WebSocket.",
     )  # fmt: skip
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="RTSP only.")
-    loop: bool = Field(default=False, description="A file begins again at its end.")
+    loop: StrictBool = Field(default=False, description="A file begins again at its end.")
 
 
 class Analysis(_Part):
@@ -72,7 +72,7 @@ class RuleSpec(_Part):
 class Recording(_Part):
     """Evidence around events."""
 
-    enabled: bool = True
+    enabled: StrictBool = True
     min_severity: Severity = Field(
         default="warning", description="Severity of the action itself from which evidence is kept."
     )
@@ -84,7 +84,7 @@ class Recording(_Part):
 class Privacy(_Part):
     """What may leave the worker."""
 
-    pictures: bool = Field(default=True, description="False: no snapshot, preview or clip; skeletons only.")
+    pictures: StrictBool = Field(default=True, description="False: no snapshot, preview or clip; skeletons only.")
 
 
 class StreamConfig(_Part):

@@ -1,38 +1,38 @@
 """Publishes messages to an MQTT 3.1.1 or 5 broker, with retained state, a last will, and Home Assistant discovery.
 
-Topics: `<prefix>/<stream>/action/<action>` for actions, retained `<prefix>/<stream>/state`, `<prefix>/available`
-(`online`, last will `offline`). Discovery: Home Assistant's MQTT discovery, `<discovery>/binary_sensor/.../config`.
-What is retained of a stream goes with the stream.
+What the broker keeps of streams is held against what there is: at every connection with what it really keeps, so that
+nothing stays of a stream that was removed while the broker, or this server, was away.
 """
 
-import json
 import logging
 import queue
-import re
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import JsonValue
 
 from pipelines.addresses.dial import dial
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import SourceError
 from service.envelope import Envelope
-from service.event_log import ERASED
+from service.periodic import Periodic
 from service.sinks.delivery import DeliveryFailed, Receipt
+from service.sinks.topics import Publication, Topics, WatchedStream
 
 logger = logging.getLogger(__name__)
 
 _QOS = 1
-_ACTIVE = frozenset({"action.started", "action.updated"})
 _QUIET_S = 0.3
-_LEFT_MAX = 10_000
+_KEPT_MAX = 20_000
+_CHUNK = 50
+"""Fewer than the client queues."""
+_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,132 +66,31 @@ class BrokerAddress:
         return f"BrokerAddress({self.host}:{self.port})"
 
 
-def topic_part(name: str) -> str:
-    """A name as one level of a topic: no wildcard, no separator, never empty."""
-    return re.sub(r"[^\w.-]", "_", name) or "_"
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One MQTT message."""
-
-    topic: str
-    payload: str
-    is_retained: bool = False
-
-
-class Topics:
-    """Which topics a message goes to.
-
-    prefix: first level of our topics. discovery: Home Assistant's prefix; empty switches discovery off.
-    """
-
-    def __init__(self, prefix: str = "actogram", discovery: str = "homeassistant") -> None:
-        self._prefix = prefix
-        self._discovery = discovery
-        self._announced: set[tuple[str, str]] = set()
-        self._going: dict[tuple[str, str], set[str]] = {}
-        self._removed: set[str] = set()
-        self._last_seq = 0
-
-    @property
-    def available(self) -> str:
-        """The topic of the last will."""
-        return f"{self._prefix}/available"
-
-    def forget(self) -> None:
-        """Announce every sensor again, as after a new connection."""
-        self._announced.clear()
-
-    def of_stream(self, stream_id: str) -> list[str]:
-        """Filters that match every topic of a stream."""
-        stream = topic_part(stream_id)
-        sensors = [f"{self._discovery}/binary_sensor/{self._prefix}_{stream}/#"] if self._discovery else []
-        return [f"{self._prefix}/{stream}/#", *sensors]
-
-    def publications(self, envelope: Envelope) -> list[Publication]:
-        """What to publish for one message; empty for messages that MQTT does not carry."""
-        self._note_gap(envelope)
-        if envelope.stream_id is None:
-            return []
-        stream = topic_part(envelope.stream_id)
-        if envelope.type.startswith("action."):
-            return self._action(stream, envelope)
-        if envelope.type == "stream.state_changed":
-            self._removed.discard(stream)
-            return [Publication(f"{self._prefix}/{stream}/state", json.dumps(envelope.data), is_retained=True)]
-        if envelope.type == "stream.removed":
-            self._removed.add(stream)
-            self._going = {key: ids for key, ids in self._going.items() if key[0] != stream}
-            self._announced = {key for key in self._announced if key[0] != stream}
-        return []
-
-    def _note_gap(self, envelope: Envelope) -> None:
-        """Whose end was among messages that are gone would be active for ever."""
-        if envelope.type == ERASED or envelope.seq > self._last_seq + 1:
-            self._going.clear()
-        self._last_seq = envelope.seq
-
-    def _action(self, stream: str, envelope: Envelope) -> list[Publication]:
-        action = topic_part(str(envelope.data.get("action", "unknown")))
-        topic = f"{self._prefix}/{stream}/action/{action}"
-        found = [Publication(topic, envelope.model_dump_json())]
-        if stream in self._removed:
-            # What its worker ends after a stream is gone must leave nothing with the broker.
-            return found
-        if envelope.type != "action.provisional":
-            state = "ON" if self._is_active(stream, action, envelope) else "OFF"
-            found.append(Publication(f"{topic}/active", state, is_retained=True))
-        if self._discovery and (stream, action) not in self._announced:
-            found.insert(0, self._discover(stream, action, topic))
-            self._announced.add((stream, action))
-        return found
-
-    def _is_active(self, stream: str, action: str, envelope: Envelope) -> bool:
-        """Whether anybody does it, after this message: two may, and one of them may stop."""
-        going = self._going.setdefault((stream, action), set())
-        event_id = str(envelope.data.get("event_id", ""))
-        if envelope.type in _ACTIVE:
-            going.add(event_id)
-        else:
-            going.discard(event_id)
-        return bool(going)
-
-    def _discover(self, stream: str, action: str, topic: str) -> Publication:
-        config: dict[str, JsonValue] = {
-            "name": action.replace("_", " "),
-            "unique_id": f"{self._prefix}_{stream}_{action}",
-            "object_id": f"{self._prefix}_{stream}_{action}",
-            "state_topic": f"{topic}/active",
-            "json_attributes_topic": topic,
-            "json_attributes_template": "{{ value_json.data | tojson }}",
-            "availability_topic": self.available,
-            "device": {"identifiers": [f"{self._prefix}_{stream}"], "name": stream, "manufacturer": "Actogram"},
-        }
-        if action == "fall":
-            config["device_class"] = "safety"
-        sensor = f"{self._discovery}/binary_sensor/{self._prefix}_{stream}/{action}/config"
-        return Publication(sensor, json.dumps(config), is_retained=True)
-
-
 class MqttSink:
     """One connection, kept by the client's own thread; a message counts as delivered when the broker acknowledged it.
 
     policy: where the broker may lie; asked at every connection.
+    streams: which there are now; None keeps to what messages say.
     ack_s: how long the broker may take, seconds.
     """
 
     def __init__(
-        self, address: BrokerAddress, topics: Topics, policy: AddressPolicy, *, version: int = 5, ack_s: float = 10.0
-    ) -> None:
+        self, address: BrokerAddress, topics: Topics, policy: AddressPolicy,
+        streams: Callable[[], Sequence[WatchedStream]] | None = None, *, version: int = 5, ack_s: float = 10.0,
+    ) -> None:  # fmt: skip
         self._topics = topics
+        self._streams = streams
         self._ack_s = ack_s
         self._address = address
         self._connected = threading.Event()
         self._subscribed = threading.Event()
-        self._retained: queue.Queue[str] = queue.Queue(_LEFT_MAX)
-        protocol = paho.MQTTv5 if version == 5 else paho.MQTTv311
-        self._client = _CheckedClient(policy, protocol)
+        self._kept: queue.Queue[tuple[str, str]] = queue.Queue(_KEPT_MAX)
+        # Held while somebody talks to the broker: deliveries, or the rounds that put in order what it keeps.
+        self._talking = threading.Lock()
+        # Topic → payload of what the broker keeps; None until it was asked, after each connection anew.
+        self._told: dict[str, str] | None = None
+        self._rounds = Periodic("mqtt", self.put_in_order, _LOOK_S)
+        self._client = _CheckedClient(policy, paho.MQTTv5 if version == 5 else paho.MQTTv311)
         self._client.max_queued_messages_set(100)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
@@ -208,9 +107,11 @@ class MqttSink:
         """Start connecting; retries until `close` while the broker is down."""
         self._client.connect_async(self._address.host, self._address.port, keepalive=20)
         self._client.loop_start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Publish that we are offline, and disconnect."""
+        self._rounds.stop()
         if self._connected.is_set():
             farewell = self._client.publish(self._topics.available, "offline", qos=_QOS, retain=True)
             _wait(farewell, 2.0)
@@ -220,46 +121,84 @@ class MqttSink:
     def deliver(self, envelope: Envelope) -> Receipt:
         """Publish one message and wait for the broker; raises DeliveryFailed."""
         began_s = time.perf_counter()
-        publications = self._topics.publications(envelope)
-        is_removal = envelope.type == "stream.removed" and envelope.stream_id is not None
-        if (publications or is_removal) and not self._connected.wait(self._ack_s):
-            raise DeliveryFailed(f"no connection to the broker at {self._address.host}:{self._address.port}")
-        if is_removal:
-            publications = [Publication(topic, "", is_retained=True) for topic in self._left(str(envelope.stream_id))]
-        for one in publications:
-            told = self._client.publish(one.topic, one.payload, qos=_QOS, retain=one.is_retained)
-            if not _wait(told, self._ack_s):
-                self._topics.forget()
-                raise DeliveryFailed(f"the broker did not acknowledge {one.topic} in {self._ack_s:g} s")
+        with self._talking:
+            publications = self._topics.publications(envelope)
+            is_removal = envelope.type == "stream.removed" and envelope.stream_id is not None
+            if (publications or is_removal) and not self._connected.wait(self._ack_s):
+                raise DeliveryFailed(f"no connection to the broker at {self._address.host}:{self._address.port}")
+            if is_removal:
+                kept = self._ask(self._topics.of_stream(str(envelope.stream_id)))
+                publications = [Publication(topic, "", is_retained=True) for topic in kept]
+            self._publish(publications)
+        if envelope.type.startswith("stream."):
+            self._rounds.wake()
         return Receipt((time.perf_counter() - began_s) * 1000)
 
-    def _left(self, stream_id: str) -> list[str]:
-        """The topics of a stream for which the broker keeps a message, whoever of our runs left it."""
-        filters = self._topics.of_stream(stream_id)
+    def put_in_order(self) -> None:
+        """Make the broker keep what there is of every stream, and nothing of one that is gone."""
+        if self._streams is None or not self._connected.is_set():
+            return
+        with self._talking:
+            wanted = self._topics.retained(self._streams())
+            try:
+                if self._told is None:
+                    self._told = self._ask(self._topics.kept())
+                told = self._told
+                gone = [Publication(topic, "", is_retained=True) for topic in told if topic not in wanted]
+                fresh = [Publication(*one, is_retained=True) for one in wanted.items() if told.get(one[0]) != one[1]]
+                self._publish([*gone, *fresh])
+            except DeliveryFailed as error:
+                logger.warning("mqtt: what the broker keeps is not in order yet: %s", error)
+
+    def _publish(self, publications: Sequence[Publication]) -> None:
+        for start in range(0, len(publications), _CHUNK):
+            self._publish_some(publications[start : start + _CHUNK])
+
+    def _publish_some(self, publications: Sequence[Publication]) -> None:
+        """Send all, then wait for all: a broker that is far away would take its time for each."""
+        sent = [self._client.publish(one.topic, one.payload, qos=_QOS, retain=one.is_retained) for one in publications]
+        for one, told in zip(publications, sent, strict=True):
+            if not _wait(told, self._ack_s):
+                self._topics.forget()
+                self._told = None
+                raise DeliveryFailed(f"the broker did not acknowledge {one.topic} in {self._ack_s:g} s")
+            if self._told is not None and one.is_retained:
+                self._told[one.topic] = one.payload
+                if not one.payload:
+                    del self._told[one.topic]
+
+    def _ask(self, filters: Sequence[str]) -> dict[str, str]:
+        """Topic → payload of what the broker keeps of ours, whichever of our runs left it."""
         self._subscribed.clear()
         self._client.subscribe([(one, _QOS) for one in filters])
         if not self._subscribed.wait(self._ack_s):
-            raise DeliveryFailed(f"the broker did not say in {self._ack_s:g} s what it keeps of {stream_id}")
-        found: list[str] = []
+            raise DeliveryFailed(f"the broker did not say in {self._ack_s:g} s what it keeps")
+        found: dict[str, str] = {}
         try:
-            while len(found) < _LEFT_MAX:
-                found.append(self._retained.get(timeout=_QUIET_S))
+            while len(found) < _KEPT_MAX:
+                topic, payload = self._kept.get(timeout=_QUIET_S)
+                found[topic] = payload
         except queue.Empty:
             # The broker sends what it keeps right after its answer; silence is the end.
-            self._client.unsubscribe(filters)
+            self._client.unsubscribe(list(filters))
         return found
 
     def _on_message(self, _: paho.Client, __: object, message: paho.MQTTMessage) -> None:
-        if message.retain and message.payload and not self._retained.full():
-            self._retained.put_nowait(message.topic)
+        if not message.retain or not message.payload or self._kept.full():
+            return
+        payload = message.payload.decode("utf-8", "replace")
+        if self._topics.is_ours(message.topic, payload):
+            self._kept.put_nowait((message.topic, payload))
 
     def _on_connect(self, client: paho.Client, _: object, __: object, reason: ReasonCode, ___: object = None) -> None:
         if reason.is_failure:
             logger.warning("mqtt: the broker refused the connection: %s", reason)
             return
         self._topics.forget()
+        self._told = None
         client.publish(self._topics.available, "online", qos=_QOS, retain=True)
         self._connected.set()
+        self._rounds.wake()
 
     def _on_disconnect(self, *_: object) -> None:
         self._connected.clear()

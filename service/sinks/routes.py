@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.deps import provided
-from service.errors import Problem
 from service.idempotency import IdempotencyKey
 from service.numbers import parse_integer
 from service.paging import invalid_cursor
+from service.responses import problems
 from service.security import Admin, Viewer
 from service.sinks.control import SinkControl
 from service.sinks.delivery import Receipt
@@ -27,11 +27,12 @@ from service.sinks.store import WebhookRow
 router = APIRouter(prefix="/v1", tags=["webhooks"])
 
 SinkControlDep = Annotated[SinkControl, Depends(provided(SinkControl))]
-_PROBLEMS: dict[int | str, dict[str, object]] = {
-    409: {"model": Problem, "description": "`idempotency_conflict`: the key was used for another body"},
-    422: {"model": Problem, "description": "`invalid_request`"},
-    429: {"model": Problem, "description": "`at_capacity`: as many webhooks as the settings allow"},
-}
+_PROBLEMS = problems(
+    {
+        409: "`idempotency_conflict`: the key was used for another body",
+        429: "`at_capacity`: as many webhooks as the settings allow; `too_many_attempts`; see Retry-After",
+    }
+)
 
 
 @router.get("/webhooks", dependencies=[Viewer])

@@ -5,7 +5,7 @@ import binascii
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
@@ -34,7 +34,9 @@ def _signing_secret(secret: str) -> str:
 
 
 Secret = Annotated[str, Field(min_length=16, max_length=256), AfterValidator(_signing_secret)]
-WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
+WebAddress = Annotated[
+    str, Field(max_length=2048, pattern="^[hH][tT][tT][pP][sS]?://[^/?#]"), AfterValidator(_web_address)
+]
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=50)]
 
 
@@ -50,8 +52,8 @@ class WebhookCreate(BaseModel):
     )
     streams: Patterns | None = Field(None, description="Patterns of stream ids; null: all.")
     actions: Patterns | None = Field(None, description="Actions to tell of; null: all.")
-    only_rules: bool = Field(False, description="Tell actions only when they met a rule of their stream.")
-    enabled: bool = True
+    only_rules: StrictBool = Field(False, description="Tell actions only when they met a rule of their stream.")
+    enabled: StrictBool = True
 
 
 class WebhookPatch(BaseModel):
@@ -64,8 +66,8 @@ class WebhookPatch(BaseModel):
     messages: Patterns | None = None
     streams: Patterns | None = None
     actions: Patterns | None = None
-    only_rules: bool | None = None
-    enabled: bool | None = None
+    only_rules: StrictBool | None = None
+    enabled: StrictBool | None = None
 
 
 class WebhookRead(BaseModel):

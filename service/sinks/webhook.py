@@ -22,8 +22,10 @@ from service.sinks.delivery import DeliveryFailed, Receipt
 logger = logging.getLogger(__name__)
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's prefix, not a secret
-_FINAL = frozenset({400, 401, 403, 404, 405, 406, 410, 413, 414, 415, 422})
-"""Trying again cannot change these answers."""
+_MAY_PASS = frozenset({408, 409, 421, 423, 425, 429})
+"""Refusals that say "not now"; every other one, and every redirect, is the same tomorrow."""
+_CANNOT = frozenset({501, 505})
+"""Failures of a receiver that will never understand a POST."""
 _RETRY_AFTER_MAX_S = 60.0
 UNREACHABLE = "unreachable: no HTTP answer; the server's log has the reason"
 
@@ -99,9 +101,22 @@ class WebhookSink:
             raise DeliveryFailed("the address cannot be read", is_final=True) from error
         if status < HTTPStatus.OK or status >= HTTPStatus.MULTIPLE_CHOICES:
             raise DeliveryFailed(
-                f"answered {status}", is_final=status in _FINAL, status=status, retry_after_s=_retry_after(wait)
+                _words(status), is_final=is_final(status), status=status, retry_after_s=_retry_after(wait)
             )
         return Receipt((time.perf_counter() - began_s) * 1000, status)
+
+
+def is_final(status: int) -> bool:
+    """Whether an answer that is no success will be the same whenever the message is sent again."""
+    if status in _MAY_PASS:
+        return False
+    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR or status in _CANNOT
+
+
+def _words(status: int) -> str:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return f"answered {status}: redirects are not followed; give the webhook the address that it leads to"
+    return f"answered {status}"
 
 
 def _retry_after(value: str) -> float:

@@ -172,10 +172,14 @@ class StreamControl:
         self._dispatcher.restart(stream_id)
         self._watcher.removed(stream_id)
 
+    def all(self) -> list[StreamRow]:
+        """Every stream, by id."""
+        with self._database.read() as connection:
+            return store.all_streams(connection)
+
     def states(self) -> dict[str, str]:
         """Stream → state."""
-        with self._database.read() as connection:
-            return {row.stream_id: row.state for row in store.all_streams(connection)}
+        return {row.stream_id: row.state for row in self.all()}
 
     def capacity(self) -> CapacityRead:
         """What fits, and why not more."""

@@ -14,6 +14,7 @@ from service.errors import Forbidden, InvalidRequest, NotReady, ServiceError, an
 from service.idempotency import IdempotencyKey
 from service.paging import cut_page, decode_cursor
 from service.protocol.stream_config import StreamConfig
+from service.responses import picture, problems
 from service.security import Operator, Viewer, principal_of, require_rank
 from service.streams import push_relay
 from service.streams.control import StreamControl
@@ -52,6 +53,18 @@ FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
 EraserDep = Annotated[StreamEraser, Depends(provided(StreamEraser))]
 
 
+_REFUSED = problems(
+    {
+        403: "`source_forbidden`: an address that the settings do not allow; `forbidden`",
+        422: "`invalid_request`, `model_unknown`, `layout_not_served`",
+        429: "`at_capacity`: it does not fit; the text names a rate that would; `too_many_attempts`; see Retry-After",
+    }
+)
+_NO_PICTURE = problems(
+    {403: "`forbidden`: it shows no pictures (`privacy.pictures`)", 409: "`no_picture`: none came in time"}
+)
+
+
 @router.get("/streams", dependencies=[Viewer], summary="List streams")
 def list_streams(
     control: ControlDep, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50
@@ -62,7 +75,13 @@ def list_streams(
     return StreamPage(items=[control.read(row) for row in shown], next_cursor=more)
 
 
-@router.post("/streams", status_code=201, dependencies=[Operator], summary="Add a stream")
+@router.post(
+    "/streams", status_code=201, dependencies=[Operator], summary="Add a stream",
+    responses={
+        **_REFUSED,
+        **problems({409: "`idempotency_conflict`: the key was already used with a different body"}),
+    },
+)  # fmt: skip
 def create_stream(
     wanted: StreamCreate, response: Response, control: ControlDep, idempotency_key: IdempotencyKey = None
 ) -> StreamRead:
@@ -80,7 +99,7 @@ def get_stream(stream_id: str, control: ControlDep) -> StreamRead:
     return control.read(control.require(stream_id))
 
 
-@router.patch("/streams/{stream_id}", dependencies=[Operator], summary="Change a stream")
+@router.patch("/streams/{stream_id}", dependencies=[Operator], summary="Change a stream", responses=_REFUSED)
 def change_stream(stream_id: str, patch: StreamPatch, control: ControlDep) -> StreamRead:
     """`enabled: false` pauses. Zones, rules and tags change without a new start; the rest starts it anew."""
     return control.read(control.change(stream_id, patch))
@@ -109,7 +128,10 @@ def get_status(stream_id: str, control: ControlDep) -> StreamStatusRead:
     return control.status(control.require(stream_id))
 
 
-@router.get("/streams/{stream_id}/snapshot", dependencies=[Viewer], response_class=Response, summary="One picture")
+@router.get(
+    "/streams/{stream_id}/snapshot", dependencies=[Viewer], response_class=Response, summary="One picture",
+    responses={**picture("The picture.", "image/jpeg"), **_NO_PICTURE},
+)  # fmt: skip
 async def get_snapshot(stream_id: str, control: ControlDep, previews: PreviewsDep) -> Response:
     """The next analysed picture, JPEG."""
     row = await run_in_threadpool(_require_pictures, control, stream_id)
@@ -120,8 +142,12 @@ async def get_snapshot(stream_id: str, control: ControlDep, previews: PreviewsDe
 
 
 @router.get(
-    "/streams/{stream_id}/preview", dependencies=[Viewer], response_class=StreamingResponse, summary="Moving pictures"
-)
+    "/streams/{stream_id}/preview", dependencies=[Viewer], response_class=StreamingResponse, summary="Moving pictures",
+    responses={
+        **picture("Pictures, one after the other.", "multipart/x-mixed-replace"), **_NO_PICTURE,
+        **problems({429: "`at_capacity`: too many previews are open; `too_many_attempts`; see Retry-After"}),
+    },
+)  # fmt: skip
 async def get_preview(stream_id: str, control: ControlDep, previews: PreviewsDep) -> StreamingResponse:
     """Low-rate MJPEG (multipart/x-mixed-replace)."""
     row = await run_in_threadpool(_require_pictures, control, stream_id)

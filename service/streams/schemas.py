@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from service.protocol.stream_config import (
     Analysis,
@@ -24,7 +24,7 @@ class StreamCreate(StreamConfig):
     """A camera to watch; it may be off."""
 
     name: Name = Field(description="Its id is made of it: lower case, letters, digits and hyphens.")
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class StreamPatch(BaseModel):
@@ -33,7 +33,7 @@ class StreamPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     source: Source | None = None
     analysis: Analysis | None = None
     drop_policy: DropPolicy | None = None

@@ -38,3 +38,33 @@ def test_connection_serves_on_after_a_head(service: Running) -> None:
 
     assert answers == [200, 200]
     assert time.monotonic() - began_s < 5
+
+
+_FILES = ("results", "results?format=json", "results?format=csv", "timeline", "video", "source")
+
+
+@pytest.fixture(scope="module")
+def files(service: Running) -> list[str]:
+    """The address of every kind of file: of a job, and of the page."""
+    job_id = service.create("script frames 300", video="true")
+    service.wait(job_id)
+    return [*(f"/v1/jobs/{job_id}/{name}" for name in _FILES), "/", "/assets/mark.svg", "/assets/js/main.js"]
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("index", range(len(_FILES) + 3))
+def test_every_file_takes_head_and_range(service: Running, files: list[str], index: int, coding: str) -> None:
+    path, accept = files[index], {"Accept-Encoding": coding}
+    whole = service.http.get(path, headers={"Accept-Encoding": "identity"}).content
+
+    head = service.http.head(path, headers={"Accept-Encoding": "identity"})
+    part = service.http.get(path, headers={**accept, "Range": "bytes=2-6"})
+    last = service.http.get(path, headers={**accept, "Range": "bytes=-3"})
+    beyond = service.http.get(path, headers={**accept, "Range": f"bytes={len(whole)}-"})
+
+    assert (head.status_code, int(head.headers["content-length"])) == (200, len(whole))
+    assert head.headers["accept-ranges"] == "bytes"
+    assert (part.status_code, part.content) == (206, whole[2:7])
+    assert part.headers["content-range"] == f"bytes 2-6/{len(whole)}"
+    assert (last.status_code, last.content) == (206, whole[-3:])
+    assert (beyond.status_code, beyond.headers["content-type"]) == (416, "application/problem+json")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.export.importer import main
+from models.export.import_command import main
 from models.nets.build import NETWORKS
 from models.runtime.contract import load_contract
 from pipelines.addresses.policy import AddressPolicy

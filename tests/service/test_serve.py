@@ -110,6 +110,13 @@ def test_serve_refuses_an_open_address_without_a_key(tmp_path: Path, host: str) 
     assert found.stderr.splitlines()[-1].startswith("actogram: unsafe_binding: ")
 
 
+def test_serve_refuses_a_public_address_without_a_key(tmp_path: Path) -> None:
+    found = actogram(tmp_path, "serve", ACTOGRAM_PUBLIC_URL="https://cameras.example.org")
+
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith("actogram: unsafe_binding: https://cameras.example.org is reached")
+
+
 def test_serve_refuses_a_setting_that_does_not_exist(tmp_path: Path) -> None:
     found = actogram(tmp_path, "serve", ACTOGRAM_WROKERS="2")
 

@@ -91,3 +91,9 @@ def test_variables_of_a_docker_link_are_no_settings() -> None:
 )  # fmt: skip
 def test_variable_without_the_form_of_a_link_is_not_taken_for_one(name: str, value: str) -> None:
     assert find_service_links({name: value}, "ACTOGRAM") == frozenset()
+
+
+def test_discovery_can_be_switched_off_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACTOGRAM_MQTT_DISCOVERY", "off")
+
+    assert load_settings().discovery_prefix == ""

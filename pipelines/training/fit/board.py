@@ -27,9 +27,7 @@ def board(out: Path, is_wanted: bool) -> Iterator[Board]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as cause:
-        raise ConfigInvalid(
-            "run.tensorboard needs the package tensorboard: pip install 'actogram[tensorboard]'"
-        ) from cause
+        raise ConfigInvalid("run.tensorboard needs the package tensorboard: pip install tensorboard") from cause
     writer = SummaryWriter(str(out / "tensorboard"))
 
     def write(look: Look) -> None:

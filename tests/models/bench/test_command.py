@@ -5,8 +5,9 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from models.bench.command import main, measure_network
+from models.bench.command import main
 from models.bench.engines import Setting, alternate, count_macs
+from models.bench.measure import measure_network
 from models.bench.tables import NetworkRow, network_table
 from models.nets.build import NetworkEntry, NetworkRequest, require_network
 from models.nets.potion import PoTion

@@ -6,7 +6,7 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-from models.export.importer import main
+from models.export.import_command import main
 from models.nets.build import NETWORKS, NetworkRequest
 from models.nets.options import BlockOptions, TemporalOptions
 from models.skeleton.layouts import require_layout

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from models.export.importer import main
+from models.export.import_command import main
 from models.export.settings import Settings, checked, features_of, serving_fields
 from models.nets.build import require_network
 from models.runtime.contract import ActionContract

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from models.errors import CheckpointMismatch
 from models.export.checkpoints import load_strictly, read_state
-from models.export.importer import ImportRequest, import_checkpoint, main
+from models.export.import_command import main
+from models.export.importer import ImportRequest, import_checkpoint
 from models.nets.layers import GraphConfig
 from models.nets.stgcn import STGCN, STGCNOptions
 from models.nets.stgcnpp import STGCNPP

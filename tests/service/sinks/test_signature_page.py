@@ -14,13 +14,17 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "live.md"
 BODY = b'{"type": "action.started"}'
 
 
-@pytest.fixture(scope="module")
-def verify() -> Callable[[str, dict[str, str], bytes], bool]:
-    """The function as the page prints it."""
+def _printed(name: str) -> object:
+    """A function as the page prints it."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(blocks[0], str(PAGE), "exec"), names)
-    return cast("Callable[[str, dict[str, str], bytes], bool]", names["verify"])
+    exec(compile(next(one for one in blocks if f"def {name}(" in one), str(PAGE), "exec"), names)
+    return names[name]
+
+
+@pytest.fixture(scope="module")
+def verify() -> Callable[[str, dict[str, str], bytes], bool]:
+    return cast("Callable[[str, dict[str, str], bytes], bool]", _printed("verify"))
 
 
 def _headers(secret: str, age_s: int = 0) -> dict[str, str]:
@@ -42,3 +46,21 @@ def test_printed_check_refuses_what_was_changed(verify: Callable[[str, dict[str,
     assert not verify(secret, _headers(secret), BODY + b" ")
     assert not verify(secret, _headers(make_secret()), BODY)
     assert not verify(secret, _headers(secret, age_s=3600), BODY)
+
+
+def test_printed_check_takes_one_of_several_signatures(verify: Callable[[str, dict[str, str], bytes], bool]) -> None:
+    secret = make_secret()
+    headers = _headers(secret)
+    headers["webhook-signature"] = f"v1a,AAAA v1,AAAA {headers['webhook-signature']}"
+
+    assert verify(secret, headers, BODY)
+
+
+@pytest.mark.parametrize("secret", [make_secret(), "a secret of one's own"])
+def test_printed_use_of_the_standards_library_takes_what_was_signed(secret: str) -> None:
+    errors = pytest.importorskip("standardwebhooks.webhooks")
+    read = cast("Callable[[str, dict[str, str], bytes], dict[str, object]]", _printed("read"))
+
+    assert read(secret, _headers(secret), BODY) == {"type": "action.started"}
+    with pytest.raises(errors.WebhookVerificationError):
+        read(secret, _headers(secret), BODY + b" ")

@@ -99,7 +99,13 @@ def test_webhook_id_is_the_same_when_a_message_is_sent_again(receiver: Receiver,
 
 @pytest.mark.parametrize(
     ("status", "is_final"),
-    [(500, False), (503, False), (429, False), (408, False), (302, False), (410, True), (400, True)],
+    [
+        *((status, False) for status in (500, 502, 503, 504, 408, 409, 421, 423, 425, 429)),
+        *(
+            (status, True)
+            for status in (300, 301, 302, 303, 307, 308, 400, 401, 402, 404, 410, 418, 422, 451, 501, 505)
+        ),
+    ],
 )
 def test_webhook_failure_says_whether_trying_again_can_help(
     receiver: Receiver, client: httpx.Client, status: int, is_final: bool
@@ -111,6 +117,31 @@ def test_webhook_failure_says_whether_trying_again_can_help(
 
     assert caught.value.status == status
     assert caught.value.is_final is is_final
+
+
+def test_webhook_says_of_a_redirect_that_it_is_not_followed(receiver: Receiver, client: httpx.Client) -> None:
+    receiver.status, receiver.headers = 301, {"location": receiver.url}
+
+    with pytest.raises(DeliveryFailed, match="redirects are not followed"):
+        WebhookSink("w1", receiver.url, make_secret(), client).deliver(ENVELOPE)
+
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("own", [None, "a secret of one's own", "whsec_" + base64.b64encode(bytes(32)).decode()])
+def test_webhook_is_verified_by_the_standards_own_library(
+    receiver: Receiver, client: httpx.Client, own: str | None
+) -> None:
+    webhooks = pytest.importorskip("standardwebhooks.webhooks")
+    secret = own or make_secret()
+    check = webhooks.Webhook(secret if secret.startswith("whsec_") else secret.encode())
+
+    WebhookSink("w1", receiver.url, secret, client).deliver(ENVELOPE)
+
+    headers, body = receiver.requests[0]
+    assert check.verify(body, headers)["type"] == "action.started"
+    with pytest.raises(webhooks.WebhookVerificationError):
+        check.verify(body.replace(b"fall", b"walk"), headers)
 
 
 def test_webhook_waits_as_long_as_the_receiver_asks(receiver: Receiver, client: httpx.Client) -> None:

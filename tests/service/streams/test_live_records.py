@@ -199,10 +199,11 @@ def test_webhook_is_told_signed_and_forgotten_with_its_secret_never_shown_again(
     assert removed == [204, 204]
 
 
+@pytest.mark.parametrize("status", [302, 308, 400, 451])
 def test_message_that_the_receiver_refuses_is_a_dead_letter_and_the_next_one_goes_on(
-    stage: Stage, puppet: Puppet, receiver: Receiver
+    stage: Stage, puppet: Puppet, receiver: Receiver, status: int
 ) -> None:
-    receiver.statuses = [400]
+    receiver.statuses = [status]
     made = stage.service.http.post("/v1/webhooks", json={"url": receiver.url, "messages": ["action.started"]}).json()
     path = f"/v1/webhooks/{made['webhook_id']}"
 
@@ -217,7 +218,7 @@ def test_message_that_the_receiver_refuses_is_a_dead_letter_and_the_next_one_goe
     dead = stage.get(f"{path}/deliveries?outcome=dead")["items"]
     stage.service.http.delete(path)
 
-    assert [(one["status"], one["attempt"]) for one in dead] == [(400, 1)]  # type: ignore[attr-defined]
+    assert [(one["status"], one["attempt"]) for one in dead] == [(status, 1)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 // Calls to the service: JSON in and out, problems as ApiError; a cookie proves who asks.
+import { address } from "./dom.js";
 
 /** What the service refused and why: `status`, a stable `code`, a `title` and a text that names the thing. */
 export class ApiError extends Error {
@@ -37,7 +38,7 @@ export async function send(method, path, { json, signal, headers = {} } = {}) {
   if (json !== undefined) all["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(address(path), {
       method,
       headers: all,
       signal,
@@ -90,5 +91,5 @@ export function unique() {
 
 /** The absolute WebSocket address of a path. */
 export function socketUrl(path) {
-  return new URL(path, location.href.replace(/^http/, "ws")).href;
+  return new URL(address(path), location.href.replace(/^http/, "ws")).href;
 }

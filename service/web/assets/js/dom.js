@@ -2,13 +2,19 @@
 
 /**
  * Make an element. `props`: `class`, `dataset`, `style` (custom properties too), `on<event>` functions, other
- * attributes; true gives an empty attribute, false and null give none. Children: nodes, text, arrays, null.
+ * attributes (`href` and `src` as `address` has them); true gives an empty attribute, false and null give none.
+ * Children: nodes, text, arrays, null.
  */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) setProp(element, name, value);
   element.append(...flat(children));
   return element;
+}
+
+/** A path of the service as an address of this page, which may lie below a path of its host. */
+export function address(path) {
+  return path.startsWith("/") ? path.slice(1) || "./" : path;
 }
 
 /** Replace what an element holds. */
@@ -78,6 +84,7 @@ function setProp(element, name, value) {
   else if (name === "style") for (const [key, item] of Object.entries(value)) element.style.setProperty(key, item);
   else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
   else if (name === "value" || name === "checked" || name === "muted") element[name] = value;
+  else if (name === "href" || name === "src") element.setAttribute(name, address(value));
   else element.setAttribute(name, value === true ? "" : value);
 }
 

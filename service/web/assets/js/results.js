@@ -1,5 +1,6 @@
 // The frames of a result, found by media time; memory is bounded however long the video is.
 import { problem } from "./api.js";
+import { address } from "./dom.js";
 
 const STATUSES = ["warming_up", "assessed", "none", "unknown", "not_assessable"];
 const REASONS = [
@@ -132,7 +133,7 @@ export function readResults(url, store, { onLine, onFrames, signal }) {
     };
     worker.onerror = (event) => finish(reject, new Error(event.message || "The results could not be read."));
     signal.addEventListener("abort", () => finish(reject, new DOMException("left the page", "AbortError")));
-    worker.postMessage({ url: new URL(url, location.href).href });
+    worker.postMessage({ url: new URL(address(url), location.href).href });
   });
 }
 

@@ -1,5 +1,6 @@
 // Sends a video with progress; fetch cannot report what was sent, so this is XMLHttpRequest.
 import { ApiError, problem, unique } from "./api.js";
+import { address } from "./dom.js";
 
 /**
  * Upload one file to /v1/jobs, asking for an annotated copy when `wantsVideo`. `onProgress(share)` gets 0..1 of the bytes sent. Resolves to the job; raises ApiError;
@@ -11,7 +12,7 @@ export function uploadVideo(file, { wantsVideo, onProgress, signal }) {
     const form = new FormData();
     if (wantsVideo) form.append("video", "true");
     form.append("file", file, file.name);
-    request.open("POST", "/v1/jobs");
+    request.open("POST", address("/v1/jobs"));
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Idempotency-Key", unique());
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);

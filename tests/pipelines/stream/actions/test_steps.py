@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from models.arrays import AnyArray
 from models.export.continual import ContinualNetwork, as_step
-from models.export.importer import ImportRequest, load_network, main
+from models.export.import_command import main
+from models.export.importer import ImportRequest, load_network
 from models.nets.build import require_network
 from models.runtime.action import softmax
 from models.runtime.continual import ContinualModel

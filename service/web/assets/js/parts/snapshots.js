@@ -1,4 +1,6 @@
 // Latest pictures for many tiles: a few requests at a time, only for tiles in sight, so that forty cameras load none down.
+import { address } from "../dom.js";
+
 const AT_ONCE = 3; // a browser opens six connections to one host; the rest must stay free
 const EVERY_MS = 2500;
 
@@ -26,7 +28,7 @@ export function snapshotQueue() {
     entry.isBusy = true;
     running += 1;
     try {
-      const response = await fetch(entry.pathOf());
+      const response = await fetch(address(entry.pathOf()));
       if (response.ok && entries.has(entry)) {
         const url = URL.createObjectURL(await response.blob());
         entry.show(url);
