@@ -16,6 +16,8 @@ ZOO_PATH = Path(__file__).parents[1] / "zoo"
 """The networks that this project trained itself; each folder holds model.onnx, model.json and card.md."""
 
 Task = Literal["detect", "pose", "detect_pose", "action"]
+DecodeValue = str | int | float | bool
+PERSON_LABEL = "person"
 SourceKind = Literal["repository", "folder", "package", "url"]
 _STRICT = ConfigDict(extra="forbid")
 
@@ -85,6 +87,8 @@ class ModelSpec:
     family: which pre- and post-processing it needs; the runtime knows the families by these names.
     layout: joint layout of what it gives (pose) or takes (action); empty for a detector.
     card:   what it is, where it comes from and what is known of it, in Markdown.
+    terms:  what a user must know of the licence before using it, in one sentence; empty where nothing needs saying.
+    decode: options of the family's post-processing by name, such as `method` of heatmaps; empty takes its defaults.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -98,6 +102,14 @@ class ModelSpec:
     input: InputContract = field(default_factory=InputContract)
     licence: str = ""
     card: str = ""
+    terms: str = ""
+    decode: Mapping[str, DecodeValue] = field(default_factory=dict)
+
+    @property
+    def person_class(self) -> int:
+        """The class number of a person among `labels`: the one so named, else the first."""
+        names = [label.lower() for label in self.labels]
+        return names.index(PERSON_LABEL) if PERSON_LABEL in names else 0
 
     def require_file(self, role: str) -> FileSpec:
         """A file by role. Raises ModelUnknown when the network has none of that role."""
