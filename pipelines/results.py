@@ -14,6 +14,7 @@ from pipelines.types import (
     EventState,
     Frame,
     FrameResult,
+    NetworksUsed,
     Poses,
     ToldEnd,
     TrackEnd,
@@ -32,6 +33,7 @@ class Header:
     source: name of the video, without its folder. size_wh: pixels. model, labels: of the action model.
     layout: of the joints.
     duration_s: declared length, None where nothing is declared.
+    networks: which made the results; None where nobody said.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Header:
     model: str
     layout: str
     labels: tuple[str, ...]
+    networks: NetworksUsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ def header_object(header: Header) -> JsonObject:
         "model": header.model,
         "layout": header.layout,
         "labels": list(header.labels),
+        **_networks(header),
     }
 
 
@@ -206,6 +210,7 @@ def summary_object(summary: Summary) -> JsonObject:
         "frame_size": list(header.size_wh),
         "model": header.model,
         "layout": header.layout,
+        **_networks(header),
         "tracks": [_track(track) for track in summary.tracks],
         "stats": {
             "frames": stats.frames,
@@ -225,6 +230,16 @@ def summary_object(summary: Summary) -> JsonObject:
             "is_truncated": stats.is_truncated,
         },
     }
+
+
+def networks_object(used: NetworksUsed) -> dict[str, dict[str, str]]:
+    """Which networks made a result: place → name and sha256."""
+    places = {"detector": used.detector, "pose": used.pose, "action": used.action}
+    return {place: {"name": one.name, "sha256": one.sha256} for place, one in places.items()}
+
+
+def _networks(header: Header) -> JsonObject:
+    return {} if header.networks is None else {"networks": networks_object(header.networks)}
 
 
 def _track(track: PersonTimeline) -> JsonObject:

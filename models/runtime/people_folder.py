@@ -157,6 +157,10 @@ def _parsed(content: bytes, path: Path) -> _Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
+        if first["loc"] == ("format",):
+            raise ContractMismatch(
+                f"{path}: found no format {FORMAT}, which detectors and pose estimators have"
+            ) from error
         raise ContractMismatch(f"{path}: {where}{first['msg'].removeprefix('Value error, ')}") from error
     if manifest.task != "detect":
         # The joints by which people are followed; it says which are lacking.

@@ -156,7 +156,7 @@ class Library:
         return {name: contract for name, contract in self.own.contracts().items() if name not in taken}
 
     def _summary(self, spec: ModelSpec) -> ModelSummary:
-        profile = self.registry.profiles.get("auto", {})
+        profile = self.registry.profiles["auto"].tasks if "auto" in self.registry.profiles else {}
         is_active = spec.name == self.default_action_model or spec.name in profile.get(spec.task, ())[:1]
         return ModelSummary(
             model_id=spec.name, task=spec.task, family=spec.family, layout=spec.layout or None,

@@ -9,6 +9,7 @@ import click
 from service.commands.bench_gpu import gpu
 from service.commands.failures import reported
 from service.commands.needs_torch import run_module
+from service.commands.network_options import WantedNetworks
 
 
 @click.group(help="Compare the speed of networks on this machine, each pair within one run.")
@@ -56,7 +57,7 @@ def noise(
     from pipelines.bench.clip_set import load_clips
     from pipelines.bench.noise import NoiseSetting, measure, report_object, table
     from pipelines.stream.config import PipelineConfig
-    from service.commands.analyze import load_default_networks
+    from service.commands.analyze import load_networks_of
     from service.settings import load_settings
 
     with reported():
@@ -70,7 +71,7 @@ def noise(
             quick,
         )
         chosen = load_clips([name for name in clips.split(",") if name])
-        networks = load_default_networks(load_settings(), None, None)
+        networks = load_networks_of(load_settings(), WantedNetworks())
         reports = measure(chosen, networks, PipelineConfig(), setting, lambda line: click.echo(line, err=True))
     if json_path is not None:
         json_path.write_text(json.dumps(report_object(reports, setting), indent=1) + "\n")
