@@ -27,11 +27,15 @@ from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
-from pipelines.stream.people_networks import NetworkChoice, PeopleNetworks
-from pipelines.stream.people_networks import load_people_networks as load_people_networks
+from pipelines.stream.people_networks import NetworkChoice, PeopleNetworks, load_people_networks
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.stats import StageClock
 from pipelines.types import NetworkId, NetworksUsed
+
+__all__ = [
+    "NetworkChoice", "Networks", "PeopleNetworks", "build_actions", "build_people", "build_pipeline", "find_action",
+    "load_action", "load_networks", "load_people_networks", "open_action", "with_action",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Finds and opens the detector and the pose estimator: those of a profile, named ones, or those of a folder."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ from models.errors import ModelUnknown
 from models.runtime.build import ONE_STAGE_FAMILIES, build_detectors, build_one_stage, build_pose
 from models.runtime.detector import Detector
 from models.runtime.gpu_libraries import require_gpu_libraries
-from models.runtime.people_folder import load_people_folder
+from models.runtime.people_folder import load_people_folder, read_people_folder
 from models.runtime.pose import PoseEstimator
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Profile, Registry, load_registry
@@ -111,6 +111,28 @@ def find_people(
         detector or FoundNetwork(*store.choose(profile["detect"], progress)),
         pose or FoundNetwork(*store.choose(profile["pose"], progress)),
     )
+
+
+def with_named(base: NetworkChoice, detector: str | None, pose: str | None, registry: Registry) -> NetworkChoice:
+    """The choice with other networks where they are named, each a name or a folder; None keeps the base's.
+
+    One that finds people and joints in one pass takes both places, unless the other is named too.
+    Raises ModelUnknown, and what `read_people_folder` raises.
+    """
+    if detector is None and pose is None:
+        return base
+    if (pose is None and _is_one_stage(detector, registry)) or (detector is None and _is_one_stage(pose, registry)):
+        return replace(base, detector=detector, pose=pose)
+    both = next((name for name in (base.detector, base.pose) if name and _is_one_stage(name, registry)), None)
+    return replace(base, detector=detector or base.detector or both, pose=pose or base.pose or both)
+
+
+def _is_one_stage(name: str | None, registry: Registry) -> bool:
+    if name is None:
+        return False
+    if (Path(name) / "model.json").is_file():
+        return read_people_folder(Path(name)).task == "detect_pose"
+    return name in registry.specs and registry.specs[name].task == "detect_pose"
 
 
 def _find_named(

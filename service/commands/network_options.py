@@ -1,11 +1,13 @@
 """The options by which commands choose their networks, and the choice that options and settings make together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING
 
 import click
+
+from service.network_choice import default_choice, placed
 
 if TYPE_CHECKING:
     from pipelines.stream.build import NetworkChoice
@@ -62,23 +64,15 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def network_choice(settings: "Settings", wanted: WantedNetworks, threads: int) -> "NetworkChoice":
-    """What is to be loaded; names of the user's own folders become their paths."""
-    from pipelines.stream.build import NetworkChoice
+    """What is to be loaded; names of the user's own folders become their paths. Raises as `with_named`."""
+    from models.weights.registry import load_registry
+    from pipelines.stream.people_networks import with_named
 
     model = None if wanted.model is None else settings.model_folder(wanted.model)
-    return NetworkChoice(
-        profile=wanted.profile or settings.profile,
+    base = replace(
+        default_choice(settings, threads),
         model=wanted.model if model is None else str(model),
+        profile=wanted.profile or settings.profile,
         device=wanted.device or settings.device,
-        threads=threads,
-        detector=_placed(settings, wanted.detector or settings.detector),
-        pose=_placed(settings, wanted.pose or settings.pose),
     )
-
-
-def _placed(settings: "Settings", name: str | None) -> str | None:
-    """A name of the registry as it is, the folder of any other network as a path."""
-    from models.weights.registry import load_registry
-
-    folder = None if name is None or name in load_registry().specs else settings.model_folder(name)
-    return name if folder is None else str(folder)
+    return with_named(base, placed(settings, wanted.detector), placed(settings, wanted.pose), load_registry())

@@ -92,6 +92,9 @@ class PuppetRunners:
         self._placed: queue.Queue[Puppet] = queue.Queue()
         self._fps_budget = fps_budget
 
+    def facts(self) -> Values:
+        return {}
+
     def measure(self) -> Sequence[Sample]:
         return ()
 
