@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from pydantic import JsonValue
 
 from pipelines.event_json import FILE, event_object
 from pipelines.types import (
@@ -236,6 +237,13 @@ def networks_object(used: NetworksUsed) -> dict[str, dict[str, str]]:
     """Which networks made a result: place → name and sha256."""
     places = {"detector": used.detector, "pose": used.pose, "action": used.action}
     return {place: {"name": one.name, "sha256": one.sha256} for place, one in places.items()}
+
+
+def networks_json(used: NetworksUsed | None) -> JsonValue:
+    """The same as a value of JSON; null where nobody said which networks they were."""
+    if used is None:
+        return None
+    return {place: {"name": one["name"], "sha256": one["sha256"]} for place, one in networks_object(used).items()}
 
 
 def _networks(header: Header) -> JsonObject:

@@ -54,6 +54,16 @@ _UPLOAD_BODY = {
                             "maxLength": 128,
                             "description": "Action model; the default one when left out.",
                         },
+                        "detector": {
+                            "type": "string",
+                            "maxLength": 128,
+                            "description": "Detector, by its name in `/v1/models`; the active one when left out.",
+                        },
+                        "pose": {
+                            "type": "string",
+                            "maxLength": 128,
+                            "description": "Pose estimator, likewise.",
+                        },
                         "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
                         "tags": {
                             "type": "object",
@@ -79,7 +89,7 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
         413: "`too_large`: larger than the limit",
         415: "`unsupported_content_type`: neither a form nor JSON",
         422: "`invalid_request`, `model_unknown`",
-        429: "`at_capacity`: too many jobs are waiting; see Retry-After",
+        429: "`at_capacity`: too many jobs wait; see Retry-After. `networks_full`: no room for other networks",
         507: "`disk_full`: the disk is too full for uploads",
     }.items()
 }
@@ -189,7 +199,7 @@ async def _receive(
         if upload.size_bytes == 0:
             raise UnsupportedMedia(f"{upload.name} is empty; expected a video")
         form = _form(upload.fields)
-        options = JobOptions(model=form.model, video=form.video)
+        options = JobOptions(model=form.model, detector=form.detector, pose=form.pose, video=form.video)
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
 
 

@@ -12,7 +12,8 @@ from models.runtime.action import ActionModel
 from models.weights.registry import Registry
 from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, Networks, PeopleNetworks, load_action, with_action
-from service.worker.people_pool import Pair, PeoplePool, told
+from service.protocol.network_pair import Pair, told
+from service.worker.people_pool import PeoplePool
 
 _MODELS_MAX = 4
 

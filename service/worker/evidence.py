@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from models.atomic_file import replacing
 from models.runtime.contract import ActionContract
 from models.severity import is_at_least
-from pipelines.results import networks_object
+from pipelines.results import networks_json
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.types import ActionScores, Event, FrameResult, NetworksUsed, PacketSink
 from service.blobs import safe_name
@@ -194,7 +194,7 @@ class EvidenceKeeper:
         reasons: dict[str, JsonValue] = {
             "event_id": event.event_id, "action": event.action, "start_s": event.start_s, "end_s": end_s,
             "model": self._contract.name, "model_sha256": self._contract.sha256,
-            "networks": None if self._plan.networks is None else dict(networks_object(self._plan.networks)),
+            "networks": networks_json(self._plan.networks),
             "labels": list(self._contract.labels), "rule": rule.model_dump() if rule else None,
             "temperature": self._contract.temperature, "layout": self._contract.layout,
             "skeletons_cover_s": covered,

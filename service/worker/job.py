@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import AnalysisCancelled, PipelineError, SourceTooLong
-from pipelines.results import Summary, networks_object, summary_object
+from pipelines.results import Summary, networks_json, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
@@ -145,7 +145,7 @@ def _facts(summary: Summary) -> Values:
         "frame_size": list(header.size_wh),
         "model": header.model,
         "layout": header.layout,
-        "networks": None if header.networks is None else networks_object(header.networks),
+        "networks": networks_json(header.networks),
         "num_frames": stats.frames,
         "num_tracks": len(summary.tracks),
         "actions": list(actions),

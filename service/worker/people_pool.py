@@ -12,9 +12,7 @@ from models.weights.registry import Registry
 from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, PeopleNetworks, load_people_networks
 from pipelines.stream.people_networks import with_named
-
-Pair = tuple[str | None, str | None]
-"""Names of a detector and of a pose estimator; None leaves that one open."""
+from service.protocol.network_pair import Pair, told
 
 
 @dataclass(slots=True)
@@ -128,8 +126,3 @@ class PeoplePool:
                     "see ACTOGRAM_NETWORKS_PER_WORKER"
                 )
             del self._held[idle]
-
-
-def told(pair: Pair) -> str:
-    """A pair in words."""
-    return " with ".join(name for name in pair if name is not None) or "the default"

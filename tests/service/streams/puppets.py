@@ -164,7 +164,7 @@ class Desk:
             policy,
             self.dispatcher,
             self.witness,
-            lambda _, __: None,
+            lambda _: None,
             lambda: WorkerCapacity(8, None),
         )
         self._numbers = iter(range(1, 10_000))

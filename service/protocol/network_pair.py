@@ -1,0 +1,18 @@
+"""A detector with a pose estimator, as tasks name them: what a worker opens, and what the admission counts."""
+
+from typing import TypeAlias
+
+from service.protocol.stream_config import Analysis
+
+Pair: TypeAlias = tuple[str | None, str | None]
+"""Names of a detector and of a pose estimator; None leaves that one open."""
+
+
+def pair_of(analysis: Analysis) -> Pair:
+    """The pair that a stream names."""
+    return analysis.detector, analysis.pose
+
+
+def told(pair: Pair) -> str:
+    """A pair in words."""
+    return " with ".join(name for name in pair if name is not None) or "the default"
