@@ -4,19 +4,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 
-from pipelines.stream.build import PeopleNetworks
+from pipelines.stream.build import Networks, PeopleNetworks
 from pipelines.types import NetworkId
 from service.protocol.loaded_networks import LOADED, LoadedNetwork, Per
 from service.protocol.messages import Values
 from service.worker.people_pool import PeoplePool
-from service.worker.warm import PeopleCost, measure_people, warm_people
+from service.worker.warm import measure_action, measure_people, warm_people
 
 
 class LoadedNetworks:
     """Notes what was measured of each network that was opened; may be used from any thread."""
 
     def __init__(self, device: str) -> None:
-        self.device = device
+        self._device = device
         self._lock = threading.Lock()
         self._measured: dict[NetworkId, LoadedNetwork] = {}
         self._people: PeoplePool | None = None
@@ -25,17 +25,16 @@ class LoadedNetworks:
         """Whose networks are to be told of: a network that it has closed is measured, but not loaded."""
         self._people = people
 
-    def note_people(self, networks: PeopleNetworks, cost: PeopleCost) -> None:
-        """A detector and a pose estimator are warm."""
+    def note(self, networks: PeopleNetworks) -> None:
+        """Measure networks that are warm; those of a whole pipeline with their action model."""
+        cost = measure_people(networks)
+        window_ms = measure_action(networks) if isinstance(networks, Networks) else 0.0
         with self._lock:
             self._note(networks.pose_id, cost.pose_ms, "picture" if cost.is_one_stage else "person")
             if not cost.is_one_stage:
                 self._note(networks.detector_id, cost.look_ms, "picture")
-
-    def note_action(self, network: NetworkId, window_ms: float) -> None:
-        """An action model is warm."""
-        with self._lock:
-            self._note(network, window_ms, "window")
+            if isinstance(networks, Networks):
+                self._note(networks.used.action, window_ms, "window")
 
     def facts(self) -> Values:
         """All that was measured, for the web process."""
@@ -50,7 +49,7 @@ class LoadedNetworks:
         }
 
     def _note(self, network: NetworkId, ms: float, per: Per) -> None:
-        self._measured[network] = LoadedNetwork(network.name, network.sha256, round(ms, 2), per, self.device)
+        self._measured[network] = LoadedNetwork(network.name, network.sha256, round(ms, 2), per, self._device)
 
 
 def opened(
@@ -60,7 +59,7 @@ def opened(
     """Networks that were just opened, as streams use them: shared, warm and measured."""
     ready = wrap(networks)
     warm_people(ready, max_persons)
-    loaded.note_people(ready, measure_people(ready))
+    loaded.note(ready)
     return ready
 
 

@@ -74,10 +74,11 @@ class NetworkRunners:
     """
 
     def __init__(
-        self, networks: "Networks", runners: Mapping[str, Runner], max_persons: int, num_cores: float,
-        loaded: "LoadedNetworks", gauges: Sequence[Gauge] = (),
+        self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float,
+        gauges: Sequence[Gauge] = (), *, loaded: "LoadedNetworks",
     ) -> None:  # fmt: skip
         self._networks = networks
+        self._device = device
         self._runners = runners
         self._max_persons = max_persons
         self._num_cores = num_cores
@@ -86,16 +87,15 @@ class NetworkRunners:
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
-        from service.worker.warm import fps_budget, measure_action, measure_people, warm
+        from service.worker.warm import measure_budget, warm
 
         warm(self._networks, self._max_persons)
-        cost = measure_people(self._networks)
-        self._loaded.note_people(self._networks, cost)
-        self._loaded.note_action(self._networks.used.action, measure_action(self._networks))
+        budget = measure_budget(self._networks, self._num_cores)
+        self._loaded.note(self._networks)
         # What was run to get warm says nothing of the work.
         self.measure()
-        named: Values = {"networks": list(self._networks.names), "device": self._loaded.device}
-        return {**named, "fps_budget": fps_budget(cost, self._num_cores), **self._loaded.facts()}
+        facts: Values = {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
+        return {**facts, **self._loaded.facts()}
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
@@ -152,7 +152,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
-    return NetworkRunners(networks, runners, max_persons, num_cores, loaded, gauges)
+    return NetworkRunners(networks, device, runners, max_persons, num_cores, gauges, loaded=loaded)
 
 
 def worker_device(device: str, process: str) -> str:

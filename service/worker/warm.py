@@ -60,6 +60,11 @@ class PeopleCost:
         return (self.look_ms + 4 * self.glance_ms) / 15 + 1.5 * self.pose_ms + _HANDLING_MS
 
 
+def measure_budget(networks: PeopleNetworks, num_cores: float) -> float:
+    """Frames per second that this worker can analyse, by a short measurement now; a fifth is kept free for bursts."""
+    return round(0.8 * max(1.0, num_cores) / (measure_people(networks).frame_ms / 1000), 1)
+
+
 def measure_people(networks: PeopleNetworks) -> PeopleCost:
     """By a short measurement now; the best of several times, for whatever else runs is not the networks' cost."""
     look_ms = _best_ms(lambda picture: networks.detector([picture]))
@@ -75,11 +80,6 @@ def measure_action(networks: Networks) -> float:
     keypoints = np.zeros((1, contract.num_frames, len(require_layout(contract.layout)), 3), np.float32)
     valid = np.zeros((1, contract.num_frames), np.bool_)
     return _best_ms(lambda _: networks.action(keypoints, valid))
-
-
-def fps_budget(cost: PeopleCost, num_cores: float) -> float:
-    """Frames per second that this worker can analyse; a fifth of the time is kept free for bursts."""
-    return round(0.8 * max(1.0, num_cores) / (cost.frame_ms / 1000), 1)
 
 
 def _picture() -> Image:

@@ -32,8 +32,8 @@ class PoseHypothesis:
 
     @property
     def visibility(self) -> float:
-        """Mean visibility of the joints, 0..1."""
-        return float(self.keypoints[:, 2].mean())
+        """Mean visibility of the body's joints, 0..1; those of hands, feet and face do not count."""
+        return float(self.keypoints[list(self.layout.core), 2].mean())
 
     @property
     def xyxy(self) -> FloatArray:
