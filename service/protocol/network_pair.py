@@ -13,6 +13,11 @@ def pair_of(analysis: Analysis) -> Pair:
     return analysis.detector, analysis.pose
 
 
+def is_default(pair: Pair, default: Pair) -> bool:
+    """Whether a pair names nothing but the default networks."""
+    return all(name in (None, usual) for name, usual in zip(pair, default, strict=True))
+
+
 def told(pair: Pair) -> str:
     """A pair in words."""
     return " with ".join(name for name in pair if name is not None) or "the default"

@@ -16,7 +16,7 @@ from service.database import Database, now
 from service.errors import AtCapacity, InvalidRequest, NotFound, TooManyNetworks
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
-from service.protocol.network_pair import Pair, pair_of, told
+from service.protocol.network_pair import Pair, is_default, pair_of, told
 from service.protocol.stream_config import Analysis, StreamConfig
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message
@@ -242,15 +242,15 @@ class StreamControl:
     def _require_networks(self, existing: Sequence[StreamRow], analysis: Analysis) -> None:
         """Raise TooManyNetworks where a stream names a pair for which the workers have no room."""
         workers = self._worker_capacity()
-        usual = {(None, None), workers.default_pair}
-        held = {pair_of(_analysis(row)) for row in existing if row.is_enabled} - usual
+        named = {pair_of(_analysis(row)) for row in existing if row.is_enabled}
+        held = {pair for pair in named if not is_default(pair, workers.default_pair)}
         wanted = pair_of(analysis)
-        if wanted in usual or wanted in held or len(held) < workers.pairs_max:
+        if is_default(wanted, workers.default_pair) or wanted in held or len(held) < workers.pairs_max:
             return
-        named = "; ".join(sorted(map(told, held))) or "none"
+        shown = "; ".join(sorted(map(told, held))) or "none"
         raise TooManyNetworks(
             f"{told(wanted)}: enabled streams name {len(held)} other choices of detector and pose estimator already "
-            f"({named}), and a worker holds {workers.pairs_max}; name one of these, or raise "
+            f"({shown}), and a worker holds {workers.pairs_max}; name one of these, or raise "
             "ACTOGRAM_NETWORKS_PER_WORKER",
             30,
         )

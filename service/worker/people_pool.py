@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import NetworksFull
+from models.runtime.batching import BatchedDetector, BatchedPose
 from models.weights.registry import Registry
 from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, PeopleNetworks, load_people_networks
 from pipelines.stream.people_networks import with_named
-from service.protocol.network_pair import Pair, told
+from service.protocol.network_pair import Pair, is_default, told
 
 
 @dataclass(slots=True)
@@ -40,12 +41,10 @@ class NamedPeople:
 
     def __call__(self, pair: Pair) -> PeopleNetworks:
         """The networks; raises ModelUnknown, WeightsMissing and the like."""
-        places = [None if name is None else self._place(name) for name in pair]
-        choice = with_named(self.choice, places[0], places[1], self.registry)
+        detector, pose = (None if name is None else self._place(name) for name in pair)
+        choice = with_named(self.choice, detector, pose, self.registry)
         found = load_people_networks(choice, self.store, beside=self.beside)
-        # A folder that was copied is known by its own name, in the API as in results.
-        named = {place: name for place, name in zip(places, pair, strict=True) if name is not None and place != name}
-        return self.prepare(self._renamed(found, choice, named))
+        return self.prepare(_renamed(found, pair))
 
     def _place(self, name: str) -> str:
         """A name of the registry as it is, or one's own folder: no client may name a folder elsewhere."""
@@ -56,15 +55,18 @@ class NamedPeople:
         self.registry.require(name)
         return name
 
-    def _renamed(self, found: PeopleNetworks, choice: NetworkChoice, named: dict[str | None, str]) -> PeopleNetworks:
-        detector = named.get(choice.detector or choice.pose, found.detector_id.name)
-        pose = named.get(choice.pose or choice.detector, found.pose_id.name)
-        return replace(
-            found,
-            names=(detector, pose),
-            detector_id=replace(found.detector_id, name=detector),
-            pose_id=replace(found.pose_id, name=pose),
-        )
+
+def _renamed(found: PeopleNetworks, pair: Pair) -> PeopleNetworks:
+    """The networks under the names that clients know: a folder that was copied is known by its own."""
+    is_one = found.detector_id == found.pose_id
+    detector = pair[0] or (pair[1] if is_one else None) or found.detector_id.name
+    pose = pair[1] or (pair[0] if is_one else None) or found.pose_id.name
+    return replace(
+        found,
+        names=(detector, pose),
+        detector_id=replace(found.detector_id, name=detector),
+        pose_id=replace(found.pose_id, name=pose),
+    )
 
 
 class PeoplePool:
@@ -89,7 +91,7 @@ class PeoplePool:
         Raises NetworksFull where tasks use as many others as may be open, and what `load` raises.
         """
         pair = (detector, pose)
-        if pair in ((None, None), (self._default.detector_id.name, self._default.pose_id.name)):
+        if is_default(pair, (self._default.detector_id.name, self._default.pose_id.name)):
             yield self._default
             return
         held = self._take(pair)
@@ -125,4 +127,11 @@ class PeoplePool:
                     f"all in use ({'; '.join(map(told, self._held)) or 'none may be'}), and takes {self._pairs_max}; "
                     "see ACTOGRAM_NETWORKS_PER_WORKER"
                 )
-            del self._held[idle]
+            self._close(self._held.pop(idle).networks)
+
+    def _close(self, networks: PeopleNetworks) -> None:
+        """End the threads that gathered calls for what is open no more."""
+        if isinstance(networks.detector, BatchedDetector) and networks.detector is not self._default.detector:
+            networks.detector.close()
+        if isinstance(networks.pose, BatchedPose) and networks.pose is not self._default.pose:
+            networks.pose.close()

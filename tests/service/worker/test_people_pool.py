@@ -39,7 +39,7 @@ class Shelf:
         return networks_of()
 
 
-@pytest.mark.parametrize("pair", [(None, None), ("boxes", "joints")])
+@pytest.mark.parametrize("pair", [(None, None), ("boxes", "joints"), ("boxes", None), (None, "joints")])
 def test_default_networks_are_not_opened_again(pair: Pair) -> None:
     shelf = Shelf()
 
