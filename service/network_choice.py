@@ -26,3 +26,14 @@ def placed(settings: "Settings", name: str | None) -> str | None:
 
     folder = None if name is None or name in load_registry().specs else settings.model_folder(name)
     return name if folder is None else str(folder)
+
+
+def own_names(settings: "Settings") -> "tuple[str | None, str | None]":
+    """The detector and the pose estimator of the settings, where those are the user's own by the folder's name."""
+    named = (settings.detector, settings.pose)
+    detector, pose = (name if name and _is_own(settings, name) else None for name in named)
+    return detector, pose
+
+
+def _is_own(settings: "Settings", name: str) -> bool:
+    return placed(settings, name) == str(settings.models_folder / name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from models.errors import NetworksFull
 from models.runtime.batching import BatchedDetector, BatchedPose
@@ -14,6 +15,8 @@ from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, PeopleNetworks, load_people_networks
 from pipelines.stream.people_networks import with_named
 from service.protocol.network_pair import Pair, is_default, told
+
+PeopleT = TypeVar("PeopleT", bound=PeopleNetworks)
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class NamedPeople:
         detector, pose = (None if name is None else self._place(name) for name in pair)
         choice = with_named(self.choice, detector, pose, self.registry)
         found = load_people_networks(choice, self.store, beside=self.beside)
-        return self.prepare(_renamed(found, pair))
+        return self.prepare(renamed(found, pair))
 
     def _place(self, name: str) -> str:
         """A name of the registry as it is, or one's own folder: no client may name a folder elsewhere."""
@@ -56,14 +59,14 @@ class NamedPeople:
         return name
 
 
-def _renamed(found: PeopleNetworks, pair: Pair) -> PeopleNetworks:
+def renamed(found: PeopleT, pair: Pair) -> PeopleT:
     """The networks under the names that clients know: a folder that was copied is known by its own."""
     is_one = found.detector_id == found.pose_id
     detector = pair[0] or (pair[1] if is_one else None) or found.detector_id.name
     pose = pair[1] or (pair[0] if is_one else None) or found.pose_id.name
     return replace(
         found,
-        names=(detector, pose),
+        names=(detector, pose, *found.names[2:]),
         detector_id=replace(found.detector_id, name=detector),
         pose_id=replace(found.pose_id, name=pose),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from service.network_choice import default_choice
+from service.network_choice import default_choice, own_names
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
@@ -123,14 +123,15 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from service.worker.gauges import BatchSizes, DeviceMemory, counted
     from service.worker.job import JobRunner
     from service.worker.loaded import LoadedNetworks, opened
-    from service.worker.people_pool import NamedPeople, PeoplePool
+    from service.worker.people_pool import NamedPeople, PeoplePool, renamed
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     device = worker_device(settings.device, multiprocessing.current_process().name)
     choice = replace(default_choice(settings, settings.threads), device=device)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
-    networks = shared(counted(load_networks(choice, store), sizes), device)
+    default = renamed(load_networks(choice, store), own_names(settings))
+    networks = shared(counted(default, sizes), device)
     registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
     prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(counted(found, sizes), device))
     named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))

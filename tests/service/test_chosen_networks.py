@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from models.runtime.people_folder import write_people_folder
 from models.weights.registry import load_registry
 from service.commands.analyze import command
+from service.network_choice import default_choice, own_names
+from service.settings import Settings
 from tests.people_folders import detector_folder, one_stage_folder, simcc_folder
 
 RTMDET = "rtmdet-nano-person"
@@ -73,6 +75,21 @@ def test_setting_is_used_until_an_option_names_another(runner: CliRunner, clip: 
 
     assert (by_setting["detector"]["name"], by_setting["pose"]["name"]) == ("both", "both")
     assert (by_option["detector"]["name"], by_option["pose"]["name"]) == ("boxes", "both")
+
+
+def test_settings_name_ones_own_networks_as_the_api_does(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    elsewhere = detector_folder(tmp_path / "boxes")
+    one_stage_folder(models / "first").rename(models / "mine")
+
+    by_name = Settings(home=tmp_path, models=models, detector="mine", pose=RTMDET)
+    by_path = Settings(home=tmp_path, models=models, detector=str(elsewhere))
+
+    assert own_names(by_name) == ("mine", None)
+    assert own_names(by_path) == (None, None)
+    assert default_choice(by_name, 1).detector == str(models / "mine")
+    assert default_choice(by_path, 1).detector == str(elsewhere)
 
 
 @pytest.mark.parametrize(
