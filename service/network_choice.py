@@ -36,4 +36,5 @@ def own_names(settings: "Settings") -> "tuple[str | None, str | None]":
 
 
 def _is_own(settings: "Settings", name: str) -> bool:
-    return placed(settings, name) == str(settings.models_folder / name)
+    own = settings.models_folder / name
+    return own.parent == settings.models_folder and placed(settings, name) == str(own)

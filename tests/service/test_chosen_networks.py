@@ -67,8 +67,7 @@ def test_detector_of_the_registry_and_a_folder_of_it_are_named_with_their_hash(
 
 def test_setting_is_used_until_an_option_names_another(runner: CliRunner, clip: str, tmp_path: Path) -> None:
     both, boxes = one_stage_folder(tmp_path / "both"), detector_folder(tmp_path / "boxes")
-    assert runner.env is not None
-    runner.env |= {"ACTOGRAM_POSE": str(both)}
+    runner = CliRunner(env={**runner.env, "ACTOGRAM_POSE": str(both)})
 
     by_setting = _networks(runner, clip)
     by_option = _networks(runner, clip, "--detector", str(boxes))
