@@ -12,6 +12,7 @@ ModelError
 ├── LayoutUnknown         a joint layout that layouts.py does not define, or one that lacks joints that are needed
 ├── LayoutNotServed       a network whose joints the pose stage cannot give: of hands, in space, or unknown to it
 ├── FolderUnwritable      a folder that an exported, imported or fused model cannot be written to
+├── NetworksFull          more networks at once than a worker may hold
 └── DeviceUnavailable     a device that the runtime cannot use
 """
 
@@ -86,6 +87,12 @@ class FolderUnwritable(ModelError):
     """A folder that an exported, imported or fused model cannot be written to."""
 
     code = "folder_unwritable"
+
+
+class NetworksFull(ModelError):
+    """More detectors and pose estimators at once than a worker may hold."""
+
+    code = "networks_full"
 
 
 class DeviceUnavailable(ModelError):

@@ -16,6 +16,7 @@ PipelineError
 ├── AnalysisCancelled        the caller asked to stop; nothing is left behind
 ├── RunExists                a folder that holds a training run already, or one that is still going on
 ├── DatasetInvalid           an annotation file whose content is not what it should be
+├── PackageMissing           an optional package that is not installed
 └── ConfigInvalid            a value out of its range, an unknown key, or two values that contradict each other
 """
 
@@ -114,3 +115,9 @@ class ConfigInvalid(PipelineError):
     """A value out of its range, an unknown key, or two values that contradict each other."""
 
     code = "config_invalid"
+
+
+class PackageMissing(PipelineError):
+    """An optional package that is not installed."""
+
+    code = "package_missing"

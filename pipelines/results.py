@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from pydantic import JsonValue
 
 from pipelines.event_json import FILE, event_object
 from pipelines.types import (
@@ -14,6 +15,7 @@ from pipelines.types import (
     EventState,
     Frame,
     FrameResult,
+    NetworksUsed,
     Poses,
     ToldEnd,
     TrackEnd,
@@ -32,6 +34,7 @@ class Header:
     source: name of the video, without its folder. size_wh: pixels. model, labels: of the action model.
     layout: of the joints.
     duration_s: declared length, None where nothing is declared.
+    networks: which made the results; None where nobody said.
     """
 
     source: str
@@ -40,6 +43,7 @@ class Header:
     model: str
     layout: str
     labels: tuple[str, ...]
+    networks: NetworksUsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ def header_object(header: Header) -> JsonObject:
         "model": header.model,
         "layout": header.layout,
         "labels": list(header.labels),
+        **_networks(header),
     }
 
 
@@ -210,6 +215,7 @@ def summary_object(summary: Summary) -> JsonObject:
         "frame_size": list(header.size_wh),
         "model": header.model,
         "layout": header.layout,
+        **_networks(header),
         "tracks": [_track(number, track) for number, track in summary.numbered()],
         "stats": {
             "frames": stats.frames,
@@ -229,6 +235,23 @@ def summary_object(summary: Summary) -> JsonObject:
             "is_truncated": stats.is_truncated,
         },
     }
+
+
+def networks_object(used: NetworksUsed) -> dict[str, dict[str, str]]:
+    """Which networks made a result: place → name and sha256."""
+    places = {"detector": used.detector, "pose": used.pose, "action": used.action}
+    return {place: {"name": one.name, "sha256": one.sha256} for place, one in places.items()}
+
+
+def networks_json(used: NetworksUsed | None) -> JsonValue:
+    """The same as a value of JSON; null where nobody said which networks they were."""
+    if used is None:
+        return None
+    return {place: {"name": one["name"], "sha256": one["sha256"]} for place, one in networks_object(used).items()}
+
+
+def _networks(header: Header) -> JsonObject:
+    return {} if header.networks is None else {"networks": networks_object(header.networks)}
 
 
 def _track(number: int, track: PersonTimeline) -> JsonObject:

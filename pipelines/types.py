@@ -55,6 +55,27 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkId:
+    """Which network it was: its name, and the sha256 of its weight file; both empty where nobody said."""
+
+    name: str = ""
+    sha256: str = ""
+
+
+UNNAMED = NetworkId()
+"""A network that nobody named, such as a test's."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworksUsed:
+    """Which networks made a result; detector and pose are the same where one network is both."""
+
+    detector: NetworkId
+    pose: NetworkId
+    action: NetworkId
+
+
+@dataclass(frozen=True, slots=True)
 class Boxes:
     """Detected people in one frame.
 

@@ -27,7 +27,7 @@ from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
 from service.database import Database, migrate
 from service.deps import provide
-from service.errors import install
+from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
 from service.events import routes as event_routes
 from service.gate import Gate
@@ -38,6 +38,7 @@ from service.jobs import store as job_store
 from service.jobs.control import JobControl
 from service.jobs.dispatch import JobDispatcher
 from service.jobs.retention import JobLimits, JobRetention
+from service.jobs.schemas import JobOptions
 from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
@@ -57,7 +58,7 @@ from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
 from service.telemetry import Metrics
-from service.wiring import Foundation, LiveServices, build_live
+from service.wiring import Foundation, LiveServices, build_live, require_networks, running_networks
 from service.worker.main import main as run_worker
 from service.worker.runners import build_runners
 
@@ -141,10 +142,12 @@ def build_parts(
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", job_dispatcher)
-    library = load_library(own=settings.models_folder)
+    library = load_library(
+        own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile
+    )
     jobs = JobControl(
-        database, log, blobs, job_policy(settings), job_dispatcher, supervisor, library.require_action_model,
-        settings.jobs_queued_max,
+        database, log, blobs, job_policy(settings), job_dispatcher, supervisor,
+        partial(_require_networks, library, settings), settings.jobs_queued_max,
     )  # fmt: skip
     job_retention = JobRetention(database, blobs, _job_limits(settings))
     live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
@@ -210,6 +213,15 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BelowPath, site=site)
     return app
+
+
+def _require_networks(library: Library, settings: Settings, options: JobOptions) -> None:
+    """Raises ModelUnknown, LayoutNotServed, and TooManyNetworks where a worker may hold none but the default ones."""
+    require_networks(library, options.model, options.detector, options.pose)
+    if (options.detector or options.pose) and settings.networks_per_worker == 0:
+        raise TooManyNetworks(
+            "ACTOGRAM_NETWORKS_PER_WORKER is 0: only the default detector and pose estimator are used"
+        )
 
 
 def _routers() -> Sequence[APIRouter]:

@@ -12,6 +12,7 @@ ServiceError
 ├── NotReady                 results of a job that has none (yet), or none of that kind
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
+│   └── TooManyNetworks      more detectors and pose estimators than the workers may hold
 ├── Unauthorized             no key, or a key that is not known
 ├── TooManyAttempts          wrong keys in a row; `retry_after_s` says when to try again
 ├── Forbidden                a key whose role is too low, or a foreign origin
@@ -128,6 +129,12 @@ class AtCapacity(ServiceError):
         self.headers = {"Retry-After": str(retry_after_s)}
 
 
+class TooManyNetworks(AtCapacity):
+    """More detectors and pose estimators, named by cameras, than the workers may hold."""
+
+    code = "networks_full"
+
+
 class Unauthorized(ServiceError):
     """No key, or a key that is not known."""
 
@@ -234,7 +241,7 @@ class Problem(BaseModel):
 _STATUS = {
     "unsupported_media": 415, "source_truncated": 422, "source_error": 422, "too_large": 413, "source_forbidden": 403,
     "config_invalid": 422, "dataset_invalid": 422, "disk_full": 507, "model_unknown": 422, "layout_unknown": 422,
-    "layout_not_served": 422,
+    "layout_not_served": 422, "networks_full": 429,
     "weights_missing": 503, "weights_corrupt": 503, "device_unavailable": 503, "connection_failed": 502,
     "auth_failed": 502, "not_found": 502, "tls_failed": 502, "timeout": 504, "codec_unsupported": 415, "ended": 502,
     "source_quarantined": 422, "decoder_failed": 422, "cancelled": 409, "too_long": 413,

@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     )
     models: Path | None = Field(
         default=None,
-        description="A folder of action models of your own, each a folder that `actogram models import` wrote; clients "
-        "know them by the folders' names. By default `models` in the home folder.",
+        description="A folder of networks of your own, each a folder that `actogram models import`, `export-yolo` or "
+        "`export-mmpose` wrote; clients know them by the folders' names. By default `models` in the home folder.",
     )
     data: Path | None = Field(
         default=None, description="A folder whose subfolder `skeleton` holds the data sets for training and evaluation."
@@ -81,6 +81,25 @@ class Settings(BaseSettings):
     offline: bool = Field(
         default=False,
         description="Download nothing: weights come from the cache, ACTOGRAM_WEIGHTS or the package.",
+    )
+    profile: str = Field(
+        default="auto",
+        description="Which detector and pose estimator where none is named: auto, fast or accurate.",
+    )
+    detector: str | None = Field(
+        default=None,
+        description="The detector: a name of `actogram models list`, or a folder with model.json and model.onnx; "
+        "by default the profile's.",
+    )
+    pose: str | None = Field(
+        default=None, description="The pose estimator, likewise; one that also detects people takes both places."
+    )
+    networks_per_worker: int = Field(
+        default=2,
+        ge=0,
+        le=32,
+        description="Other detectors and pose estimators, by pairs, that a worker holds at once for cameras and jobs "
+        "that name one.",
     )
     device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
@@ -239,7 +258,7 @@ class Settings(BaseSettings):
         return self.models or self.home / "models"
 
     def model_folder(self, name: str) -> Path | None:
-        """The folder of an action model that is named by a path, or of one of the user's own; None for neither."""
+        """The folder of a network that is named by a path, or of one of the user's own; None for neither."""
         for folder in (Path(name), self.models_folder / name):
             if (folder / "model.json").is_file():
                 return folder

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from models.errors import ModelError
 from pipelines.addresses.client import Deadline, build_client
-from service.catalog.library import Library
+from service.catalog.library import Library, Running
 from service.database import Database
 from service.eraser import Eraser, Streams
 from service.errors import InvalidRequest
@@ -25,8 +25,10 @@ from service.events.retention import EventRetention
 from service.events.routes import TrackEraser
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
+from service.protocol.loaded_networks import loaded_of
 from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
-from service.protocol.stream_config import StreamConfig
+from service.protocol.network_pair import Pair
+from service.protocol.stream_config import Analysis, StreamConfig
 from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
@@ -129,7 +131,7 @@ def build_live(base: Foundation) -> LiveServices:
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
         base.database, base.log, camera_policy(settings), dispatcher, stream_events,
-        partial(_check_model, base.library), partial(_worker_capacity, settings, base.supervisor),
+        partial(_check_networks, base.library), partial(_worker_capacity, settings, base.supervisor),
     )  # fmt: skip
     client = build_client(
         webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
@@ -156,16 +158,35 @@ def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamR
     return {"folder": str(folders.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
 
 
-def _check_model(library: Library, name: str | None, window_s: float | None) -> None:
+def _check_networks(library: Library, analysis: Analysis) -> None:
     """Raises ModelUnknown, LayoutNotServed, and InvalidRequest for a window that is not the model's."""
-    if name is not None:
-        library.require_action_model(name)
+    require_networks(library, analysis.model, analysis.detector, analysis.pose)
+    name, window_s = analysis.model, analysis.window_s
     model = name or library.default_action_model
     if window_s is None or model is None:
         return
     expected = library.window_s(model)
     if expected is not None and window_s != expected:
         raise InvalidRequest(f"analysis.window_s: found {window_s:g}, expected {expected:g}, the window of {model}")
+
+
+def require_networks(library: Library, model: str | None, detector: str | None, pose: str | None) -> None:
+    """Make sure that the names of a task's networks are known; None leaves one open. Raises ModelUnknown."""
+    if model is not None:
+        library.require_action_model(model)
+    if detector is not None:
+        library.require_people(detector, "detect")
+    if pose is not None:
+        library.require_people(pose, "pose")
+
+
+def running_networks(supervisor: Supervisor) -> Running:
+    """What the workers say of the networks that they have open."""
+    facts = [worker.facts for worker in supervisor.health() if worker.state == "ready"]
+    named = (one["networks"] for one in facts if isinstance(one.get("networks"), list))
+    first = next(named, [])
+    assert isinstance(first, list)
+    return Running(tuple(map(str, first)), tuple(network for one in facts for network in loaded_of(one)))
 
 
 def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
@@ -175,8 +196,13 @@ def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapaci
     return WorkerCapacity(
         slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
         job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
-        workers_ready=len(ready),
+        workers_ready=len(ready), pairs_max=settings.networks_per_worker, default_pair=_default_pair(supervisor),
     )  # fmt: skip
+
+
+def _default_pair(supervisor: Supervisor) -> Pair:
+    names = running_networks(supervisor).names
+    return (names[0], names[1]) if len(names) > 1 else (None, None)
 
 
 def _watched(streams: StreamControl, library: Library) -> list[WatchedStream]:

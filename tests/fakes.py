@@ -113,6 +113,9 @@ class ScriptedRunners:
     Anything that does not begin with `script` is refused as no video.
     """
 
+    def facts(self) -> Values:
+        return {}
+
     def measure(self) -> Sequence[Sample]:
         return ()
 

@@ -15,7 +15,7 @@ from models.runtime.session import Session
 from models.runtime.simcc import SimCCPose
 from models.runtime.yolo import YOLODetector
 from models.runtime.yolox import YOLOXDetector
-from models.weights.registry import ModelSpec
+from models.weights.registry import InputSides, ModelSpec
 
 ONE_STAGE_FAMILIES = ("yolo-pose", "rtmo")
 
@@ -37,18 +37,22 @@ class DetectorSet:
     crop: Detector
 
 
-def build_detectors(spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1) -> DetectorSet:
-    """A detector for every use, over one session. Raises as `build_detector`."""
+def build_detectors(
+    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, sides: InputSides | None = None
+) -> DetectorSet:
+    """A detector for every use, over one session; `sides` of its inputs. Raises as `build_detector`."""
+    sides = sides or InputSides()
     if spec.family in ONE_STAGE_FAMILIES:
         only: Detector = build_one_stage(spec, path, device, threads)[0]
         return DetectorSet(only, only, only)
     session = Session(path, device, threads)
-    look = _detector(spec, session, None)
+    look = _detector(spec, session, sides.look or None)
     has_free_size = not all(isinstance(size, int) for size in session.inputs[0].shape[2:])
     if device != "cpu" or not has_free_size:
         # On a GPU the size hardly matters, and pictures of one size share a batch.
         return DetectorSet(look, look, look)
-    return DetectorSet(look, _detector(spec, session, GLANCE_SIDE), _detector(spec, session, CROP_SIDE))
+    glance = _detector(spec, session, sides.glance or GLANCE_SIDE)
+    return DetectorSet(look, glance, _detector(spec, session, CROP_SIDE))
 
 
 def build_detector(

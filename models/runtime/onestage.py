@@ -3,6 +3,9 @@
 RTMO: Lu et al., "RTMO: Towards High-Performance One-Stage Real-Time Multi-Person Pose Estimation", 2024.
 """
 
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +20,8 @@ from models.runtime.yolo import decode_rows, require_rows
 from models.weights.registry import ModelSpec
 
 _NUM_JOINTS = 17
+_SEEN_MAX = 64
+"""Pictures whose people are remembered: one or two of each stream."""
 _MIN_IOU = 0.2
 """Less overlap than this between a region and a found person's region means that it is somebody else."""
 
@@ -35,8 +40,9 @@ class PosedPeople:
 class OneStage:
     """One network that is asked once per picture, whether for people or for joints.
 
-    The answers of the last call are kept, because the pose stage asks about the pictures that the detector has just
-    seen. A picture is known by identity, so nobody may write into one that was shown.
+    The answers about the last pictures are kept, because the pose stage asks about those that the detector has just
+    seen, while other streams ask about theirs. A picture is known by identity, so nobody may write into one that was
+    shown; it is not kept alive.
     """
 
     layout = "coco17"
@@ -44,18 +50,35 @@ class OneStage:
     def __init__(self, spec: ModelSpec, session: Session, long_side: int | None = None) -> None:
         self._network = PictureNetwork(spec.input, session, long_side)
         self._decode = _rtmo(session) if spec.family == "rtmo" else _yolo(session)
-        self._last: tuple[tuple[Image, ...], list[PosedPeople]] = ((), [])
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[int, tuple[weakref.ref[Image], PosedPeople]] = OrderedDict()
 
     def find(self, images: Sequence[Image]) -> list[PosedPeople]:
-        """Everybody in each picture; a picture that the last call held is not run again."""
-        last_images, last_answers = self._last
-        known = {id(image): answer for image, answer in zip(last_images, last_answers, strict=True)}
+        """Everybody in each picture; a picture that was shown lately is not run again."""
+        known = self._recall(images)
         fresh = list({id(image): image for image in images if id(image) not in known}.values())
         for index, box, row in self._network.iter_answers(fresh):
             known[id(fresh[index])] = _posed(box, *self._decode(row))
-        answers = [known[id(image)] for image in images]
-        self._last = (tuple(images), answers)
-        return answers
+        self._remember(fresh, known)
+        return [known[id(image)] for image in images]
+
+    def _recall(self, images: Sequence[Image]) -> dict[int, PosedPeople]:
+        known = {}
+        with self._lock:
+            for image in images:
+                shown, answer = self._seen.get(id(image), (None, None))
+                # Another picture may have got the place in memory of one that is gone.
+                if answer is not None and shown is not None and shown() is image:
+                    known[id(image)] = answer
+        return known
+
+    def _remember(self, fresh: Sequence[Image], known: Mapping[int, PosedPeople]) -> None:
+        with self._lock:
+            for image in fresh:
+                self._seen[id(image)] = (weakref.ref(image), known[id(image)])
+                self._seen.move_to_end(id(image))
+            while len(self._seen) > _SEEN_MAX:
+                self._seen.popitem(last=False)
 
 
 class OneStageDetector:
@@ -93,15 +116,20 @@ class OneStagePose:
 
 
 def _fill(landmarks: Landmarks, indexes: Sequence[int], found: PosedPeople) -> None:
-    """Write the best fitting person of a picture into each of its regions, closest pairs first."""
+    """Write the best fitting person of a picture into each of its regions, closest pairs first.
+
+    Regions that differ only in their turn are one: whoever tries other turns of a body gets that body, not a neighbour.
+    """
     theirs = region_from_box(found.boxes.xyxy)
-    overlap = iou(_square(landmarks.next_region[list(indexes)]), _square(theirs))
+    asked, group = np.unique(landmarks.next_region[list(indexes), :3], axis=0, return_inverse=True)
+    overlap = iou(_square(asked), _square(theirs))
     while overlap.size and overlap.max() >= _MIN_IOU:
         row, person = (int(at) for at in np.unravel_index(overlap.argmax(), overlap.shape))
         overlap[row], overlap[:, person] = -1, -1
-        landmarks.keypoints[indexes[row]] = found.keypoints[person]
-        landmarks.presence[indexes[row]] = found.boxes.score[person]
-        landmarks.next_region[indexes[row]] = theirs[person]
+        for index in np.array(indexes)[group.reshape(-1) == row]:
+            landmarks.keypoints[index] = found.keypoints[person]
+            landmarks.presence[index] = found.boxes.score[person]
+            landmarks.next_region[index] = theirs[person]
 
 
 def _square(regions: FloatArray) -> FloatArray:

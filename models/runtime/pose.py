@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from models.arrays import FloatArray, Image
+from models.skeleton.layouts import require_layout
 
 FOLLOW_FACTOR = 1.25
 """Side of a region over the size of what it is made from: box side, or twice the distance of BlazePose's landmarks."""
@@ -103,3 +104,14 @@ def sigmoid(logits: FloatArray) -> FloatArray:
     """1 / (1 + exp(-x)), without overflow."""
     half: FloatArray = np.tanh(0.5 * logits).astype(np.float32)
     return (half + np.float32(1)) / np.float32(2)
+
+
+def body_presence(score: FloatArray, layout: str) -> FloatArray:
+    """(N,) how sure it is that a person is there, by a network that says nothing but scores of joints (N, V), 0..1.
+
+    The mean of the better half of the body's joints: the other half may be hidden, and of a whole body with hands and
+    face most joints are neither.
+    """
+    body = np.sort(score[:, list(require_layout(layout).core)], axis=1)
+    mean: FloatArray = body[:, body.shape[1] // 2 :].mean(axis=1)
+    return mean.astype(np.float32, copy=False)

@@ -7,7 +7,7 @@ import numpy as np
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
 from models.runtime.detector import normalise_tables, planes
-from models.runtime.pose import Landmarks, crop_region, next_upright_region, points_to_source
+from models.runtime.pose import Landmarks, body_presence, crop_region, next_upright_region, points_to_source
 from models.runtime.session import Session
 from models.weights.registry import ModelSpec
 
@@ -18,7 +18,7 @@ class SimCCPose:
     """Joints from `simcc_x` (B, V, 2W) and `simcc_y` (B, V, 2H) of a crop, 192 x 256 for the published body networks.
 
     The region's side lies along the crop's longer side: of an upright crop the outer eighths at the left and right are
-    not seen. Presence is the mean joint score, because the network has no other.
+    not seen. Presence comes from the joints' scores, because the network has no other.
     """
 
     def __init__(self, spec: ModelSpec, session: Session, max_batch: int = 16) -> None:
@@ -42,7 +42,8 @@ class SimCCPose:
         points = points_to_source(np.concatenate([points for points, _ in parts]), regions, self._size_wh)
         score = np.concatenate([score for _, score in parts])
         keypoints = np.concatenate([points, score[:, :, None]], axis=2)
-        return Landmarks(keypoints, score.mean(axis=1), next_upright_region(keypoints, regions), follows_region=False)
+        presence = body_presence(score, self.layout)
+        return Landmarks(keypoints, presence, next_upright_region(keypoints, regions), follows_region=False)
 
     def _run(self, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
         count = len(batch)

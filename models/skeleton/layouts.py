@@ -12,6 +12,7 @@ _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip
 _BODY = tuple(
     f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 )
+_CORE = frozenset({"nose", *_BODY, *(f"{side}_{part}" for part in ("eye", "ear") for side in ("left", "right"))})
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Layout:
     def torso(self) -> tuple[int, ...]:
         """Shoulders and hips in the order of an outline; raises LayoutUnknown where the layout lacks one."""
         return (*self.shoulders, *self.hips[::-1])
+
+    @cached_property
+    def core(self) -> tuple[int, ...]:
+        """The joints that are COCO's 17 too, all where none is: hands, feet and face say little of a whole body."""
+        return tuple(joint for joint, name in enumerate(self.joints) if name in _CORE) or tuple(range(len(self)))
 
     @cached_property
     def body(self) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ their meaning; the third word is where its bone features start when that is not 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from models.skeleton.whole_body import HALPE26, whole_body
+
 # COCO keypoints.
 _COCO17 = """
 nose nose
@@ -259,5 +261,7 @@ TREES: Mapping[str, str] = MappingProxyType(
         "blazepose33": _BLAZEPOSE33,
         "jhmdb15": _JHMDB15,
         "penn13": _PENN13,
+        "halpe26": HALPE26,
+        "wholebody133": whole_body(_COCO17),
     }
 )

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -16,7 +16,10 @@ ZOO_PATH = Path(__file__).parents[1] / "zoo"
 """The networks that this project trained itself; each folder holds model.onnx, model.json and card.md."""
 
 Task = Literal["detect", "pose", "detect_pose", "action"]
+DecodeValue = str | int | float | bool
+PERSON_LABEL = "person"
 SourceKind = Literal["repository", "folder", "package", "url"]
+ValueT = TypeVar("ValueT")
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -85,6 +88,8 @@ class ModelSpec:
     family: which pre- and post-processing it needs; the runtime knows the families by these names.
     layout: joint layout of what it gives (pose) or takes (action); empty for a detector.
     card:   what it is, where it comes from and what is known of it, in Markdown.
+    terms:  what a user must know of the licence before using it, in one sentence; empty where nothing needs saying.
+    decode: options of the family's post-processing by name, such as `method` of heatmaps; empty takes its defaults.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -98,6 +103,14 @@ class ModelSpec:
     input: InputContract = field(default_factory=InputContract)
     licence: str = ""
     card: str = ""
+    terms: str = ""
+    decode: Mapping[str, DecodeValue] = field(default_factory=dict)
+
+    @property
+    def person_class(self) -> int:
+        """The class number of a person among `labels`: the one so named, else the first."""
+        names = [label.lower() for label in self.labels]
+        return names.index(PERSON_LABEL) if PERSON_LABEL in names else 0
 
     def require_file(self, role: str) -> FileSpec:
         """A file by role. Raises ModelUnknown when the network has none of that role."""
@@ -107,11 +120,49 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class InputSides:
+    """Longer side of a detector's input in pixels, where the network leaves it free; 0 takes the usual one.
+
+    look: for the whole picture, small people too. glance: for the quick looks between.
+    """
+
+    look: int = 0
+    glance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named choice of networks: per task the names, best first.
+
+    look_side, glance_side: see InputSides.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    detect: tuple[str, ...]
+    pose: tuple[str, ...]
+    action: tuple[str, ...] = ()
+    look_side: int = 0
+    glance_side: int = 0
+
+    @property
+    def tasks(self) -> Mapping[str, tuple[str, ...]]:
+        """Task → names, best first; without the tasks that the profile leaves open."""
+        named = {"detect": self.detect, "pose": self.pose, "action": self.action}
+        return {task: names for task, names in named.items() if names}
+
+    @property
+    def sides(self) -> InputSides:
+        """The sizes of the detector's inputs."""
+        return InputSides(self.look_side, self.glance_side)
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """All networks, in the order of the file; the zoo's follow."""
 
     specs: Mapping[str, ModelSpec]
-    profiles: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self.specs.values())
@@ -126,30 +177,39 @@ class Registry:
         """Task → networks, best first, of a named choice such as `auto`. Raises ModelUnknown."""
         if name not in self.profiles:
             raise ModelUnknown(f"found profile {name!r}, expected one of {', '.join(self.profiles)}")
-        return {task: tuple(self.require(model) for model in names) for task, names in self.profiles[name].items()}
+        tasks = self.profiles[name].tasks
+        return {task: tuple(self.require(model) for model in names) for task, names in tasks.items()}
+
+    def names(self, task: Task) -> tuple[str, ...]:
+        """Names of the networks that can do a task, those that do more as well."""
+        also = "detect_pose" if task in ("detect", "pose") else task
+        return tuple(spec.name for spec in self if spec.task in (task, also))
 
 
 def load_registry(path: Path = REGISTRY_PATH, zoo: Path = ZOO_PATH) -> Registry:
     """Read the registry and the project's own networks. Raises RegistryInvalid, which names the entry."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    specs = {name: _spec({"name": name, **entry}, name) for name, entry in table["models"].items()}
+    specs = {name: _validated(_MODEL, {"name": name, **entry}, name) for name, entry in table["models"].items()}
     specs |= {spec.name: spec for spec in _iter_zoo(zoo)}
-    registry = Registry(specs, table.get("profiles", {}))
+    profiles = {
+        name: _validated(_PROFILE, entry, f"profiles.{name}") for name, entry in table.get("profiles", {}).items()
+    }
+    registry = Registry(specs, profiles)
     for profile in registry.profiles:
         registry.require_profile(profile)
     return registry
 
 
-def _spec(entry: dict[str, object], name: str) -> ModelSpec:
+def _validated(adapter: TypeAdapter[ValueT], entry: dict[str, object], name: str) -> ValueT:
     try:
-        return _ADAPTER.validate_python(entry)
+        return adapter.validate_python(entry)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise RegistryInvalid(f"{name}: {place}: found {first['input']!r}, {first['msg']}") from error
 
 
-_ADAPTER = TypeAdapter(ModelSpec)
+_MODEL, _PROFILE = TypeAdapter(ModelSpec), TypeAdapter(Profile)
 
 
 def _iter_zoo(zoo: Path) -> Iterator[ModelSpec]:

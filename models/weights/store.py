@@ -172,11 +172,12 @@ class WeightStore:
         """What is missing, why, and the two ways to get it."""
         why = "offline is set" if self.offline else "; ".join(reasons) or "no source is known"
         names = [source.path for source in file.sources if source.kind == "folder"] or [file.path]
-        return (
-            f"{spec.name}: {file.path} is neither in {self.cache} nor reachable ({why}); either run "
-            f"`actogram models pull {spec.name}` where there is a network and copy that folder, or put {names[0]} "
-            f"into the folder that ACTOGRAM_WEIGHTS names (now {self.extra or 'not set'})"
-        )
+        put = f"put {names[0]} into the folder that ACTOGRAM_WEIGHTS names (now {self.extra or 'not set'})"
+        if any(source.kind in self._fetchers for source in file.sources):
+            put = (
+                f"either run `actogram models pull {spec.name}` where there is a network and copy that folder, or {put}"
+            )
+        return f"{spec.name}: {file.path} is neither in {self.cache} nor reachable ({why}); {put}"
 
     def _made_path(self, spec: ModelSpec, file: FileSpec) -> Path:
         """Where a converted file is kept; another source or converter gives another name."""

@@ -112,6 +112,7 @@ def analyze(
         contract.name,
         networks.pose.layout,
         contract.labels,
+        networks.used,
     )
     try:
         held = Settled(settling_s(contract, config), keeps_pictures=any(sink.wants_pictures for sink in sinks))

@@ -5,13 +5,9 @@ from pathlib import Path
 
 from models.errors import ModelUnknown
 from models.runtime.action import ActionModel
-from models.runtime.build import build_detectors, build_pose
 from models.runtime.continual import ContinualModel
 from models.runtime.contract import load_contract, verify_members, verify_weights
-from models.runtime.detector import Detector
 from models.runtime.fusion import FusedModel
-from models.runtime.gpu_libraries import require_gpu_libraries
-from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
@@ -31,37 +27,15 @@ from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
+from pipelines.stream.people_networks import NetworkChoice, PeopleNetworks, load_people_networks
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.stats import StageClock
+from pipelines.types import NetworkId, NetworksUsed
 
-
-@dataclass(frozen=True, slots=True)
-class NetworkChoice:
-    """Which networks to load, and where to run them.
-
-    profile: which detector and pose estimator, by name in the registry.
-    model: an action model of the registry, or a folder that holds model.json and model.onnx; None takes the default.
-    """
-
-    profile: str = "auto"
-    model: str | None = None
-    device: str = "cpu"
-    threads: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeopleNetworks:
-    """One instance of each network that finds people and their joints; pipelines share them.
-
-    names: of all that is loaded, for reports.
-    glance: a cheaper look for people, crop_detector: a look at one person; None where the detector serves for both.
-    """
-
-    detector: Detector
-    pose: PoseEstimator
-    names: tuple[str, ...] = ()
-    glance: Detector | None = None
-    crop_detector: Detector | None = None
+__all__ = [
+    "NetworkChoice", "Networks", "PeopleNetworks", "build_actions", "build_people", "build_pipeline", "find_action",
+    "load_action", "load_networks", "load_people_networks", "open_action", "with_action",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +44,12 @@ class Networks(PeopleNetworks):
 
     action: ActionModel
 
+    @property
+    def used(self) -> NetworksUsed:
+        """Which they are, for results."""
+        contract = self.action.contract
+        return NetworksUsed(self.detector_id, self.pose_id, NetworkId(contract.name, contract.sha256))
+
 
 def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
     """Find, check and open the networks.
@@ -77,31 +57,20 @@ def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress 
     Raises ModelUnknown, WeightsMissing, WeightsCorrupt, ContractMismatch or DeviceUnavailable.
     """
     people = load_people_networks(choice, store, progress)
-    action = load_action(choice, load_registry(), store)
+    return with_action(people, load_action(choice, load_registry(), store))
+
+
+def with_action(people: PeopleNetworks, action: ActionModel) -> Networks:
+    """Everything that a pipeline needs."""
     return Networks(
         detector=people.detector,
         pose=people.pose,
-        names=(*people.names, action.contract.name),
+        names=(*people.names[:2], action.contract.name),
         glance=people.glance,
         crop_detector=people.crop_detector,
+        detector_id=people.detector_id,
+        pose_id=people.pose_id,
         action=action,
-    )
-
-
-def load_people_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> PeopleNetworks:
-    """The detector and the pose estimator alone; raises what `load_networks` raises."""
-    if choice.device.startswith("cuda"):
-        require_gpu_libraries()
-    profile = load_registry().require_profile(choice.profile)
-    detector, detector_path = store.choose(profile["detect"], progress)
-    pose, pose_path = store.choose(profile["pose"], progress)
-    detectors = build_detectors(detector, detector_path, choice.device, choice.threads)
-    return PeopleNetworks(
-        detector=detectors.look,
-        pose=build_pose(pose, pose_path, choice.device, choice.threads),
-        names=(detector.name, pose.name),
-        glance=None if detectors.glance is detectors.look else detectors.glance,
-        crop_detector=None if detectors.crop is detectors.look else detectors.crop,
     )
 
 

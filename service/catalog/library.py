@@ -1,10 +1,10 @@
 """Networks, actions and joint layouts, read once from the registry and the model folders."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -14,7 +14,8 @@ from models.runtime.contract import ActionContract
 from models.severity import Severity
 from models.skeleton.layouts import LAYOUTS, Layout
 from models.weights.registry import ZOO_PATH, ModelSpec, Registry, load_registry
-from service.catalog.own_models import OwnModels, require_served
+from service.catalog.own_models import OwnModels, OwnPeople, require_served
+from service.protocol.loaded_networks import LoadedNetwork, Per
 
 Quality = Literal["solid", "experimental"]
 
@@ -50,6 +51,14 @@ class LayoutRead(BaseModel):
         )
 
 
+class ModelSpeed(BaseModel):
+    """What a network took in a worker here, measured when it was opened; the best of several runs."""
+
+    ms: float = Field(description="Milliseconds.")
+    per: Per = Field(description="For one picture, for the joints of one person, or for one window of an action model.")
+    device: str
+
+
 class ModelSummary(BaseModel):
     """A network."""
 
@@ -59,7 +68,10 @@ class ModelSummary(BaseModel):
     layout: str | None
     labels: list[str]
     licence: str
+    terms: str = Field(description="What must be known of the licence before use; empty where nothing needs saying.")
     is_active: bool = Field(description="Whether it is used when a job does not name one.")
+    is_loaded: bool = Field(description="Whether a worker has it open now.")
+    speed: ModelSpeed | None = Field(description="What it took here; null until a worker has measured it.")
 
 
 class ModelRead(ModelSummary):
@@ -72,15 +84,31 @@ class ModelRead(ModelSummary):
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """What the workers say of their networks.
+
+    names: of the default ones; empty before any worker is ready. loaded: what was opened and measured.
+    """
+
+    names: tuple[str, ...] = ()
+    loaded: tuple[LoadedNetwork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """The registry and the action models' own descriptions.
 
     manifests: action model → its model.json. own: action models that were imported or trained here.
+    own_people: detectors and pose estimators of the user's own. running: what the workers have open, asked anew each
+    time. profile: of the default networks.
     """
 
     registry: Registry
     manifests: Mapping[str, Mapping[str, JsonValue]]
     own: OwnModels = field(default_factory=lambda: OwnModels(None))
+    own_people: OwnPeople = field(default_factory=lambda: OwnPeople(None))
+    running: Callable[[], Running] = Running
+    profile: str = "auto"
 
     @property
     def default_action_model(self) -> str | None:
@@ -100,6 +128,17 @@ class Library:
             )
         require_served(own[name])
 
+    def require_people(self, name: str, task: Literal["detect", "pose"]) -> None:
+        """Make sure that a name is a network that detects people, or finds their joints; raises ModelUnknown."""
+        own = {own_name for own_name, spec in self._own_people().items() if spec.task in (task, "detect_pose")}
+        known = [*self.registry.names(task), *sorted(own)]
+        if name not in known:
+            kind = "detectors" if task == "detect" else "pose estimators"
+            raise ModelUnknown(
+                f"found {name[:128]!r}, expected one of the {kind}: {', '.join(known)}; your own go into the folder "
+                "that ACTOGRAM_MODELS names"
+            )
+
     def window_s(self, name: str) -> float | None:
         """Seconds that one answer of an action model looks back; None where that is not known."""
         found = self.manifests[name].get("window_s") if name in self.manifests else self.own.require(name).window_s
@@ -107,25 +146,27 @@ class Library:
 
     def summaries(self) -> Sequence[ModelSummary]:
         """Every network."""
-        own = [_own_summary(name, contract) for name, contract in self._own().items()]
-        return [*(self._summary(spec) for spec in self.registry), *own]
+        running = self.running()
+        specs = [*self.registry, *self._own_people().values()]
+        own = [self._own_summary(name, contract, running) for name, contract in self._own().items()]
+        return [*(self._summary(spec, running) for spec in specs), *own]
 
     def describe(self, name: str) -> ModelRead:
         """One network; raises ModelUnknown."""
-        own = self._own()
+        own, running = self._own(), self.running()
         if name in own:
-            return _own_read(name, own[name])
-        spec = self.registry.require(name)
+            return self._own_read(name, own[name], running)
+        spec = self._own_people().get(name) or self.registry.require(name)
         manifest = self.manifests.get(name, {})
         contract = {key: manifest[key] for key in _CONTRACT_KEYS if key in manifest}
         if spec.task != "action":
-            contract = {"size_wh": list(spec.input.size_wh), "colour": spec.input.colour}
+            contract = {"size_wh": list(spec.input.size_wh), "colour": spec.input.colour, "decode": dict(spec.decode)}
         files: list[dict[str, JsonValue]] = [
             {"role": role, "name": file.path, "sha256": file.sha256 or None, "size_bytes": file.size_bytes or None}
             for role, file in spec.files.items()
         ]
         return ModelRead(
-            **self._summary(spec).model_dump(), card=spec.card, contract=contract, files=files,
+            **self._summary(spec, running).model_dump(), card=spec.card, contract=contract, files=files,
             metrics=manifest.get("metrics"),
         )  # fmt: skip
 
@@ -155,41 +196,66 @@ class Library:
         taken = {spec.name for spec in self.registry}
         return {name: contract for name, contract in self.own.contracts().items() if name not in taken}
 
-    def _summary(self, spec: ModelSpec) -> ModelSummary:
-        profile = self.registry.profiles.get("auto", {})
-        is_active = spec.name == self.default_action_model or spec.name in profile.get(spec.task, ())[:1]
+    def _own_people(self) -> Mapping[str, ModelSpec]:
+        """The same of detectors and pose estimators."""
+        return {name: spec for name, spec in self.own_people.specs().items() if name not in self.registry.specs}
+
+    def _summary(self, spec: ModelSpec, running: Running) -> ModelSummary:
         return ModelSummary(
             model_id=spec.name, task=spec.task, family=spec.family, layout=spec.layout or None,
-            labels=list(spec.labels), licence=spec.licence, is_active=is_active,
+            labels=list(spec.labels), licence=spec.licence, terms=spec.terms,
+            is_active=self._is_active(spec, running), **_told(spec.name, running),
         )  # fmt: skip
+
+    def _is_active(self, spec: ModelSpec, running: Running) -> bool:
+        """What the workers took; before any is ready, the first of the profile."""
+        if spec.name == self.default_action_model:
+            return True
+        if running.names:
+            return spec.name in running.names and spec.task != "action"
+        profile = self.registry.profiles.get(self.profile)
+        return profile is not None and spec.name in profile.tasks.get(spec.task, ())[:1]
+
+    def _own_summary(self, name: str, contract: ActionContract, running: Running) -> ModelSummary:
+        return ModelSummary(
+            model_id=name, task="action", family=contract.network, layout=contract.layout,
+            labels=list(contract.labels), licence="", terms="", is_active=False, **_told(name, running),
+        )  # fmt: skip
+
+    def _own_read(self, name: str, contract: ActionContract, running: Running) -> ModelRead:
+        whole = contract.model_dump(mode="json")
+        return ModelRead(
+            **self._own_summary(name, contract, running).model_dump(), card=card_text(contract), metrics=None,
+            contract={key: whole[key] for key in (*_CONTRACT_KEYS, *_OWN_KEYS)},
+            files=[{"role": "model", "name": f"{name}/model.onnx", "sha256": contract.sha256, "size_bytes": None}],
+        )  # fmt: skip
+
+
+class _Told(TypedDict):
+    is_loaded: bool
+    speed: ModelSpeed | None
+
+
+def _told(name: str, running: Running) -> _Told:
+    """Whether a network is open, and the best time that any worker measured of it."""
+    own = [one for one in running.loaded if one.name == name]
+    best = min(own, key=lambda one: one.ms, default=None)
+    speed = None if best is None else ModelSpeed(ms=best.ms, per=best.per, device=best.device)
+    return {"is_loaded": any(one.is_loaded for one in own), "speed": speed}
 
 
 _CONTRACT_KEYS = ("layout", "features", "window_s", "rate_hz", "num_frames", "inputs", "outputs")
 _OWN_KEYS = ("stream", "num_persons", "sampling", "temperature", "unknown", "members", "is_continual", "defaults")
 
 
-def load_library(zoo: Path = ZOO_PATH, own: Path | None = None) -> Library:
-    """Read everything; `own` is the folder of the user's own action models. Raises RegistryInvalid."""
+def load_library(
+    zoo: Path = ZOO_PATH, own: Path | None = None, running: Callable[[], Running] = Running, profile: str = "auto"
+) -> Library:
+    """Read everything; `own` is the folder of the user's own networks. Raises RegistryInvalid."""
     registry = load_registry(zoo=zoo)
     manifests: dict[str, Mapping[str, JsonValue]] = {}
     for path in sorted(zoo.glob("*/model.json")):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest.get("task") == "action":
             manifests[str(manifest["name"])] = manifest
-    return Library(registry, manifests, OwnModels(own))
-
-
-def _own_summary(name: str, contract: ActionContract) -> ModelSummary:
-    return ModelSummary(
-        model_id=name, task="action", family=contract.network, layout=contract.layout, labels=list(contract.labels),
-        licence="", is_active=False,
-    )  # fmt: skip
-
-
-def _own_read(name: str, contract: ActionContract) -> ModelRead:
-    whole = contract.model_dump(mode="json")
-    return ModelRead(
-        **_own_summary(name, contract).model_dump(), card=card_text(contract), metrics=None,
-        contract={key: whole[key] for key in (*_CONTRACT_KEYS, *_OWN_KEYS)},
-        files=[{"role": "model", "name": f"{name}/model.onnx", "sha256": contract.sha256, "size_bytes": None}],
-    )  # fmt: skip
+    return Library(registry, manifests, OwnModels(own), OwnPeople(own), running, profile)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from service.commands.failures import reported
+from service.commands.network_options import WantedNetworks, network_choice, network_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,10 +49,7 @@ class _Outputs:
 @click.option("--out", type=_PATH, help="Write the results to this file; - is standard output.")
 @click.option("--video", "video_out", type=_PATH, help="Write the annotated video to this file (mp4).")
 @click.option("--timeline", type=_PATH, help="Write a picture of who did what, when, to this file (png).")
-@click.option(
-    "--model", help="Action model, a name (see `actogram models list`) or a folder [default: the built-in one]."
-)
-@click.option("--device", help="cpu or cuda:0 [default: ACTOGRAM_DEVICE or cpu].")
+@network_options
 @click.option(
     "--fps",
     type=click.FloatRange(5, 240),
@@ -70,8 +68,7 @@ def command(
     out: Path | None,
     video_out: Path | None,
     timeline: Path | None,
-    model: str | None,
-    device: str | None,
+    networks: WantedNetworks,
     fps: float,
     every_frame: bool,
 ) -> None:
@@ -83,9 +80,9 @@ def command(
     with reported():
         settings = load_settings()
         with _open(video, fps) as source:
-            networks = load_default_networks(settings, model, device)
-            summary = _analyze(video.name, source, networks, outputs, every_frame=every_frame)
-    _show(summary, networks.action.contract, to_stderr=outputs.out == Path("-"))
+            loaded = load_networks_of(settings, networks)
+            summary = _analyze(video.name, source, loaded, outputs, every_frame=every_frame)
+    _show(summary, loaded.action.contract, to_stderr=outputs.out == Path("-"))
 
 
 def _outputs(
@@ -126,16 +123,13 @@ def _analyze(
         return analyze(source, networks, PipelineConfig(), _sinks(outputs), run)
 
 
-def load_default_networks(settings: "Settings", model: str | None, device: str | None) -> "Networks":
+def load_networks_of(settings: "Settings", wanted: WantedNetworks) -> "Networks":
     """The networks that the settings and options name, downloaded with a progress bar when they are missing."""
     from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_networks
+    from pipelines.stream.build import load_networks
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    folder = settings.model_folder(model) if model is not None else None
-    choice = NetworkChoice(
-        model=str(folder) if folder is not None else model, device=device or settings.device, threads=_threads(settings)
-    )
+    choice = network_choice(settings, wanted, _threads(settings))
     with _bar() as bar:
         tasks: dict[str, TaskID] = {}
 

@@ -9,6 +9,7 @@ import click
 from service.commands.bench_gpu import gpu
 from service.commands.failures import reported
 from service.commands.needs_torch import run_module
+from service.commands.network_options import WantedNetworks, network_options
 
 
 @click.group(help="Compare the speed of networks on this machine, each pair within one run.")
@@ -56,7 +57,7 @@ def noise(
     from pipelines.bench.clip_set import load_clips
     from pipelines.bench.noise import NoiseSetting, measure, report_object, table
     from pipelines.stream.config import PipelineConfig
-    from service.commands.analyze import load_default_networks
+    from service.commands.analyze import load_networks_of
     from service.settings import load_settings
 
     with reported():
@@ -70,11 +71,54 @@ def noise(
             quick,
         )
         chosen = load_clips([name for name in clips.split(",") if name])
-        networks = load_default_networks(load_settings(), None, None)
+        networks = load_networks_of(load_settings(), WantedNetworks())
         reports = measure(chosen, networks, PipelineConfig(), setting, lambda line: click.echo(line, err=True))
     if json_path is not None:
         json_path.write_text(json.dumps(report_object(reports, setting), indent=1) + "\n")
     click.echo(table(reports, setting))
+
+
+@command.command(
+    "track", short_help="Our tracker beside ByteTrack and OC-SORT: numbers that break, falls that are lost."
+)
+@click.option("--clips", default="", help="Names separated by commas; else the 24 of pipelines/bench/noise.toml.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of the clips, or of their folders; else ACTOGRAM_DATA.",
+)
+@click.option(
+    "--peers", default="bytetrack,ocsort", show_default=True, help="Trackers of the package `trackers`; empty for none."
+)
+@click.option("--fps", default=15.0, show_default=True, type=click.FloatRange(5, 60), help="Pictures a second.")
+@click.option("--seconds", default=20.0, show_default=True, type=click.FloatRange(1), help="Of each clip at most.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="File for the numbers of each clip.")
+@network_options
+def track(
+    clips: str, folder: Path | None, peers: str, fps: float, seconds: float, json_path: Path | None,
+    networks: WantedNetworks,
+) -> None:  # fmt: skip
+    """Follow the people of clips; each clip goes to stderr as it ends, the table to stdout."""
+    from pipelines.bench.clip_set import find_video, load_clips, read_frames
+    from pipelines.bench.followers import PEERS, followers
+    from pipelines.bench.tracking import compare, report_object, table
+    from service.commands.analyze import load_networks_of
+    from service.settings import load_settings
+
+    named = [name for name in peers.split(",") if name]
+    if unknown := sorted(set(named) - set(PEERS)):
+        raise click.UsageError(f"--peers: found {', '.join(unknown)}, expected some of {', '.join(PEERS)}")
+    with reported():
+        where = folder or _shared_clips()
+        ways = followers(load_networks_of(load_settings(), networks), named)
+        reports = []
+        for clip in load_clips([name for name in clips.split(",") if name]):
+            frames = read_frames(find_video(where, clip.name), fps, seconds)
+            reports += list(compare([(clip, frames)], ways, fps))
+            click.echo("; ".join(f"{one.tracker} {one.breaks} breaks" for one in reports[-len(ways) :]), err=True)
+    if json_path is not None:
+        json_path.write_text(json.dumps(report_object(reports), indent=1) + "\n")
+    click.echo(table(reports))
 
 
 def _shared_clips() -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.failures import reported
+from service.commands.network_options import WantedNetworks
 
 if TYPE_CHECKING:
     from pipelines.bench.device import DevicePlan, Loading, Part, Recorded
@@ -114,10 +115,10 @@ def _counts(cameras: str) -> tuple[int, ...]:
 
 def _loading(settings: "Settings") -> "Loading":
     from pipelines.bench.device import Loading
-    from service.commands.analyze import load_default_networks
+    from service.commands.analyze import load_networks_of
 
     return Loading(
-        networks=lambda device: load_default_networks(settings, None, device),
+        networks=lambda device: load_networks_of(settings, WantedNetworks(device=device)),
         shared=_shared,
         files=lambda: _files(settings),
     )

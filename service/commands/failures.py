@@ -18,6 +18,7 @@ _INPUT_CODES = frozenset(
         "folder_unwritable",
         "config_invalid",
         "settings_invalid",
+        "package_missing",
     }
 )
 

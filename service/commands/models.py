@@ -10,6 +10,7 @@ from service.commands import fuse, model_import
 from service.commands.failures import reported
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.progress import Progress as Bars
@@ -41,8 +42,8 @@ def list_models() -> None:
     for spec in load_registry():
         size = sum(file.size_bytes for file in spec.files.values())
         table.add_row(spec.name, spec.task, spec.licence, _megabytes(size), store.state(spec))
-    for name in _own_models():
-        table.add_row(name, "action", "", "", "your own")
+    for name, task, licence in _own_models():
+        table.add_row(name, task, licence, "", "your own")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
@@ -74,11 +75,22 @@ def card(name: str) -> None:
             _print_contract(folder)
 
 
-def _own_models() -> list[str]:
-    """Names of the folders that `models import` and `fuse` wrote where models of one's own are looked for."""
+def _own_models() -> "Iterator[tuple[str, str, str]]":
+    """Name, task and licence of the networks in the folder where those of one's own are looked for."""
+    from models.errors import ModelError
+    from models.runtime.people_folder import is_people_folder, read_people_folder
     from service.settings import load_settings
 
-    return sorted(path.parent.name for path in load_settings().models_folder.glob("*/model.json"))
+    for path in sorted(load_settings().models_folder.glob("*/model.json")):
+        if not is_people_folder(path.parent):
+            yield path.parent.name, "action", ""
+            continue
+        try:
+            spec = read_people_folder(path.parent)
+        except ModelError as error:
+            click.echo(f"actogram: {error.code}: {error}", err=True)
+            continue
+        yield path.parent.name, spec.task, spec.licence
 
 
 def _pull_model(name: str) -> None:
@@ -97,7 +109,8 @@ def _pull_profile(name: str) -> None:
     store = _store()
     for task, specs in load_registry().require_profile(name).items():
         with _bars() as bars:
-            spec, path = store.choose(specs, _progress(bars))
+            # Who asks for a profile by name wants the best of it; the default makes do with what is at hand.
+            spec, path = store.choose(specs, _progress(bars), prefer_at_hand=name == _DEFAULT_PROFILE)
         click.echo(f"{task}: {spec.name} ({path})")
         if spec is not specs[0]:
             click.echo(f"  {specs[0].name} would be better; get it with: actogram models pull {specs[0].name}")
@@ -112,8 +125,13 @@ def _is_registered(name: str) -> bool:
 def _print_contract(folder: "Path") -> None:
     from models.runtime.card import card_text
     from models.runtime.contract import load_contract
+    from models.runtime.people_folder import is_people_folder, load_people_folder
 
-    click.echo(card_text(load_contract(folder / "model.json")))
+    if is_people_folder(folder):
+        spec, _ = load_people_folder(folder)
+        _show_card(spec, "your own")
+    else:
+        click.echo(card_text(load_contract(folder / "model.json")))
 
 
 def _print_card(name: str) -> None:
@@ -121,7 +139,11 @@ def _print_card(name: str) -> None:
 
     store = _store()
     spec = load_registry().require(name)
-    for key, value in _facts(spec, store.state(spec)).items():
+    _show_card(spec, store.state(spec))
+
+
+def _show_card(spec: "ModelSpec", state: str) -> None:
+    for key, value in _facts(spec, state).items():
         click.echo(f"{key + ':':10}{value}")
     click.echo(f"\n{spec.card.strip()}")
 
@@ -132,6 +154,7 @@ def _facts(spec: "ModelSpec", state: str) -> Mapping[str, str]:
         "task": spec.task,
         "family": spec.family,
         "licence": spec.licence,
+        "terms": spec.terms,
         "input": "x".join(str(side) for side in spec.input.size_wh) if any(spec.input.size_wh) else "",
         "layout": spec.layout,
         "labels": ", ".join(spec.labels),

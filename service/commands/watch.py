@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.failures import reported
+from service.commands.network_options import WantedNetworks, network_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pipelines.stream.buffer import FrameBuffer
+    from pipelines.stream.build import Networks
     from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.sources.live import LiveReader
     from pipelines.types import Event, FrameResult
-    from service.settings import Settings
 
 _REFRESH_S = 0.25
 _EVENTS_SHOWN = 12
@@ -33,8 +34,7 @@ _SEEN_S = 1.0
 )
 @click.option("--realtime/--no-realtime", default=True, show_default=True, help="Play a file at its own pace.")
 @click.option("--loop", is_flag=True, help="Play a file again from the start when it ends.")
-@click.option("--model", help="Action model, a name or a folder [default: the built-in one].")
-@click.option("--device", help="cpu or cuda:0 [default: ACTOGRAM_DEVICE or cpu].")
+@network_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for every change of an event.")
 def command(
     uri: str,
@@ -42,14 +42,14 @@ def command(
     fps: float,
     realtime: bool,
     loop: bool,
-    model: str | None,
-    device: str | None,
+    networks: WantedNetworks,
     as_json: bool,
 ) -> None:
     """Watch one source with the same stages as the service."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    from service.commands.analyze import load_networks_of
     from service.settings import load_settings
 
     with reported():
@@ -58,11 +58,11 @@ def command(
         if address.startswith("file:") and not realtime:
             raise click.UsageError("to process a file as fast as possible, use `actogram analyze`")
         show = _Json() if as_json else _Table(address)
-        _run(address, (transport, fps, loop), (settings, model, device), show, stopping)
+        _run(address, (transport, fps, loop), load_networks_of(settings, networks), show, stopping)
 
 
 def _run(
-    address: str, how: tuple[str, float, bool], networks: "tuple[Settings, str | None, str | None]",
+    address: str, how: tuple[str, float, bool], networks: "Networks",
     show: "_Json | _Table", stopping: threading.Event,
 ) -> None:  # fmt: skip
     from pipelines.addresses.redact import redact
@@ -71,13 +71,12 @@ def _run(
     from pipelines.stream.config import PipelineConfig
     from pipelines.stream.sources.health import SourceHealth
     from pipelines.stream.watch import watch
-    from service.commands.analyze import load_default_networks
 
-    loaded = load_default_networks(*networks)
+    show.use(networks)
     buffer = FrameBuffer(4, "drop_oldest")
     health = SourceHealth(how[1], show.state)
     reader = _open_reader(address, how, buffer, health)
-    pipeline = build_pipeline(loaded, PipelineConfig(), redact(address))
+    pipeline = build_pipeline(networks, PipelineConfig(), redact(address))
 
     def on_result(result: "FrameResult", _: float) -> None:
         health.on_frame()
@@ -122,7 +121,15 @@ def _address(uri: str) -> str:
 
 
 class _Json:
-    """Prints every change of an event as one line."""
+    """Prints every change of an event as one line, with the networks that saw it."""
+
+    def __init__(self) -> None:
+        self._networks: dict[str, dict[str, str]] = {}
+
+    def use(self, networks: "Networks") -> None:
+        from pipelines.results import networks_object
+
+        self._networks = networks_object(networks.used)
 
     def __enter__(self) -> "_Json":
         return self
@@ -142,7 +149,7 @@ class _Json:
         from pipelines.event_json import FILE, event_object
 
         for event in events:
-            click.echo(json.dumps(event_object(event, FILE)))
+            click.echo(json.dumps({**event_object(event, FILE), "networks": self._networks}))
 
     def tick(self) -> None:
         """Nothing is drawn."""
@@ -164,6 +171,9 @@ class _Table:
         self._events: dict[str, Event] = {}
         self._drawn_s = self._seen_s = 0.0
         self._times_s: list[float] = []
+
+    def use(self, networks: "Networks") -> None:
+        """Which networks look is not drawn."""
 
     def __enter__(self) -> "_Table":
         self._live.start()

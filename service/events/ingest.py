@@ -198,7 +198,7 @@ def _merged(known: Event, event: Event) -> Event:
 def _new_row(origin: Origin, report: ActionReport) -> EventRow:
     return EventRow(
         report.event, "info", report.start_time, report.end_time, stream_id=origin.stream_id, job_id=origin.job_id,
-        model=report.model, tags=origin.tags,
+        model=report.model, networks=report.networks, tags=origin.tags,
     )  # fmt: skip
 
 
@@ -208,6 +208,7 @@ def _message(name: str, row: EventRow, report: ActionReport | None) -> Message:
         **event_object(row.event, MESSAGE), "severity": row.severity, "start_time": _rfc3339(row.start_time),
         "end_time": _rfc3339(row.end_time), "duration_s": round(row.duration_s, 3), "zones": list(row.zones),
         "rules": list(row.rules), "clip_state": row.clip_state, "model": row.model,
+        "networks": {place: dict(one) for place, one in row.networks.items()},
         "latency_ms": {stage: round(ms, 1) for stage, ms in latency_ms.items()},
     }  # fmt: skip
     return Message(

@@ -13,6 +13,13 @@ from service.people_schemas import EventFields
 Verdict = Literal["correct", "wrong", "unsure"]
 
 
+class NetworkUsed(BaseModel):
+    """Which network it was."""
+
+    name: str
+    sha256: str = Field(description="Of its weight file.")
+
+
 class EventRead(EventFields):
     """One action of one person, from onset to offset: the event, and what the service knows of it."""
 
@@ -29,6 +36,9 @@ class EventRead(EventFields):
     box: list[float] | None = Field(description="left, top, right, bottom, 0..1 of the frame.")
     partner: int | None = Field(description="The track of whoever a model of pairs looked at beside this person.")
     model: str
+    networks: dict[str, NetworkUsed] = Field(
+        description="`detector`, `pose` and `action`: which networks it was seen with; empty in older events."
+    )
     tags: dict[str, str]
     clip_state: ClipState
     clip: dict[str, JsonValue] = Field(description="What the evidence really covers, once it is ready.")
@@ -42,8 +52,8 @@ class EventRead(EventFields):
         of_row = {
             "stream_id": row.stream_id, "job_id": row.job_id, "severity": row.severity, "start_time": row.start_time,
             "end_time": row.end_time, "duration_s": row.duration_s, "zones": row.zones, "rules": row.rules,
-            "model": row.model, "tags": row.tags, "clip_state": row.clip_state, "clip": row.clip,
-            "acknowledged_at": row.acknowledged_at, "comment": row.comment, "seq": row.seq,
+            "model": row.model, "networks": row.networks, "tags": row.tags, "clip_state": row.clip_state,
+            "clip": row.clip, "acknowledged_at": row.acknowledged_at, "comment": row.comment, "seq": row.seq,
         }  # fmt: skip
         return cls.model_validate({**event_object(row.event, STORED), **of_row})
 

@@ -47,6 +47,7 @@ events = sa.Table(
     sa.Column("zones", sa.JSON, nullable=False),
     sa.Column("rules", sa.JSON, nullable=False),
     sa.Column("model", sa.String(128), nullable=False),
+    sa.Column("networks", sa.JSON, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("clip_state", sa.String(16), nullable=False),
     sa.Column("clip", sa.JSON, nullable=False),
@@ -80,6 +81,7 @@ class EventRow:
     """One event as it is stored: the event, and what the service knows of it.
 
     start_time, end_time: UTC.
+    networks: detector, pose and action → name and sha256; empty for events of an earlier version.
     clip: what the evidence really covers, once it is ready.
     seq: the number of its newest message in the log.
     """
@@ -93,6 +95,7 @@ class EventRow:
     zones: Sequence[str] = ()
     rules: Sequence[str] = ()
     model: str = ""
+    networks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     clip_state: ClipState = "none"
     clip: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -131,6 +134,7 @@ def put(connection: sa.Connection, row: EventRow) -> None:
     """Store an event, new or changed."""
     values: dict[str, object] = {name: getattr(row, name) for name in _OWN_COLUMNS}
     values |= {"zones": list(row.zones), "rules": list(row.rules), "tags": dict(row.tags), "clip": dict(row.clip)}
+    values["networks"] = {place: dict(one) for place, one in row.networks.items()}
     values |= event_object(row.event, STORED)
     chosen = events.c.event_id == row.event.event_id
     if connection.execute(sa.update(events).where(chosen).values(values)).rowcount == 0:

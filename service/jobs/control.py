@@ -39,13 +39,13 @@ class Created:
 class JobControl:
     """Jobs as the routes see them.
 
-    require_model: raises ModelUnknown for a name that is not an action model.
+    require_networks: raises ModelUnknown for names that are no networks of their kind.
     queued_max: jobs that may wait.
     """
 
     def __init__(
         self, database: Database, log: EventLog, blobs: BlobFolder, policy: AddressPolicy, dispatcher: JobDispatcher,
-        placer: Placer, require_model: Callable[[str], object], queued_max: int,
+        placer: Placer, require_networks: Callable[[JobOptions], None], queued_max: int,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
@@ -53,7 +53,7 @@ class JobControl:
         self._policy = policy
         self._dispatcher = dispatcher
         self._placer = placer
-        self._require_model = require_model
+        self._require_networks = require_networks
         self._queued_max = queued_max
 
     def new_id(self) -> str:
@@ -181,8 +181,7 @@ class JobControl:
         return path
 
     def _check(self, options: JobOptions) -> None:
-        if options.model is not None:
-            self._require_model(options.model)
+        self._require_networks(options)
 
     def _earlier(self, post: RepeatablePost) -> Created | None:
         with self._database.read() as connection:
@@ -212,9 +211,17 @@ def _find_made(connection: sa.Connection, post: RepeatablePost) -> Created | Non
 
 
 def _options(options: JobOptions) -> dict[str, str | bool | None]:
-    return {"model": options.model, "video": options.video}
+    return {"model": options.model, "video": options.video, **_people(options)}
 
 
 def _post(key: str | None, content: str, options: JobOptions, tags: dict[str, str]) -> RepeatablePost:
-    tagged = (f"{name}={value}" for name, value in sorted(tags.items()))
-    return RepeatablePost(store.SCOPE, key, fingerprint(content, str(options.model), str(options.video), *tagged))
+    tagged = [f"{name}={value}" for name, value in sorted(tags.items())]
+    named = [f"{place}: {name}" for place, name in _people(options).items()]
+    whole = (content, str(options.model), str(options.video), *tagged, *named)
+    return RepeatablePost(store.SCOPE, key, fingerprint(*whole))
+
+
+def _people(options: JobOptions) -> dict[str, str]:
+    """The detector and the pose estimator, where they are named."""
+    named = {"detector": options.detector, "pose": options.pose}
+    return {place: name for place, name in named.items() if name is not None}

@@ -59,7 +59,8 @@ _PROBLEMS = problems(
         413: "`too_large`: larger than the limit",
         415: "`unsupported_content_type`: neither a form nor JSON; `unsupported_media`: an empty file",
         422: "`invalid_request`, `model_unknown`, `layout_not_served`",
-        429: "`at_capacity`: too many jobs are waiting; `too_many_attempts`; see Retry-After",
+        429: "`at_capacity`: too many jobs are waiting; `too_many_attempts`; see Retry-After; "
+        "`networks_full`: no room for other networks",
         507: "`disk_full`: the disk is too full for uploads",
     }
 )
@@ -218,7 +219,7 @@ async def _receive(
         if upload.size_bytes == 0:
             raise UnsupportedMedia(f"{upload.name} is empty; expected a video")
         form = _form(upload.fields)
-        options = JobOptions(model=form.model, video=form.video)
+        options = JobOptions(model=form.model, detector=form.detector, pose=form.pose, video=form.video)
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
 
 

@@ -19,6 +19,10 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(None, max_length=128, description="Action model; the default one when left out.")
+    detector: str | None = Field(
+        None, max_length=128, description="Detector, by its name in `/v1/models`; the active one when left out."
+    )
+    pose: str | None = Field(None, max_length=128, description="Pose estimator, likewise.")
     video: bool = Field(False, description="Whether to make an annotated mp4 too.")
 
 
@@ -54,6 +58,12 @@ UPLOAD_SCHEMA = {
             "maxLength": 128,
             "description": "Action model; the default one when left out.",
         },
+        "detector": {
+            "type": "string",
+            "maxLength": 128,
+            "description": "Detector, by its name in `/v1/models`; the active one when left out.",
+        },
+        "pose": {"type": "string", "maxLength": 128, "description": "Pose estimator, likewise."},
         "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
         "tags": {
             "type": "object",
@@ -94,6 +104,8 @@ class JobRead(BaseModel):
     finished_at: dt.datetime | None
     source: SourceRead
     model: str | None = Field(description="The action model asked for; null: the default one.")
+    detector: str | None = Field(description="The detector asked for; null: the active one.")
+    pose: str | None = Field(description="The pose estimator asked for; null: the active one.")
     tags: dict[str, str]
     progress: Progress
     attempts: int = Field(description="How often a worker has started it.")
@@ -109,12 +121,12 @@ class JobRead(BaseModel):
         error = None
         if row.error_code is not None:
             error = problem(status_of(row.error_code), row.error_code, row.error_message or row.error_code)
-        model = row.options.get("model")
+        model, detector, pose = (row.options.get(name) for name in ("model", "detector", "pose"))
         return cls(
             job_id=row.job_id, state=row.state, created_at=row.created_at, started_at=row.started_at,
             finished_at=row.finished_at, tags=dict(row.tags), attempts=row.attempts, error=error,
             source=SourceRead(kind=row.source_kind, name=row.source_name, size_bytes=row.source_bytes),
-            model=model if isinstance(model, str) else None, summary=dict(row.summary),
+            model=_name(model), detector=_name(detector), pose=_name(pose), summary=dict(row.summary),
             progress=Progress.model_validate(dict(row.progress)), links=_links(row),
         )  # fmt: skip
 
@@ -124,6 +136,10 @@ class JobPage(BaseModel):
 
     items: list[JobRead]
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last one.")
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _links(row: JobRow) -> dict[str, str]:

@@ -33,6 +33,7 @@ class ActionReport:
     frame_size: width and height in pixels, which tell a wide box from a wide picture.
     has_evidence: its worker keeps skeletons and a clip of it; a `ClipReport` follows once it has started.
     latency_ms: stage → milliseconds from the frame's arrival on; empty where no frame brought the change.
+    networks: detector, pose and action → name and sha256 of which it was.
     """
 
     event: Event
@@ -44,6 +45,7 @@ class ActionReport:
     model: str = ""
     latency_ms: dict[str, float] = field(default_factory=dict)
     frame_index: int | None = None
+    networks: dict[str, dict[str, str]] = field(default_factory=dict)
     kind: Literal["action"] = "action"
 
     @property

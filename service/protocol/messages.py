@@ -136,11 +136,13 @@ class Heartbeat:
     """Sent every second.
 
     ages_s: task → seconds since it last made progress (a frame analysed, bytes fetched).
+    facts: those of `Ready` that have changed.
     """
 
     rss_bytes: int
     ages_s: dict[str, float] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
+    facts: Values = field(default_factory=dict)
     type: Literal["heartbeat"] = "heartbeat"
 
 

@@ -39,6 +39,17 @@ class Analysis(_Part):
     stride_s: float = Field(default=0.2, ge=0.05, le=5, description="Seconds between two judgements of one person.")
     max_persons: int = Field(default=10, ge=1, le=100, description="People followed at once; the smallest go.")
     model: str | None = Field(default=None, max_length=128, description="Action model; null: the active one.")
+    detector: str | None = Field(
+        default=None,
+        max_length=128,
+        description="Detector, by its name in `/v1/models`; one that also finds joints takes both places. Null: the "
+        "active one.",
+    )
+    pose: str | None = Field(
+        default=None,
+        max_length=128,
+        description="Pose estimator, likewise. Refused with `networks_full` when the workers hold as many as they may.",
+    )
 
 
 def _simple(polygon: list[tuple[float, float]]) -> list[tuple[float, float]]:

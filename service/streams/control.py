@@ -13,10 +13,11 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from service import erasures
 from service.database import Database, now
-from service.errors import AtCapacity, InvalidRequest, NotFound
+from service.errors import AtCapacity, InvalidRequest, NotFound, TooManyNetworks
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
-from service.protocol.stream_config import StreamConfig
+from service.protocol.network_pair import Pair, is_default, pair_of, told
+from service.protocol.stream_config import Analysis, StreamConfig
 from service.streams import store
 from service.streams.dispatch import StreamDispatcher, state_message
 from service.streams.schemas import (
@@ -38,6 +39,7 @@ _LOCAL = ("push:", "webcam:")
 # Changes of these parts reach a running stream without a new start.
 _LIGHT = frozenset({"zones", "rules", "tags"})
 _HIDDEN = "***"
+_NETWORKS = ("detector", "pose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class WorkerCapacity:
 
     slots: streams that they take.  fps_budget: frames per second that the ready ones can analyse; None before any is.
     job_slots, free_job_slots: videos that they take at once, and how many more now.
+    pairs_max: choices of detector and pose estimator, beside the default one, that each holds. default_pair: its names.
     """
 
     slots: int
@@ -54,6 +57,8 @@ class WorkerCapacity:
     free_job_slots: int = 0
     workers: int = 0
     workers_ready: int = 0
+    pairs_max: int = 1
+    default_pair: Pair = (None, None)
 
 
 class Watcher(Protocol):
@@ -71,21 +76,21 @@ class Watcher(Protocol):
 class StreamControl:
     """Streams as the routes see them.
 
-    check_model: raises ModelUnknown for a name that is no action model (None: the active one), and InvalidRequest for a
-                 window in seconds that is not the model's.
+    check_networks: raises ModelUnknown for a name that is no network of that kind (None: the active one), and
+                    InvalidRequest for a window in seconds that is not the action model's.
     worker_capacity: asked at every new stream.
     """
 
     def __init__(
         self, database: Database, log: EventLog, policy: AddressPolicy, dispatcher: StreamDispatcher, watcher: Watcher,
-        check_model: Callable[[str | None, float | None], None], worker_capacity: Callable[[], WorkerCapacity],
+        check_networks: Callable[[Analysis], None], worker_capacity: Callable[[], WorkerCapacity],
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._policy = policy
         self._dispatcher = dispatcher
         self._watcher = watcher
-        self._check_model = check_model
+        self._check_networks = check_networks
         self._worker_capacity = worker_capacity
 
     def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
@@ -103,6 +108,7 @@ class StreamControl:
             existing = store.all_streams(transaction.connection)
             if wanted.enabled:
                 self._require_capacity(existing, config.analysis.fps)
+                self._require_networks(existing, config.analysis)
             taken = {row.stream_id for row in existing} | erasures.streams(transaction.connection)
             row = StreamRow(
                 _free_id(slug(wanted.name), taken), wanted.name,
@@ -149,6 +155,9 @@ class StreamControl:
             if changed.is_enabled and (_fps(changed) > _fps(row) or not row.is_enabled):
                 others = [one for one in store.all_streams(transaction.connection) if one.stream_id != stream_id]
                 self._require_capacity(others, _fps(changed))
+            if changed.is_enabled and (pair_of(_analysis(changed)) != pair_of(_analysis(row)) or not row.is_enabled):
+                others = [one for one in store.all_streams(transaction.connection) if one.stream_id != stream_id]
+                self._require_networks(others, _analysis(changed))
             if has_new_start:
                 changed = replace(
                     changed, state="connecting" if changed.is_enabled else "disabled", state_since=now(), crashes=0,
@@ -219,7 +228,7 @@ class StreamControl:
         self._policy.require(uri)
         if uri.startswith("push:") and uri != "push:":
             raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
-        self._check_model(config.analysis.model, config.analysis.window_s)
+        self._check_networks(config.analysis)
 
     def _require_capacity(self, existing: Sequence[StreamRow], fps: float) -> None:
         enabled = [row for row in existing if row.is_enabled]
@@ -234,10 +243,28 @@ class StreamControl:
             found = f"{max(free, 0.0):.1f} of {workers.fps_budget:.1f} are free"
             raise AtCapacity(f"{fps:g} frames per second asked for, {found}: {fit}", 30)
 
+    def _require_networks(self, existing: Sequence[StreamRow], analysis: Analysis) -> None:
+        """Raise TooManyNetworks where a stream names a pair for which the workers have no room."""
+        workers = self._worker_capacity()
+        named = {pair_of(_analysis(row)) for row in existing if row.is_enabled}
+        held = {pair for pair in named if not is_default(pair, workers.default_pair)}
+        wanted = pair_of(analysis)
+        if is_default(wanted, workers.default_pair) or wanted in held or len(held) < workers.pairs_max:
+            return
+        shown = "; ".join(sorted(map(told, held))) or "none"
+        raise TooManyNetworks(
+            f"{told(wanted)}: enabled streams name {len(held)} other choices of detector and pose estimator already "
+            f"({shown}), and a worker holds {workers.pairs_max}; name one of these, or raise "
+            "ACTOGRAM_NETWORKS_PER_WORKER",
+            30,
+        )
+
 
 def _body(name: str, config: StreamConfig) -> str:
-    # The migration that carried older keys over computes the same from what is stored.
-    return fingerprint(name, json.dumps(config.model_dump(mode="json"), sort_keys=True))
+    # The migration that carried older keys over computes the same from what is stored, which names no networks.
+    whole = config.model_dump(mode="json")
+    whole["analysis"] = {key: value for key, value in whole["analysis"].items() if key not in _NETWORKS or value}
+    return fingerprint(name, json.dumps(whole, sort_keys=True))
 
 
 def _find_made(connection: sa.Connection, post: RepeatablePost) -> StreamRow | None:
@@ -273,9 +300,11 @@ def _uri(row: StreamRow) -> str:
 
 
 def _fps(row: StreamRow) -> float:
-    analysis = row.config.get("analysis")
-    assert isinstance(analysis, dict)
-    return float(str(analysis["fps"]))
+    return _analysis(row).fps
+
+
+def _analysis(row: StreamRow) -> Analysis:
+    return Analysis.model_validate(row.config["analysis"])
 
 
 def _free_id(wanted: str, taken: set[str]) -> str:

@@ -217,6 +217,7 @@ class WorkerWatchdog:
         for sample in beat.samples:
             self._on_sample(self._name, sample)
         with self._lock:
+            self._record.facts = {**self._record.facts, **beat.facts}
             kinds = self._tasks.kinds()
         check_heartbeat(beat, self._limits, kinds)
 

@@ -2,14 +2,18 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.errors import ModelUnknown
 from models.runtime.action import ActionModel
 from models.weights.registry import Registry
 from models.weights.store import WeightStore
-from pipelines.stream.build import NetworkChoice, Networks, load_action
+from pipelines.stream.build import NetworkChoice, Networks, PeopleNetworks, load_action, with_action
+from service.protocol.network_pair import Pair, told
+from service.worker.people_pool import PeoplePool
 
 _MODELS_MAX = 4
 
@@ -40,21 +44,43 @@ class NamedModels:
         return model
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The names of the networks that a task asks for; None takes the default."""
+
+    model: str | None = None
+    detector: str | None = None
+    pose: str | None = None
+
+
 class ActionModels:
     """The worker's networks, each time with the action model that is wanted.
 
     networks: with the default action model.
     load: name of another one → the model; raises ModelUnknown, WeightsMissing and the like.
     models_max: others that are kept; the one that was not asked for the longest goes, once no task has it any more.
+    people: where other detectors and pose estimators come from; None knows none.
     """
 
-    def __init__(self, networks: Networks, load: Callable[[str], ActionModel], models_max: int = _MODELS_MAX) -> None:
+    def __init__(
+        self, networks: Networks, load: Callable[[str], ActionModel], models_max: int = _MODELS_MAX,
+        people: PeoplePool | None = None,
+    ) -> None:  # fmt: skip
+        self._people = people or PeoplePool(networks, _know_none, pairs_max=1)
         self._networks = networks
         self._load = load
         self._models_max = models_max
         # Held while a model is loaded: two streams that want the same one must not load it twice.
         self._lock = threading.Lock()
         self._others: OrderedDict[str, Networks] = OrderedDict()
+
+    @contextmanager
+    def hold(self, wanted: Wanted) -> Iterator[Networks]:
+        """The networks of a task, for as long as the block runs; raises NetworksFull, and what both `load`s raise."""
+        judging = self.require(wanted.model)
+        with self._people.hold(wanted.detector, wanted.pose) as people:
+            is_default = people.detector is judging.detector and people.pose is judging.pose
+            yield judging if is_default else with_action(people, judging.action)
 
     def require(self, name: str | None) -> Networks:
         """The networks with this action model; None takes the default. Raises what `load` raises."""
@@ -67,3 +93,7 @@ class ActionModels:
             while len(self._others) > self._models_max:
                 self._others.popitem(last=False)
             return self._others[name]
+
+
+def _know_none(pair: Pair) -> PeopleNetworks:
+    raise ModelUnknown(f"{told(pair)}: this worker knows its default detector and pose estimator alone")

@@ -14,9 +14,10 @@ from pydantic import JsonValue
 from models.atomic_file import replacing
 from models.runtime.contract import ActionContract
 from models.severity import is_at_least
+from pipelines.results import networks_json
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.stream.render.thumbnail import thumbnail
-from pipelines.types import ActionScores, Event, FrameResult, PacketSink
+from pipelines.types import ActionScores, Event, FrameResult, NetworksUsed, PacketSink
 from service.blobs import safe_name
 from service.protocol.facts import ClipReport
 from service.protocol.stream_config import Recording
@@ -33,11 +34,13 @@ class EvidencePlan:
     """What is kept, and where.
 
     folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
+    networks: which see and judge the people; None where nobody said.
     """
 
     folder: Path
     recording: Recording
     has_pictures: bool
+    networks: NetworksUsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ class EvidenceKeeper:
         reasons: dict[str, JsonValue] = {
             "event_id": event.event_id, "action": event.action, "start_s": event.start_s, "end_s": end_s,
             "model": self._contract.name, "model_sha256": self._contract.sha256,
+            "networks": networks_json(self._plan.networks),
             "labels": list(self._contract.labels), "rule": rule.model_dump() if rule else None,
             "temperature": self._contract.temperature, "layout": self._contract.layout,
             "skeletons_cover_s": covered,

@@ -6,17 +6,19 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from models.arrays import FloatArray, Image
+from models.runtime.batching import BatchedDetector, BatchedPose
 from models.runtime.detector import DetectedPeople, Detector
 from models.runtime.pose import Landmarks, PoseEstimator
 from service.protocol.messages import Sample
 from service.protocol.metrics import BATCH_SIZE, GPU_MEMORY
 
 if TYPE_CHECKING:
-    from pipelines.stream.build import Networks
+    from pipelines.stream.build import PeopleNetworks
 
+PeopleT = TypeVar("PeopleT", bound="PeopleNetworks")
 _SIZES_MAX = 4096
 _MAPS = Path("/proc/self/maps")
 
@@ -74,11 +76,21 @@ class CountedPose:
         return self._pose(images, regions)
 
 
-def counted(networks: "Networks", sizes: BatchSizes) -> "Networks":
-    """The networks with their batches counted; to be batched after that, so that whole batches are seen."""
+def counted(networks: PeopleT, sizes: BatchSizes) -> PeopleT:
+    """The networks with their batches counted; to be batched after that, so that whole batches are seen.
+
+    What is counted or batched already stays as it is.
+    """
+    detector, pose = networks.detector, networks.pose
     return replace(
-        networks, detector=CountedDetector(networks.detector, sizes), pose=CountedPose(networks.pose, sizes)
-    )  # fmt: skip
+        networks,
+        detector=detector if _is_wrapped(detector) else CountedDetector(detector, sizes),
+        pose=pose if _is_wrapped(pose) else CountedPose(pose, sizes),
+    )
+
+
+def _is_wrapped(network: object) -> bool:
+    return isinstance(network, (CountedDetector, CountedPose, BatchedDetector, BatchedPose))
 
 
 class DeviceMemory:

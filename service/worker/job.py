@@ -9,7 +9,7 @@ from pathlib import Path
 from models.atomic_file import replacing
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import AnalysisCancelled, PipelineError, SourceTooLong
-from pipelines.results import Summary, summary_object
+from pipelines.results import Summary, networks_json, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
@@ -21,7 +21,7 @@ from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Values
 from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
 from service.settings import Settings
-from service.worker.action_models import ActionModels
+from service.worker.action_models import ActionModels, Wanted
 from service.worker.channel import Channel, Ended
 from service.worker.fetch import Fetch, fetch
 
@@ -44,10 +44,9 @@ class JobRunner:
     def __call__(self, task: JobTask, channel: Channel) -> Ended:
         """Do a job; raises ModelError."""
         try:
-            model = task.options.get("model")
-            networks = self._models.require(model if isinstance(model, str) else None)
-            path = self._require_path(task, channel)
-            summary, picture = self._analyze(task, channel, path, networks)
+            with self._models.hold(_wanted(task)) as networks:
+                path = self._require_path(task, channel)
+                summary, picture = self._analyze(task, channel, path, networks)
             _write_timeline(Path(task.folder) / "timeline.json", summary)
             has_thumbnail = _write_thumbnail(Path(task.folder) / "thumbnail.jpg", picture)
         except AnalysisCancelled:
@@ -96,6 +95,11 @@ class JobRunner:
             channel.measure(STAGE_TIME.observe(mean_ms / 1000, stage=stage))
 
 
+def _wanted(task: JobTask) -> Wanted:
+    named = (task.options.get(place) for place in ("model", "detector", "pose"))
+    return Wanted(*(name if isinstance(name, str) else None for name in named))
+
+
 class FrameLimit:
     """Counts frames: a small file may hold so many that one job takes the worker for a day."""
 
@@ -136,7 +140,8 @@ def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:
 
 def _write_timeline(path: Path, summary: Summary) -> None:
     whole = summary_object(summary)
-    kept = {key: whole[key] for key in ("source", "duration_s", "frame_size", "model", "layout", "tracks")}
+    names = ("source", "duration_s", "frame_size", "model", "layout", "networks", "tracks")
+    kept = {key: whole[key] for key in names if key in whole}
     with told(path):
         path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
@@ -163,6 +168,7 @@ def _facts(summary: Summary) -> Values:
         "frame_size": list(header.size_wh),
         "model": header.model,
         "layout": header.layout,
+        "networks": networks_json(header.networks),
         "num_frames": stats.frames,
         "num_tracks": len(summary.tracks),
         "actions": [*sorted(actions)],

@@ -28,6 +28,7 @@ from service.protocol.messages import (
     Task,
     TaskCommand,
     TaskEnded,
+    Values,
     decode_command,
 )
 from service.protocol.pause_clock import PauseClock
@@ -55,6 +56,7 @@ class Worker:
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._runners: TaskRunners | None = None
+        self._facts: Values = {}
 
     def run(self, build: BuildRunners) -> None:
         """Serve until the end."""
@@ -168,13 +170,23 @@ class Worker:
             logger.exception("the worker could not be measured")
             return ()
 
+    def _changed_facts(self) -> Values:
+        try:
+            facts = {} if self._runners is None else self._runners.facts()
+        except Exception:
+            logger.exception("the worker's facts could not be gathered")
+            return {}
+        changed = {name: value for name, value in facts.items() if self._facts.get(name) != value}
+        self._facts = facts
+        return changed
+
     def _beat(self) -> None:
         while not self._is_over.wait(HEARTBEAT_S):
             self._clock.tick()
             with self._lock:
                 ages = {task_id: channel.age_s for task_id, channel in self._channels.items()}
             samples = (*self._measure(), *(self._samples.popleft() for _ in range(len(self._samples))))
-            self._queue.urge(Heartbeat(_rss_bytes(), ages, samples))
+            self._queue.urge(Heartbeat(_rss_bytes(), ages, samples, self._changed_facts()))
 
 
 def _rss_bytes() -> int:

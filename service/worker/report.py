@@ -10,8 +10,8 @@ from typing import TypeAlias, cast
 from pydantic import JsonValue
 
 from pipelines.event_json import STORED, event_object, parse_event
-from pipelines.results import end_reason, persons
-from pipelines.types import Event, FrameResult
+from pipelines.results import end_reason, networks_object, persons
+from pipelines.types import Event, FrameResult, NetworksUsed
 from service.protocol.facts import ActionReport, StateChanged, StreamFact, TrackEnded, TrackStarted, WatchState
 from service.protocol.messages import Fact, FrameResults, Sample, StreamTask
 from service.protocol.metrics import ACTIONS, EVENT_LATENCY, FRAMES, PERSONS_SKIPPED, QUEUE_WAIT, STAGE_TIME
@@ -67,12 +67,13 @@ class Reporter:
     """
 
     def __init__(
-        self, task: StreamTask, channel: Channel, model: str, has_evidence: Callable[[str], bool],
+        self, task: StreamTask, channel: Channel, networks: NetworksUsed, has_evidence: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._task = task
         self._channel = channel
-        self._model = model
+        self._model = networks.action.name
+        self._networks = networks_object(networks)
         self._has_evidence = has_evidence
         self._clock = clock
         self._wall = wall
@@ -176,6 +177,7 @@ class Reporter:
             self._numbered(event), self._is_first(event), _utc(epoch_s + event.start_s), _utc(epoch_s + event.end_s),
             self.figures.frame_size or (1, 1), self._has_evidence(event.action), self._model,
             {key: round(ms, 1) for key, ms in latency.items()}, None if result is None else result.frame.index,
+            self._networks,
         )  # fmt: skip
         self.deliver(report)
         self.measure(ACTIONS.add(action=event.action, state=event.state))

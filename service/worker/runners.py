@@ -5,16 +5,20 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from service.network_choice import default_choice, own_names
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
 from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
-    from pipelines.stream.build import Networks
+    from pipelines.stream.build import Networks, PeopleNetworks
+    from service.worker.loaded import LoadedNetworks
 
+PeopleT = TypeVar("PeopleT", bound="PeopleNetworks")
 
 _BATCH_MAX = 16
 _BATCH_S = 0.004
@@ -34,6 +38,10 @@ class TaskRunners(Protocol):
 
     def measure(self) -> Sequence[Sample]:
         """What is to be told of the whole worker, as metrics; asked for at every heartbeat."""
+        ...
+
+    def facts(self) -> Values:
+        """What has changed in the facts that `warm` returned; asked for at every heartbeat."""
         ...
 
 
@@ -62,18 +70,19 @@ class NetworkRunners:
 
     runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
-    gauges: asked for metrics at every heartbeat.
+    gauges: asked for metrics at every heartbeat. loaded: notes which networks are open.
     """
 
     def __init__(
         self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float,
-        gauges: Sequence[Gauge] = (),
+        gauges: Sequence[Gauge] = (), *, loaded: "LoadedNetworks",
     ) -> None:  # fmt: skip
         self._networks = networks
         self._device = device
         self._runners = runners
         self._max_persons = max_persons
         self._num_cores = num_cores
+        self._loaded = loaded
         self._gauges = gauges
 
     def warm(self) -> Values:
@@ -82,9 +91,11 @@ class NetworkRunners:
 
         warm(self._networks, self._max_persons)
         budget = measure_budget(self._networks, self._num_cores)
+        self._loaded.note(self._networks)
         # What was run to get warm says nothing of the work.
         self.measure()
-        return {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
+        facts: Values = {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
+        return {**facts, **self._loaded.facts()}
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
@@ -94,6 +105,10 @@ class NetworkRunners:
         """Batch sizes, and the device's memory."""
         return [sample for gauge in self._gauges for sample in gauge.take()]
 
+    def facts(self) -> Values:
+        """Which networks are open."""
+        return self._loaded.facts()
+
 
 def build_runners(settings: Settings) -> NetworkRunners:
     """Load the networks, inside a worker's process; raises WeightsMissing and the like.
@@ -102,19 +117,27 @@ def build_runners(settings: Settings) -> NetworkRunners:
     """
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, load_networks
+    from pipelines.stream.build import load_networks
     from pipelines.stream.config import PipelineConfig
     from service.worker.action_models import ActionModels, NamedModels
     from service.worker.gauges import BatchSizes, DeviceMemory, counted
     from service.worker.job import JobRunner
+    from service.worker.loaded import LoadedNetworks, opened
+    from service.worker.people_pool import NamedPeople, PeoplePool, renamed
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     device = worker_device(settings.device, multiprocessing.current_process().name)
-    choice = NetworkChoice(device=device, threads=settings.threads)
-    sizes = BatchSizes()
-    networks = shared(counted(load_networks(choice, store), sizes), device)
-    models = ActionModels(networks, NamedModels(choice, load_registry(), store, settings.models_folder))
+    choice = replace(default_choice(settings, settings.threads), device=device)
+    sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
+    default = renamed(load_networks(choice, store), own_names(settings))
+    networks = shared(counted(default, sizes), device)
+    registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
+    prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(counted(found, sizes), device))
+    named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))
+    people = PeoplePool(networks, named, settings.networks_per_worker)
+    models = ActionModels(networks, NamedModels(choice, registry, store, folder), people=people)
+    loaded.watch(people)
     jobs = JobRunner(models, job_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
@@ -130,7 +153,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
-    return NetworkRunners(networks, device, runners, PipelineConfig().track.max_persons, num_cores, gauges)
+    return NetworkRunners(networks, device, runners, max_persons, num_cores, gauges, loaded=loaded)
 
 
 def worker_device(device: str, process: str) -> str:
@@ -144,8 +167,8 @@ def worker_device(device: str, process: str) -> str:
     return f"cuda:{number[1] if number else 0}"
 
 
-def shared(networks: "Networks", device: str) -> "Networks":
-    """The networks as the streams of a worker share them.
+def shared(networks: PeopleT, device: str) -> PeopleT:
+    """The networks as the streams of a worker share them; what is shared already stays as it is.
 
     On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
     one big one, and every stream would wait for the slowest, so there each stream calls the networks itself.
@@ -154,7 +177,10 @@ def shared(networks: "Networks", device: str) -> "Networks":
         return networks
     from models.runtime.batching import BatchedDetector, BatchedPose
 
+    detector, pose = networks.detector, networks.pose
+    is_shared = isinstance(detector, BatchedDetector), isinstance(pose, BatchedPose)
     return replace(
-        networks, detector=BatchedDetector(networks.detector, _BATCH_MAX, _BATCH_S),
-        pose=BatchedPose(networks.pose, _BATCH_MAX, _BATCH_S),
-    )  # fmt: skip
+        networks,
+        detector=detector if is_shared[0] else BatchedDetector(detector, _BATCH_MAX, _BATCH_S),
+        pose=pose if is_shared[1] else BatchedPose(pose, _BATCH_MAX, _BATCH_S),
+    )

@@ -21,7 +21,7 @@ from service.protocol.messages import StreamTask
 from service.protocol.push_socket import socket_path
 from service.protocol.stream_config import StreamConfig
 from service.protocol.track_history import TrackHistory, newest
-from service.worker.action_models import ActionModels
+from service.worker.action_models import ActionModels, Wanted
 from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan, has_evidence
 from service.worker.preview import Preview
@@ -46,9 +46,9 @@ class StreamRunner:
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
         config = StreamConfig.model_validate({name: task.config[name] for name in StreamConfig.model_fields})
-        networks = self._models.require(config.analysis.model)
-        session = _Session(task, channel, config, networks, self._policy)
-        return session.run()
+        wanted = config.analysis
+        with self._models.hold(Wanted(wanted.model, wanted.detector, wanted.pose)) as networks:
+            return _Session(task, channel, config, networks, self._policy).run()
 
 
 class _Session:
@@ -65,8 +65,9 @@ class _Session:
         self._folder = Path(str(task.config["folder"]))
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
         contract = networks.action.contract
-        self._reporter = Reporter(task, channel, contract.name, partial(has_evidence, contract, config.recording))
-        plan = EvidencePlan(Path(str(task.config["evidence_folder"])), config.recording, config.privacy.pictures)
+        self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
+        folder = Path(str(task.config["evidence_folder"]))
+        plan = EvidencePlan(folder, config.recording, config.privacy.pictures, networks.used)
         self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from models.weights.registry import load_registry
 from service.commands.models import command
+from tests.people_folders import one_stage_folder
 
 
 @pytest.fixture
@@ -70,3 +71,19 @@ def test_failure_is_one_line_with_a_stable_code(
 
     assert result.exit_code == status
     assert text in result.stderr
+
+
+def test_networks_of_ones_own_are_listed_and_described_by_what_they_do(runner: CliRunner, tmp_path: Path) -> None:
+    models = tmp_path / "home" / "models"
+    models.mkdir(parents=True)
+    one_stage_folder(models / "mine")
+    (models / "broken").mkdir()
+    (models / "broken" / "model.json").write_text('{"format": "actogram-people-1"}')
+
+    listed, card = runner.invoke(command, ["list"]), runner.invoke(command, ["card", "mine"])
+
+    line = next(line for line in listed.stdout.splitlines() if line.startswith("mine "))
+    assert line.split() == ["mine", "detect_pose", "AGPL-3.0", "your", "own"]
+    assert "actogram: contract_mismatch" in listed.stderr
+    assert card.exit_code == 0
+    assert "terms:    It reaches what is built on it." in card.stdout

@@ -14,6 +14,7 @@ from service.commands.actions import command as actions_command
 from service.commands.fuse import command as fuse_command
 from service.commands.models import command as models_command
 from tests.fakes import contract_of
+from tests.people_folders import one_stage_folder
 from tests.service.conftest import Running, Serve
 
 SHIPPED = ZOO_PATH / "everyday-stgcnpp"
@@ -142,3 +143,51 @@ def test_fuse_says_what_is_wrong(runner: CliRunner, tmp_path: Path, arguments: l
     assert result.exit_code != 0
     assert text in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_detectors_and_pose_estimators_of_ones_own_are_listed_with_their_terms(house: Running) -> None:
+    one_stage_folder(house.home / "models" / "both")
+    (house.home / "models" / "far").mkdir()
+    (house.home / "models" / "far" / "model.json").write_text('{"format": "actogram-people-9"}')
+
+    listed = {item["model_id"]: item for item in house.http.get("/v1/models").json()["items"]}
+    described = house.http.get("/v1/models/both").json()
+
+    assert "far" not in listed
+    assert {name: listed["both"][name] for name in ("task", "licence", "terms", "layout", "is_loaded", "speed")} == {
+        "task": "detect_pose",
+        "licence": "AGPL-3.0",
+        "terms": "It reaches what is built on it.",
+        "layout": "coco17",
+        "is_loaded": False,
+        "speed": None,
+    }
+    assert len(described["files"][0]["sha256"]) == 64
+    assert "AGPL-3.0" in listed["yolo11n"]["terms"]
+
+
+def test_job_and_camera_take_a_detector_of_ones_own(house: Running) -> None:
+    one_stage_folder(house.home / "models" / "both")
+    camera = {"name": "yard", "source": {"uri": "push:"}, "analysis": {"detector": "both"}}
+
+    job = house.post("script ok", detector="both", pose="blazepose-full")
+    stream = house.http.post("/v1/streams", json=camera)
+
+    assert job.status_code == 202, job.text
+    assert (job.json()["detector"], job.json()["pose"]) == ("both", "blazepose-full")
+    assert stream.status_code == 201, stream.text
+    assert stream.json()["analysis"]["detector"] == "both"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("detector", "nobody"), ("detector", "../mine"), ("pose", "/etc"), ("pose", "mine"), ("detector", "mine")],
+)
+def test_name_that_is_no_such_network_is_refused_with_what_there_is(house: Running, place: str, name: str) -> None:
+    job = house.post("script ok", **{place: name})
+    camera = {"name": "yard", "source": {"uri": "push:"}, "analysis": {place: name}}
+    stream = house.http.post("/v1/streams", json=camera)
+
+    for answer in (job, stream):
+        assert (answer.status_code, answer.json()["code"]) == (422, "model_unknown")
+        assert "blazepose" in answer.json()["detail"]

@@ -12,6 +12,7 @@ from pipelines.stream.people.boxes import joint_box, overlap, square_region, tor
 
 EstimatePoses = Callable[[Sequence[Image], FloatArray], Landmarks]
 
+_SEEN = 0.3  # of a joint's score
 _LYING_TILT = float(np.deg2rad(55))
 
 
@@ -32,8 +33,8 @@ class PoseHypothesis:
 
     @property
     def visibility(self) -> float:
-        """Mean visibility of the joints, 0..1."""
-        return float(self.keypoints[:, 2].mean())
+        """Mean visibility of the body's joints, 0..1; those of hands, feet and face do not count."""
+        return float(self.keypoints[list(self.layout.core), 2].mean())
 
     @property
     def xyxy(self) -> FloatArray:
@@ -66,7 +67,11 @@ def estimate(
     found = estimator([image] * len(regions), stacked)
     return [
         PoseHypothesis(
-            region, keypoints, float(presence), following if found.follows_region else _upright(keypoints), layout
+            region,
+            keypoints,
+            float(presence),
+            following if found.follows_region else region_of_joints(keypoints, float(region[3]), layout),
+            layout,
         )
         for region, keypoints, presence, following in zip(
             stacked, found.keypoints, found.presence, found.next_region, strict=True
@@ -84,5 +89,19 @@ def joint_distance(first: FloatArray, second: FloatArray) -> float:
     return float(np.median(apart)) / max(*sizes, 1.0)
 
 
-def _upright(keypoints: FloatArray) -> FloatArray:
-    return square_region(joint_box(keypoints))
+def region_of_joints(keypoints: FloatArray, turn: float, layout: Layout = COCO17) -> FloatArray:
+    """(4,) where to look next for a body whose network does not say so: around its joints, turned with its torso.
+
+    keypoints: (V, 3) pixels and score. turn: of the present region in radians, kept where the torso was not seen.
+    Looked at upright, somebody who falls is lost: most networks saw few people who lie, and crops are often narrow.
+    """
+    torso = keypoints[list(layout.torso)]
+    if torso[:, 2].min() >= _SEEN:
+        up = torso[:2, :2].mean(axis=0) - torso[2:, :2].mean(axis=0)
+        turn = float(np.arctan2(-up[0], -up[1]))
+    cos, sin = np.cos(turn), np.sin(turn)
+    to_upright = np.array([[cos, -sin], [sin, cos]], np.float32)
+    upright = np.concatenate([keypoints[:, :2] @ to_upright.T, keypoints[:, 2:]], axis=1)
+    region = square_region(joint_box(upright), turn)
+    region[:2] = region[:2] @ to_upright
+    return region

@@ -136,6 +136,31 @@ def test_one_stage_runs_once_when_pose_follows_detection(tmp_path: Path) -> None
     assert (runs_for_one_picture, session.runs) == (1, 2)
 
 
+def test_one_stage_remembers_the_pictures_of_several_streams_and_none_that_is_gone(tmp_path: Path) -> None:
+    session = _CountingSession(write_constant(tmp_path / "net.onnx", ("batch", 3, 640, 640), _two_people()))
+    network = OneStage(_one_stage_spec(), session)
+    pictures = [np.zeros((640, 640, 3), np.uint8) for _ in range(4)]
+
+    for picture in (*pictures, *pictures):
+        network.find([picture])
+    runs_for_four = session.runs
+    for _ in range(4):
+        network.find([np.zeros((640, 640, 3), np.uint8)])
+
+    assert (runs_for_four, session.runs) == (4, 8)
+
+
+def test_one_stage_gives_the_same_person_to_all_turns_of_a_region(tmp_path: Path) -> None:
+    path = write_constant(tmp_path / "net.onnx", ("batch", 3, 640, 640), _two_people())
+    _, pose = build_one_stage(_one_stage_spec(), path)
+    image = np.zeros((640, 640, 3), np.uint8)
+
+    landmarks = pose([image] * 4, _regions(*([450, 200, 250, turn] for turn in (0, 1.57, -1.57, 3.14))))
+
+    np.testing.assert_allclose(landmarks.presence, [0.6] * 4, atol=1e-6)
+    np.testing.assert_allclose(landmarks.keypoints[:, 0, :2], [[450, 200]] * 4, atol=1e-3)
+
+
 def test_one_stage_gives_nothing_when_there_are_no_regions(tmp_path: Path) -> None:
     path = write_constant(tmp_path / "net.onnx", ("batch", 3, 640, 640), _two_people())
     pose = build_pose(_one_stage_spec(), path)

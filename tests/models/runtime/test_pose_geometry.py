@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.runtime.blaze import follow_region
-from models.runtime.pose import crop_region, points_to_source, region_from_box, sigmoid
+from models.runtime.pose import body_presence, crop_region, points_to_source, region_from_box, sigmoid
 
 _SIZE_WH = (64, 64)
 
@@ -79,3 +79,14 @@ def test_region_from_box_is_a_square_around_the_longer_side() -> None:
 
 def test_sigmoid_stays_finite_for_large_logits() -> None:
     assert sigmoid(np.array([-1000, 0, 1000], np.float32)) == pytest.approx([0, 0.5, 1])
+
+
+def test_presence_of_joints_looks_at_the_better_half_of_the_body() -> None:
+    score = np.zeros((3, 133), np.float32)
+    score[0, :17] = 0.8
+    score[1, :11] = 0.9
+    score[2, 17:] = 0.9
+
+    presence = body_presence(score, "wholebody133")
+
+    np.testing.assert_allclose(presence, [0.8, 0.9, 0], atol=1e-6)

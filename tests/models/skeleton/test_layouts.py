@@ -54,6 +54,7 @@ def test_require_layout_names_what_there_is_when_unknown() -> None:
     [
         ("nturgbd25", 25), ("openpose18", 18), ("openpose25", 25), ("hand21", 21), ("kinect20", 20),
         ("blazepose33", 33), ("jhmdb15", 15), ("penn13", 13),
+        ("halpe26", 26), ("wholebody133", 133),
     ],
 )  # fmt: skip
 def test_layout_has_the_joints_that_its_name_says(name: str, joints: int) -> None:
@@ -94,3 +95,21 @@ def test_every_layout_of_a_body_has_the_groups_that_following_people_needs(name:
 def test_layout_without_a_body_names_what_it_lacks() -> None:
     with pytest.raises(LayoutUnknown, match="layout hand21 has no left_hip, right_hip"):
         _ = require_layout("hand21").hips
+
+
+@pytest.mark.parametrize("name", ["halpe26", "wholebody133"])
+def test_whole_bodies_begin_with_coco17_and_end_elsewhere(name: str) -> None:
+    layout = require_layout(name)
+
+    assert layout.joints[:17] == COCO17.joints
+    assert layout.core == COCO17.core == tuple(range(17))
+    assert layout_map(layout, COCO17) == tuple(range(17))
+
+
+def test_whole_body_mirrors_face_and_hands_as_its_authors_do() -> None:
+    swapped = require_layout("wholebody133").mirrored
+
+    face = [23 + number for number in (0, 7, 8, 17, 21, 27, 31, 36, 39, 40, 41, 48, 49, 51, 55, 56, 60, 61, 65)]
+    theirs = [23 + number for number in (16, 9, 8, 26, 22, 27, 35, 45, 42, 47, 46, 54, 53, 51, 59, 58, 64, 63, 67)]
+    assert [swapped[joint] for joint in face] == theirs
+    assert [swapped[joint] for joint in (17, 18, 19, 91, 95, 111)] == [20, 21, 22, 112, 116, 132]

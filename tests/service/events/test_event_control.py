@@ -12,7 +12,7 @@ from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
-from service.events.schemas import EventPatch, FeedbackCreate
+from service.events.schemas import EventPatch, EventRead, FeedbackCreate
 from service.events.store import EventRow, Filter
 from service.events.zones import Zone
 from service.protocol.facts import ActionChange, ClipReport, TrackStarted
@@ -52,6 +52,21 @@ def test_event_is_stored_and_told_with_its_zone_and_severity(desk: Desk) -> None
     assert desk.told[0].data["zones"] == ["left"]
     assert desk.told[0].tags == {"floor": "1"}
     assert desk.told[0].seq == row.seq
+
+
+def test_event_names_the_networks_that_saw_it_wherever_it_is_told(desk: Desk) -> None:
+    networks = {place: {"name": place, "sha256": "0" * 64} for place in ("detector", "pose", "action")}
+
+    desk.ingest.take(DOOR, replace(report(), networks=networks))
+
+    told = EventRead.of(desk.control.require("e1")).model_dump(mode="json")
+    assert told["networks"] == desk.told[0].data["networks"] == networks
+
+
+def test_event_of_an_earlier_version_names_no_networks(desk: Desk) -> None:
+    desk.ingest.take(DOOR, report())
+
+    assert EventRead.of(desk.control.require("e1")).networks == {}
 
 
 @pytest.mark.parametrize(

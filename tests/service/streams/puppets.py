@@ -92,6 +92,9 @@ class PuppetRunners:
         self._placed: queue.Queue[Puppet] = queue.Queue()
         self._fps_budget = fps_budget
 
+    def facts(self) -> Values:
+        return {}
+
     def measure(self) -> Sequence[Sample]:
         return ()
 
@@ -161,7 +164,7 @@ class Desk:
             policy,
             self.dispatcher,
             self.witness,
-            lambda _, __: None,
+            lambda _: None,
             lambda: WorkerCapacity(8, None),
         )
         self._numbers = iter(range(1, 10_000))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.types import ActionState, Frame, FrameResult, Poses
+from pipelines.types import ActionState, Frame, FrameResult, NetworkId, NetworksUsed, Poses
 from service.protocol.messages import Sample, StreamTask
 from service.protocol.pause_clock import PauseClock
 from service.worker.channel import Channel, MessageQueue
 from service.worker.report import Reporter
 
 _SIZE = (64, 48)
+_USED = NetworksUsed(NetworkId("d"), NetworkId("p"), NetworkId("m"))
 
 
 def result(skipped: int, states: tuple[ActionState, ...]) -> FrameResult:
@@ -30,7 +31,7 @@ def test_people_who_are_not_judged_are_counted_with_the_reason(tmp_path: Path) -
     samples: deque[Sample] = deque()
     task = StreamTask("yard", 1, "push:", {"folder": str(tmp_path)})
     ours, _ = multiprocessing.Pipe()
-    reporter = Reporter(task, Channel(task, MessageQueue(ours), samples, PauseClock(1.0)), "m", lambda _: False)
+    reporter = Reporter(task, Channel(task, MessageQueue(ours), samples, PauseClock(1.0)), _USED, lambda _: False)
     states = (
         ActionState(0, 0.0, None, 0.0, "not_assessable", "occluded"),
         ActionState(1, 0.0, None, 0.0, "not_assessable", "occluded"),

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from pipelines.addresses.policy import AddressPolicy
+from pipelines.types import NetworkId
 from service.protocol.facts import ActionReport, ClipReport, StreamFact
 from service.protocol.messages import BestEffort, Fact, StreamTask
 from service.protocol.pause_clock import PauseClock
@@ -28,6 +30,9 @@ from tests.service.worker.action_models import only
 from tests.stream_fakes import networks_of
 
 FALLING = (0.0, 5.0, 0.0)
+NETWORKS = replace(
+    networks_of(FALLING), detector_id=NetworkId("boxes", "0" * 64), pose_id=NetworkId("joints", "1" * 64)
+)
 PICTURE = cv2.imencode(".jpg", np.full((240, 320, 3), 90, np.uint8))[1].tobytes()
 
 
@@ -65,7 +70,7 @@ class Pushed:
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
         self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
-        runner = StreamRunner(only(networks_of(FALLING)), AddressPolicy(schemes=frozenset({"push"})))
+        runner = StreamRunner(only(NETWORKS), AddressPolicy(schemes=frozenset({"push"})))
         self.ended: list[Ended] = []
         self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
         self._thread.start()
@@ -114,6 +119,10 @@ def test_event_of_pushed_pictures_has_skeletons_and_says_that_it_has_no_clip(pus
     (kept,) = pushed.evidence.iterdir()
     assert sorted(path.name for path in kept.iterdir()) == ["evidence.json", "skeletons.jsonl", "thumbnail.jpg"]
     assert np.asarray(cv2.imread(str(kept / "thumbnail.jpg"))).shape == (240, 320, 3)
+    assert json.loads((kept / "evidence.json").read_text())["networks"] == report.networks
+    assert {place: one["name"] for place, one in report.networks.items()} == {
+        "detector": "boxes", "pose": "joints", "action": "fake",
+    }  # fmt: skip
     assert pushed.ended == [Ended("cancelled", {})]
 
 

@@ -10,7 +10,9 @@ from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks
 from pipelines.stream.config import PoseConfig
 from pipelines.stream.people.pose import PoseStage
+from pipelines.stream.people.pose_hypothesis import region_of_joints
 from pipelines.types import Frame, Poses, Tracks
+from tests.fakes import waving_keypoints
 from tests.people_fakes import Person, World, people_in, watch
 
 STANDING = Person((320, 240))
@@ -213,8 +215,7 @@ def test_nobody_gives_empty_sightings_and_no_call() -> None:
     assert sum(world.batches) == 0
 
 
-def test_estimator_without_turned_regions_is_asked_upright() -> None:
-    """Networks such as RTMPose expect upright crops around the box: the region comes from the joints."""
+def test_estimator_that_predicts_no_region_is_asked_around_its_joints_and_turned_with_the_body() -> None:
     asked: list[FloatArray] = []
     world = World(lambda moment: [falling(moment)])
 
@@ -228,7 +229,8 @@ def test_estimator_without_turned_regions_is_asked_upright() -> None:
         stage(Frame(moment, moment / 20, world.picture(moment)), replace(_tracks_of([1], STANDING), detected=False))
 
     followed = np.concatenate(asked[3:])
-    assert (followed[:, 3] == 0).all()
+    assert followed[0, 3] == 0
+    assert followed[-1, 3] == pytest.approx(falling(39).turn, abs=0.2)
     assert followed[-1, 1] == pytest.approx(360, abs=15)
 
 
@@ -243,3 +245,28 @@ def _tracks_of(track_ids: list[int], person: Person) -> Tracks:
         np.zeros(num, bool),
         detected=True,
     )
+
+
+@pytest.mark.parametrize("turn_deg", [0, 40, 90, -90, 175])
+def test_region_of_joints_turns_with_the_body_and_holds_it(turn_deg: float) -> None:
+    turn = np.deg2rad(turn_deg)
+    # Counter-clockwise as one sees it, where rows grow downwards.
+    seen = waving_keypoints(0.0, (0.0, 0.0))
+    turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], np.float32)
+    upright = region_of_joints(seen, 0.0)
+    seen[:, :2] = seen[:, :2] @ turned.T + (300, 200)
+
+    region = region_of_joints(seen, 0.0)
+
+    np.testing.assert_allclose(np.sin((region[3] - turn) / 2), 0, atol=1e-4)
+    assert region[2] == pytest.approx(upright[2], rel=1e-3)
+    np.testing.assert_allclose(region[:2], turned @ upright[:2] + (300, 200), atol=0.1)
+
+
+def test_region_of_joints_keeps_its_turn_when_the_torso_is_hidden() -> None:
+    seen = waving_keypoints(0.0)
+    seen[[5, 6, 11, 12], 2] = 0.1
+
+    region = region_of_joints(seen, 1.0)
+
+    assert region[3] == pytest.approx(1.0)
