@@ -1,0 +1,153 @@
+"""A whole video: who was there, what they did when, and their joints as arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from actogram.loading import Choice, require_networks
+from models.arrays import FloatArray
+from pipelines.results import ActionSpan, Header, JsonObject, PersonTimeline, RunStats, Summary, summary_object
+from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze as run_analysis
+from pipelines.stream.config import PipelineConfig
+from pipelines.stream.interpolate import ENOUGH_HZ
+from pipelines.stream.sinks import VideoSink
+from pipelines.stream.sources import FileSource
+from pipelines.types import Event, FrameResult
+
+if TYPE_CHECKING:
+    import pandas
+
+COLUMNS = ("track_id", "action", "start_s", "end_s", "duration_s", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """One person's joints over time.
+
+    time_s:    (T,) float64, media seconds of the frames in which the person was seen.
+    keypoints: (T, V, 3) float32, x and y in pixels of the video and score 0..1, in the order of `layout`.
+    action:    (T,) what the timeline says of each frame; None where it names nothing.
+    """
+
+    time_s: FloatArray
+    keypoints: FloatArray
+    action: tuple[str | None, ...]
+    layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What was found in a video.
+
+    people: in order of appearance, each with their actions in order of time. size_wh: pixels. stats: what it took.
+    """
+
+    source: str
+    duration_s: float
+    size_wh: tuple[int, int]
+    labels: tuple[str, ...]
+    people: tuple[PersonTimeline, ...]
+    stats: RunStats
+    _summary: Summary = field(repr=False)
+    _skeletons: "dict[int, Skeleton]" = field(repr=False, default_factory=dict)
+
+    @property
+    def actions(self) -> tuple[tuple[int, ActionSpan], ...]:
+        """Everybody's actions with the person's number, by onset."""
+        every = [(person.track_id, one) for person in self.people for one in person.actions]
+        return tuple(sorted(every, key=lambda item: (item[1].start_s, item[0])))
+
+    def skeleton(self, track_id: int) -> Skeleton:
+        """One person's joints. Raises KeyError for somebody who is not there, or where `skeletons=False` was asked."""
+        return self._skeletons[track_id]
+
+    def to_dict(self) -> JsonObject:
+        """The JSON object of docs/results.md."""
+        return summary_object(self._summary)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A row per action, with the columns track_id, action, start_s, end_s, duration_s, score. Needs pandas."""
+        import pandas as pd
+
+        rows = [
+            (track_id, one.action, one.start_s, one.end_s, one.end_s - one.start_s, one.score)
+            for track_id, one in self.actions
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def analyze(
+    video: str | Path,
+    *,
+    choice: Choice | None = None,
+    skeletons: bool = True,
+    annotated: str | Path | None = None,
+    every_frame: bool = False,
+    on_progress: Callable[[float], None] | None = None,
+) -> Analysis:
+    """Who does what, when, in a video file.
+
+    choice: which networks; the default ones where left out. skeletons: keep everybody's joints, 200 bytes a person and
+    frame. annotated: write a video with everybody drawn to this file. every_frame: run the networks on every frame,
+    not on 14 a second with joints interpolated between. on_progress: gets percent, a few times a second.
+    Raises SourceError for a file that is no readable video, and ModelError where networks cannot be had.
+    """
+    path = Path(video)
+
+    def tell(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
+        if on_progress is not None and percent is not None:
+            on_progress(percent)
+
+    keeper = _Keeper()
+    sinks: list[Sink] = [keeper] if skeletons else []
+    if annotated is not None:
+        sinks.append(VideoSink(Path(annotated)))
+    with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
+        networks = require_networks(choice or Choice())
+        run = Run(path.name, on_progress=tell, enough_hz=None if every_frame else ENOUGH_HZ)
+        summary = run_analysis(source, networks, PipelineConfig(), sinks, run)
+    header = summary.header
+    return Analysis(
+        header.source, summary.duration_s, header.size_wh, header.labels, summary.tracks, summary.stats, summary,
+        keeper.skeletons(header.layout),
+    )  # fmt: skip
+
+
+class _Keeper:
+    """A sink that keeps joints."""
+
+    wants_pictures = False
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[tuple[float, FloatArray, str | None]]] = {}
+
+    def open(self, header: Header) -> None:
+        """Nothing to begin."""
+
+    def write(self, result: FrameResult) -> None:
+        """Keep everybody of a frame."""
+        poses = result.poses
+        for track_id, keypoints, state in zip(poses.track_id.tolist(), poses.keypoints, result.states, strict=True):
+            self._rows.setdefault(track_id, []).append((result.frame.time_s, keypoints, state.action))
+
+    def close(self, events: tuple[Event, ...], summary: Summary) -> None:
+        """Nothing to end."""
+
+    def abort(self) -> None:
+        """Nothing was written."""
+
+    def skeletons(self, layout: str) -> dict[int, Skeleton]:
+        """Everybody's joints as arrays."""
+        return {track_id: _skeleton(rows, layout) for track_id, rows in self._rows.items()}
+
+
+def _skeleton(rows: Sequence[tuple[float, FloatArray, str | None]], layout: str) -> Skeleton:
+    return Skeleton(
+        np.array([time_s for time_s, _, _ in rows], np.float64),
+        np.stack([keypoints for _, keypoints, _ in rows]).astype(np.float32),
+        tuple(action for _, _, action in rows),
+        layout,
+    )
