@@ -14,6 +14,7 @@ RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-compile --requ
 FROM tools AS wheel
 COPY pyproject.toml README.md LICENSE ./
 COPY models models
+COPY actogram actogram
 COPY pipelines pipelines
 COPY service service
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index -w /wheels .

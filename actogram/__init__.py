@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actogram.analysis import Analysis, Skeleton, analyze
+    from actogram.loading import Choice
     from actogram.watching import Moment, PersonNow, Watch, watch
     from pipelines.results import ActionSpan, PersonTimeline
     from pipelines.types import Event
 
 _PLACES = {
     "Analysis": "actogram.analysis", "Skeleton": "actogram.analysis", "analyze": "actogram.analysis",
+    "Choice": "actogram.loading",
     "Moment": "actogram.watching", "PersonNow": "actogram.watching", "Watch": "actogram.watching",
     "watch": "actogram.watching", "ActionSpan": "pipelines.results", "PersonTimeline": "pipelines.results",
     "Event": "pipelines.types",
 }  # fmt: skip
 
 __all__ = [
-    "ActionSpan", "Analysis", "Event", "Moment", "PersonNow", "PersonTimeline", "Skeleton", "Watch", "analyze", "watch",
+    "ActionSpan", "Analysis", "Choice", "Event", "Moment", "PersonNow", "PersonTimeline", "Skeleton", "Watch",
+    "analyze", "watch",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from actogram.loading import Choice, require_networks
 from models.arrays import FloatArray
 from pipelines.results import ActionSpan, Header, JsonObject, PersonTimeline, RunStats, Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze as run_analysis
+from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.interpolate import ENOUGH_HZ
 from pipelines.stream.sinks import VideoSink
@@ -82,7 +83,7 @@ class Analysis:
 def analyze(
     video: str | Path,
     *,
-    choice: Choice | None = None,
+    choice: Choice | Networks | None = None,
     skeletons: bool = True,
     annotated: str | Path | None = None,
     every_frame: bool = False,
@@ -90,7 +91,7 @@ def analyze(
 ) -> Analysis:
     """Who does what, when, in a video file.
 
-    choice: which networks; the default ones where left out. skeletons: keep everybody's joints, 200 bytes a person and
+    choice: which networks, or loaded ones; the default ones where left out. skeletons: keep everybody's joints, 200 bytes a person and
     frame. annotated: write a video with everybody drawn to this file. every_frame: run the networks on every frame,
     not on 14 a second with joints interpolated between. on_progress: gets percent, a few times a second.
     Raises SourceError for a file that is no readable video, and ModelError where networks cannot be had.
@@ -106,7 +107,7 @@ def analyze(
     if annotated is not None:
         sinks.append(VideoSink(Path(annotated)))
     with FileSource(path, rate_hz=FILE_RATE_HZ) as source:
-        networks = require_networks(choice or Choice())
+        networks = require_networks(choice)
         run = Run(path.name, on_progress=tell, enough_hz=None if every_frame else ENOUGH_HZ)
         summary = run_analysis(source, networks, PipelineConfig(), sinks, run)
     header = summary.header

@@ -29,8 +29,14 @@ class Choice:
     device: str | None = None
 
 
-def require_networks(choice: Choice) -> Networks:
-    """The networks of a choice; the two choices used last stay loaded. Raises as `load_networks`."""
+def require_networks(choice: Choice | Networks | None) -> Networks:
+    """The networks of a choice, or those that were loaded already; the two choices used last stay loaded.
+
+    Raises as `load_networks`.
+    """
+    if isinstance(choice, Networks):
+        return choice
+    choice = choice or Choice()
     settings = load_settings()
     wanted = WantedNetworks(choice.model, choice.detector, choice.pose, choice.profile, choice.device)
     chosen = network_choice(settings, wanted, _threads(settings))

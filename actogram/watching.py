@@ -14,7 +14,7 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from pipelines.addresses.schemes import CAMERA_SCHEMES
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.build import build_pipeline
+from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.sources.open import build_reader
 from pipelines.stream.sources.status import LiveOptions
@@ -62,11 +62,11 @@ class Watch:
     iteration ends when the source does (files), or after `close`; a camera that is away is waited for.
     """
 
-    def __init__(self, uri: str, *, choice: Choice | None = None, fps: float = 15.0, transport: str = "tcp") -> None:
+    def __init__(self, uri: str, *, choice: Choice | Networks | None = None, fps: float = 15.0, transport: str = "tcp") -> None:
         if transport not in ("tcp", "udp"):
             raise ValueError(f"found transport {transport!r}, expected tcp or udp")
         address = Path(uri).resolve().as_uri() if Path(uri).is_file() else uri
-        networks = require_networks(choice or Choice())
+        networks = require_networks(choice)
         self._buffer = FrameBuffer(4, "drop_oldest")
         # Whoever calls this may open what they may open anyway.
         policy = AddressPolicy(
@@ -141,7 +141,7 @@ class Watch:
             return ()
 
 
-def watch(uri: str, *, choice: Choice | None = None, fps: float = 15.0, transport: str = "tcp") -> Watch:
+def watch(uri: str, *, choice: Choice | Networks | None = None, fps: float = 15.0, transport: str = "tcp") -> Watch:
     """Follow a camera (rtsp://, rtmp://, http://, webcam:0) or a file at its own pace.
 
     fps: pictures analysed per second, at most. Raises SourceForbidden for an address of another kind, and ModelError
