@@ -62,7 +62,9 @@ class Watch:
     iteration ends when the source does (files), or after `close`; a camera that is away is waited for.
     """
 
-    def __init__(self, uri: str, *, choice: Choice | Networks | None = None, fps: float = 15.0, transport: str = "tcp") -> None:
+    def __init__(
+        self, uri: str, *, choice: Choice | Networks | None = None, fps: float = 15.0, transport: str = "tcp"
+    ) -> None:
         if transport not in ("tcp", "udp"):
             raise ValueError(f"found transport {transport!r}, expected tcp or udp")
         address = Path(uri).resolve().as_uri() if Path(uri).is_file() else uri

@@ -26,6 +26,7 @@ _COMMANDS = {
     "visualize": ("service.commands.visualize", "Draw skeletons, heatmaps, confusion and the focus of a label."),
     "pretrain": ("service.commands.pretrain", "Learn from skeletons without labels."),
     "recipes": ("service.commands.recipes", "List what training recipes are made of."),
+    "mcp": ("actogram.mcp", "Offer a server's cameras and events to an assistant, as tools."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
     "doctor": ("service.commands.doctor", "Say what is wrong with this installation, and what to do about it."),
 }
