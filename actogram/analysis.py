@@ -10,7 +10,8 @@ import numpy as np
 from actogram.loading import Choice, require_networks
 from models.arrays import FloatArray
 from pipelines.results import ActionSpan, Header, JsonObject, PersonTimeline, RunStats, Summary, summary_object
-from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze as run_analysis
+from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink
+from pipelines.stream.analyze import analyze as run_analysis
 from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.interpolate import ENOUGH_HZ
