@@ -46,6 +46,11 @@ class OneStage:
         self._decode = _rtmo(session) if spec.family == "rtmo" else _yolo(session)
         self._last: tuple[tuple[Image, ...], list[PosedPeople]] = ((), [])
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def find(self, images: Sequence[Image]) -> list[PosedPeople]:
         """Everybody in each picture; a picture that the last call held is not run again."""
         last_images, last_answers = self._last
@@ -64,6 +69,11 @@ class OneStageDetector:
     def __init__(self, network: OneStage) -> None:
         self._network = network
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture."""
         return [found.boxes for found in self._network.find(images)]
@@ -76,6 +86,11 @@ class OneStagePose:
 
     def __init__(self, network: OneStage) -> None:
         self._network = network
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """Joints per region; nobody is given to two regions of one picture."""

@@ -23,6 +23,11 @@ class OpenMMLabDetector:
         session.require_output("dets", "labels")
         self._network = PictureNetwork(contract, session, long_side)
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture; pictures whose letterboxes have one shape share a batch."""
         answers = [DetectedPeople.empty()] * len(images)

@@ -12,7 +12,8 @@ from models.runtime.detector import Detector
 from models.runtime.fusion import FusedModel
 from models.runtime.gpu_libraries import require_gpu_libraries
 from models.runtime.pose import PoseEstimator
-from models.runtime.session import Session
+from models.runtime.session import Session, sessions_of
+from models.runtime.windows import declare_windows
 from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
@@ -70,6 +71,11 @@ class Networks(PeopleNetworks):
 
     action: ActionModel
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What all of them run on, each once."""
+        return sessions_of(self.detector, self.glance, self.crop_detector, self.pose, self.action)
+
 
 def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
     """Find, check and open the networks.
@@ -123,6 +129,7 @@ def open_action(folder: Path, device: str = "cpu", threads: int = 1) -> ActionMo
         return FusedModel(contract, members)
     verify_weights(contract, folder / "model.onnx")
     session = Session(folder / "model.onnx", device, threads)
+    declare_windows(contract, session)
     return ContinualModel(contract, session) if contract.is_continual else ActionModel(contract, session)
 
 
