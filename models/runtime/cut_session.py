@@ -127,7 +127,13 @@ def _probes(session: Session) -> list[tuple[str, FloatArray]]:
 def _require_equal(found: tuple[FloatArray, FloatArray, AnyArray], dets: AnyArray, labels: AnyArray) -> None:
     """Raise CannotCut unless what is left is what the file itself leaves, from SCORE_FLOOR on."""
     strong = (dets[:, 4] >= SCORE_FLOOR) & (labels >= 0)
-    own = np.concatenate([dets[strong], labels[strong, None]], axis=1)
-    ours = np.concatenate([found[0], found[1][:, None], found[2][:, None]], axis=1)
+    own = _in_order(dets[strong, :4], dets[strong, 4], labels[strong])
+    ours = _in_order(*found)
     if own.shape != ours.shape or not np.allclose(own, ours, rtol=0, atol=_TOLERANCE):
         raise CannotCut(f"found {len(ours)} boxes on a probe, expected the file's own {len(own)}")
+
+
+def _in_order(xyxy: AnyArray, score: AnyArray, label: AnyArray) -> AnyArray:
+    """(N, 6) rows of box, score and label, by label and score: the order of a file's own answer is its own affair."""
+    rows = np.concatenate([xyxy, score[:, None], label[:, None]], axis=1)
+    return rows[np.lexsort((xyxy[:, 0], -score, label))]
