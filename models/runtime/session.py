@@ -110,6 +110,11 @@ class Session:
         return self._declared.max_batch if self._declared is not None else self.fixed_batch
 
     @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch sizes that were declared; empty where every shape goes."""
+        return () if self._declared is None else self._declared.batches
+
+    @property
     def declared_shapes(self) -> tuple[dict[str, Shape], ...]:
         """What it may be fed on a device, the shape of every input per batch size; empty where every shape goes."""
         return () if self._declared is None else tuple(self._declared.of(size) for size in self._declared.batches)
@@ -128,7 +133,7 @@ class Session:
         if not is_bound(self.device):
             return
         known = {spec.name: self._row(spec, (rows or {}).get(spec.name)) for spec in self.inputs}
-        batches = (self.fixed_batch,) if self.fixed_batch else batches_up_to(max_batch)
+        batches = (self.fixed_batch,) if self.fixed_batch else batches_up_to(max_batch, self.device)
         self._declared = DeclaredShapes(known, batches)
 
     def run(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
@@ -147,8 +152,7 @@ class Session:
 
     def warm_declared(self) -> None:
         """Run zeros in every declared shape, so that no call has to wait for one that is new."""
-        for size in () if self._declared is None else self._declared.batches:
-            self.warm([size])
+        self.warm(self.batches)
 
     def require_output(self, *names: str) -> None:
         """Raise ContractMismatch unless the network has these outputs."""

@@ -17,6 +17,7 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes on a device; a call with more rows is cut into several."""
 REHEARSAL = "cpu:fixed"
 """A device's name: the CPU under the rules of a GPU, so that a machine without one can test them."""
+_REHEARSAL_MAX_BATCH = 8  # the rule is the same, and warming takes seconds instead of minutes
 
 Shape = tuple[int, ...]
 
@@ -69,9 +70,10 @@ class DeclaredShapes:
         return ", ".join(f"{name} {_dims([batches, *row])}" for name, row in self.rows.items())
 
 
-def batches_up_to(max_batch: int) -> tuple[int, ...]:
-    """The batch sizes of a network that takes at most `max_batch` rows at once."""
-    return (*(size for size in BATCHES if size < max_batch), min(max_batch, BATCHES[-1]))
+def batches_up_to(max_batch: int, device: str) -> tuple[int, ...]:
+    """The batch sizes on a device of a network that takes at most `max_batch` rows at once."""
+    most = min(max_batch, _REHEARSAL_MAX_BATCH if device == REHEARSAL else BATCHES[-1])
+    return (*(size for size in BATCHES if size < most), most)
 
 
 def padded(rows: AnyArray, size: int) -> AnyArray:
