@@ -47,7 +47,7 @@ from service.retention import Janitor, Sweep
 from service.sealing import fail_lost, seal_stored
 from service.secret_box import open_box
 from service.security import KeyStore
-from service.settings import Settings
+from service.settings import STREAMS_MAX, Settings
 from service.sinks import routes as sink_routes
 from service.sources import job_policy
 from service.streams import routes as stream_routes
@@ -213,7 +213,10 @@ def _routers() -> Sequence[APIRouter]:
 
 
 def _plans(settings: Settings) -> Sequence[WorkerPlan]:
-    watchers = [WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker}) for index in range(settings.workers)]
+    watchers = [
+        WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker or STREAMS_MAX})
+        for index in range(settings.workers)
+    ]
     return [WorkerPlan("jobs", {"job": 1}), *watchers]
 
 

@@ -31,6 +31,8 @@ def _among(known: frozenset[str]) -> AfterValidator:
 
 
 _PREFIX = "ACTOGRAM_"
+STREAMS_MAX = 1000
+"""Streams on one worker, however much it can do."""
 
 
 class SettingsInvalid(ConfigInvalid):
@@ -63,7 +65,10 @@ class Settings(BaseSettings):
         default=False,
         description="Download nothing: weights come from the cache, ACTOGRAM_WEIGHTS or the package.",
     )
-    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
+    device: str = Field(
+        default="cpu",
+        description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker; cpu:fixed is the CPU by a GPU's rules.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     secret_key: SecretStr | None = Field(
@@ -128,7 +133,10 @@ class Settings(BaseSettings):
         default=frozenset({"public", "private"}),
         description="Where cameras may be, comma separated: public, private, loopback.",
     )
-    streams_per_worker: int = Field(default=16, ge=1, le=1000, description="Streams that one worker takes at most.")
+    streams_per_worker: int | None = Field(
+        default=None, ge=1, le=STREAMS_MAX,
+        description="Streams that one worker takes at most, whatever it measured; unset: as many as its budget allows.",
+    )  # fmt: skip
     stream_fps_budget: float | None = Field(
         default=None,
         gt=0,

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
 _WEBHOOK_EXCHANGE_S = 20.0
+_UNMEASURED_SLOTS = 16  # streams per worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +169,11 @@ def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapaci
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
+    budget = settings.stream_fps_budget or (sum(measured) or None)
+    # Before anybody has measured, a number bounds what may be promised.
+    slots = _UNMEASURED_SLOTS * settings.workers if budget is None else None
     return WorkerCapacity(
-        slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
+        slots=supervisor.slots("stream") if settings.streams_per_worker is not None else slots, fps_budget=budget,
         job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip

@@ -32,7 +32,7 @@ class PictureNetwork:
         self._contract = contract
         self._long_side = long_side or max(contract.size_wh)
         self._tables = normalise_tables(contract.mean, contract.std)
-        self._shape = session.inputs[0].shape
+        self._shape: tuple[int | str | None, ...] = session.inputs[0].shape
         if is_bound(session.device):
             self._shape = self._declared_shape()
         self._max_batch = session.max_batch or contract.max_batch or DEFAULT_MAX_BATCH

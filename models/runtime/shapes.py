@@ -53,7 +53,7 @@ class DeclaredShapes:
     def require(self, feeds: Mapping[str, AnyArray], network: str) -> int:
         """How many rows the feeds have. Raises ContractMismatch where they are not what was declared."""
         found = {name: tuple(value.shape) for name, value in feeds.items()}
-        counts = {shape[0] for shape in found.values() if shape}
+        counts: set[int] = {shape[0] for shape in found.values() if shape}
         if len(counts) != 1 or {name: shape[1:] for name, shape in found.items()} != dict(self.rows):
             raise ContractMismatch(f"{network}: found {_shown(found)}, which was not declared; declared is {self}")
         return counts.pop()

@@ -5,20 +5,27 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from models.runtime.shapes import is_bound
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
 from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
+    from models.runtime.action import ActionModel
+    from models.runtime.batching import Gathering
     from pipelines.stream.build import Networks
+    from service.worker.gauges import BatchSizes
 
 
-_BATCH_MAX = 16
 _BATCH_S = 0.004
 """How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
+_PRESENT_S = 1.0
+_STREAMS_MEASURED = 8
+"""Streams that run at once while it is measured what the interpreter handles."""
 
 
 class TaskRunners(Protocol):
@@ -60,7 +67,7 @@ class Gauge(Protocol):
 class NetworkRunners:
     """The runners of a real worker.
 
-    runners: kind of task → who does it.
+    networks: themselves, with nothing between that gathers their calls.  runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
     gauges: asked for metrics at every heartbeat.
     """
@@ -78,13 +85,26 @@ class NetworkRunners:
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
-        from service.worker.warm import measure_budget, warm
-
-        warm(self._networks, self._max_persons)
-        budget = measure_budget(self._networks, self._num_cores)
+        budget = self._warm_on_device() if is_bound(self._device) else self._warm_on_cpu()
         # What was run to get warm says nothing of the work.
         self.measure()
         return {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
+
+    def _warm_on_cpu(self) -> float:
+        from service.worker.warm import measure_budget, warm
+
+        warm(self._networks, self._max_persons)
+        return measure_budget(self._networks, self._num_cores)
+
+    def _warm_on_device(self) -> float:
+        """Run every shape that was declared, and measure what each costs."""
+        from pipelines.stream.config import PipelineConfig
+        from service.worker.capacity import measure_capacity
+
+        for session in self._networks.sessions:
+            session.warm_declared()
+        config = PipelineConfig()
+        return measure_capacity(self._networks, config, _STREAMS_MEASURED).fps_budget(config)
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
@@ -105,7 +125,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from pipelines.stream.build import NetworkChoice, load_networks
     from pipelines.stream.config import PipelineConfig
     from service.worker.action_models import ActionModels, NamedModels
-    from service.worker.gauges import BatchSizes, DeviceMemory, counted
+    from service.worker.gauges import BatchSizes, DeviceMemory
     from service.worker.job import JobRunner
     from service.worker.stream import StreamRunner
 
@@ -113,8 +133,9 @@ def build_runners(settings: Settings) -> NetworkRunners:
     device = worker_device(settings.device, multiprocessing.current_process().name)
     choice = NetworkChoice(device=device, threads=settings.threads)
     sizes = BatchSizes()
-    networks = shared(counted(load_networks(choice, store), sizes), device)
-    models = ActionModels(networks, NamedModels(choice, load_registry(), store, settings.models_folder))
+    networks = load_networks(choice, store)
+    load = partial(load_shared, NamedModels(choice, load_registry(), store, settings.models_folder), device, sizes)
+    models = ActionModels(shared(networks, device, sizes), load)
     jobs = JobRunner(models, job_policy(settings), settings)
 
     def run_job(task: Task, channel: Channel) -> Ended:
@@ -144,17 +165,46 @@ def worker_device(device: str, process: str) -> str:
     return f"cuda:{number[1] if number else 0}"
 
 
-def shared(networks: "Networks", device: str) -> "Networks":
-    """The networks as the streams of a worker share them.
+def shared(networks: "Networks", device: str, sizes: "BatchSizes") -> "Networks":
+    """The networks as the streams and jobs of a worker share them, their batches counted.
 
     On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
     one big one, and every stream would wait for the slowest, so there each stream calls the networks itself.
     """
-    if device == "cpu":
-        return networks
-    from models.runtime.batching import BatchedDetector, BatchedPose
+    from models.runtime.batched import BatchedDetector, BatchedPose
+    from service.worker.gauges import counted
 
+    found = counted(networks, sizes)
+    if not is_bound(device):
+        return found
     return replace(
-        networks, detector=BatchedDetector(networks.detector, _BATCH_MAX, _BATCH_S),
-        pose=BatchedPose(networks.pose, _BATCH_MAX, _BATCH_S),
+        found, detector=BatchedDetector(found.detector, _gathering(found.detector)),
+        pose=BatchedPose(found.pose, _gathering(found.pose)), action=shared_action(networks.action, device, sizes),
     )  # fmt: skip
+
+
+def shared_action(model: "ActionModel", device: str, sizes: "BatchSizes") -> "ActionModel":
+    """An action model as the streams and jobs of a worker share it; on a GPU through one batcher per network."""
+    if not is_bound(device):
+        return model
+    from models.runtime.batched import BatchedNetwork
+    from service.worker.gauges import CountedNetwork
+
+    return model.over(lambda network: BatchedNetwork(CountedNetwork(network, sizes), _gathering(network)))
+
+
+def load_shared(load: "Callable[[str], ActionModel]", device: str, sizes: "BatchSizes", name: str) -> "ActionModel":
+    """An action model by name, warm; raises what `load` raises."""
+    model = load(name)
+    for session in model.sessions:
+        session.warm_declared()
+    return shared_action(model, device, sizes)
+
+
+def _gathering(part: object) -> "Gathering":
+    """How the calls of a network are gathered: in batches as large as it was declared for."""
+    from models.runtime.batching import Gathering
+    from models.runtime.session import sessions_of
+
+    most = [session.batches[-1] for session in sessions_of(part) if session.batches]
+    return Gathering(min(most, default=1), _BATCH_S, _PRESENT_S)

@@ -76,7 +76,7 @@ def write_suppressing(path: Path, num_classes: int, max_sorted: int | None, max_
         "k": rng.normal(0, 0.3, (4 + num_classes, 3, 4, 4)).astype(np.float32),
         "flat": np.array([0, 4 + num_classes, -1], np.int64),
         "cut": np.array([2, 2, num_classes], np.int64),
-        "side": np.float32(60), "least": np.float32(6), "more": np.float32(20),
+        "side": np.array(60, np.float32), "least": np.array(6, np.float32), "more": np.array(20, np.float32),
         "max_per_class": np.array([20], np.int64), "max_iou": np.array([0.5], np.float32),
         "min_score": np.array([0.3], np.float32), "zero": np.array([0], np.int64), "first": np.array(0, np.int64),
         "one": np.array([1], np.int64), "second": np.array(1, np.int64), "two": np.array([2], np.int64),

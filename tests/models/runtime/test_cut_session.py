@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.arrays import Image
+from models.arrays import AnyArray, Image
 from models.runtime.build import build_detector
 from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import DetectedPeople
@@ -102,7 +102,10 @@ def test_cut_detector_finds_the_same_when_shapes_stand_still(tmp_path: Path) -> 
 def test_detector_keeps_its_own_suppression_and_says_so_when_it_cannot_be_cut(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = {"dets": np.array([[8, 8, 40, 60, 0.9]], np.float32), "labels": np.array([0], np.int64)}
+    answers: dict[str, AnyArray] = {
+        "dets": np.array([[8, 8, 40, 60, 0.9]], np.float32),
+        "labels": np.array([0], np.int64),
+    }
     path = write_constant(tmp_path / "net.onnx", ("batch", 3, 64, 64), answers)
     spec = ModelSpec("net", "detect", "rtmdet", {}, input=_CONTRACT)
 
