@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     )
     device: str = Field(
         default="cpu",
-        description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker; cpu:fixed is the CPU by a GPU's rules.",
+        description="Where networks run: cpu, cuda:0, or cuda for one GPU each; cpu:fixed is the CPU by a GPU's rules.",
     )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
