@@ -53,7 +53,7 @@ from service.sources import job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
-from service.supervision.types import Limits, WorkerPlan
+from service.supervision.types import JOBS_WORKER, Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.wiring import Foundation, LiveServices, build_live
 from service.worker.main import main as run_worker
@@ -217,7 +217,7 @@ def _plans(settings: Settings) -> Sequence[WorkerPlan]:
         WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker or STREAMS_MAX})
         for index in range(settings.workers)
     ]
-    return [WorkerPlan("jobs", {"job": 1}), *watchers]
+    return [WorkerPlan(JOBS_WORKER, {"job": 1}), *watchers]
 
 
 def _limits(settings: Settings) -> Limits:

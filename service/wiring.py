@@ -40,6 +40,7 @@ from service.streams.routes import StreamEraser
 from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
+from service.supervision.types import JOBS_WORKER, WorkerHealth
 from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -168,15 +169,25 @@ def _check_model(library: Library, name: str | None, window_s: float | None) -> 
 def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
-    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
+    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if _gives_budget(worker)]
     budget = settings.stream_fps_budget or (sum(measured) or None)
-    # Before anybody has measured, a number bounds what may be promised.
-    slots = _UNMEASURED_SLOTS * settings.workers if budget is None else None
     return WorkerCapacity(
-        slots=supervisor.slots("stream") if settings.streams_per_worker is not None else slots, fps_budget=budget,
+        slots=_stream_slots(settings, supervisor.slots("stream"), is_measured=budget is not None), fps_budget=budget,
         job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready),
     )  # fmt: skip
+
+
+def _stream_slots(settings: Settings, slots: int, *, is_measured: bool) -> int | None:
+    """How many streams the workers take; None where only what they measured bounds them."""
+    if settings.streams_per_worker is not None or not slots:
+        return slots
+    return None if is_measured else _UNMEASURED_SLOTS * settings.workers
+
+
+def _gives_budget(worker: WorkerHealth) -> bool:
+    """Whether what a worker measured counts; the one for jobs shares its device with the first one for streams."""
+    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or worker.facts.get("device") == "cpu")
 
 
 def _fixed_sinks(settings: Settings) -> tuple[FixedSink, ...]:
