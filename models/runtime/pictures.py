@@ -7,8 +7,8 @@ import numpy as np
 from models.arrays import AnyArray, Image
 from models.errors import ContractMismatch
 from models.runtime.detector import Letterbox, iter_batches, letterbox_for, normalise_tables, planes
+from models.runtime.device import is_bound
 from models.runtime.session import Session
-from models.runtime.shapes import is_bound
 from models.weights.registry import InputContract
 
 DEFAULT_MAX_BATCH = 16

@@ -13,13 +13,12 @@ import onnxruntime
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch, DeviceUnavailable, WeightsMissing
+from models.runtime.device import Device
 from models.runtime.shapes import (
     BATCHES,
-    REHEARSAL,
     DeclaredShapes,
     Shape,
     batches_up_to,
-    is_bound,
     joined,
 )
 
@@ -73,11 +72,12 @@ class Session:
             raise WeightsMissing(f"{path}: no such weight file")
         self.path = path
         self.device = device
+        self._device = Device.parse(device)
         self._model = graph or str(path)
         self._threads = threads
         self._session = self._open()
         # get_available_providers() lists CUDA where no GPU is; only the session tells what it really uses.
-        if device.startswith("cuda") and self.providers[0] != "CUDAExecutionProvider":
+        if self._device.kind == "cuda" and "CUDAExecutionProvider" not in self.providers:
             raise DeviceUnavailable(f"{device}: found {', '.join(self.providers)}, expected CUDAExecutionProvider")
         self.inputs = tuple(TensorSpec(i.name, tuple(i.shape), i.type) for i in self._session.get_inputs())
         self.outputs = tuple(TensorSpec(o.name, tuple(o.shape), o.type) for o in self._session.get_outputs())
@@ -85,7 +85,7 @@ class Session:
         self._by_batch: dict[int, onnxruntime.InferenceSession] = {}
         self._fed: set[tuple[tuple[str, Shape], ...]] = set()
         self._declared: DeclaredShapes | None = None
-        if is_bound(device) and all(_is_fixed(spec) for spec in self.inputs):
+        if self._device.is_bound and all(_is_fixed(spec) for spec in self.inputs):
             self.declare()
 
     @property
@@ -130,7 +130,7 @@ class Session:
         rows: input → shape without the batch axis, for inputs whose sizes the file leaves free. max_batch: most rows at
         once, where the file leaves that free. Raises ContractMismatch where a size is missing or not the file's.
         """
-        if not is_bound(self.device):
+        if not self._device.is_bound:
             return
         known = {spec.name: self._row(spec, (rows or {}).get(spec.name)) for spec in self.inputs}
         batches = (self.fixed_batch,) if self.fixed_batch else batches_up_to(max_batch, self.device)
@@ -141,7 +141,7 @@ class Session:
 
         Raises ContractMismatch when the feeds do not fit the network, or were not declared on a device.
         """
-        if not is_bound(self.device):
+        if not self._device.is_bound:
             return self._run(self._session, feeds)
         if self._declared is None:
             raise ContractMismatch(
@@ -171,7 +171,11 @@ class Session:
 
     def _open(self) -> onnxruntime.InferenceSession:
         try:
-            return onnxruntime.InferenceSession(self._model, _options(self._threads), providers=_providers(self.device))
+            return onnxruntime.InferenceSession(
+                self._model,
+                _options(self._threads),
+                providers=self._device.providers(onnxruntime.get_available_providers()),
+            )
         except _LOAD_ERRORS as error:
             raise ContractMismatch(f"{self.path.name}: onnxruntime cannot load it: {error}") from error
 
@@ -235,18 +239,6 @@ _RUN_ERRORS = (_errors.InvalidArgument, _errors.RuntimeException, _errors.Fail)
 
 def _is_fixed(spec: TensorSpec) -> bool:
     return all(isinstance(size, int) for size in spec.shape[1:])
-
-
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
-    if device in ("cpu", REHEARSAL):
-        return ["CPUExecutionProvider"]
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index or "0").isdecimal():
-        raise DeviceUnavailable(f"found device {device!r}, expected cpu, cuda or cuda:N")
-    available = onnxruntime.get_available_providers()
-    if "CUDAExecutionProvider" not in available:
-        raise DeviceUnavailable(f"{device}: this onnxruntime has {', '.join(available)}; install the extra `gpu`")
-    return [("CUDAExecutionProvider", {"device_id": index or "0"}), "CPUExecutionProvider"]
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

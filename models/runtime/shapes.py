@@ -12,19 +12,13 @@ import numpy as np
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch
+from models.runtime.device import REHEARSAL
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes on a device; a call with more rows is cut into several."""
-REHEARSAL = "cpu:fixed"
-"""A device's name: the CPU under the rules of a GPU, so that a machine without one can test them."""
 _REHEARSAL_MAX_BATCH = 8  # the rule is the same, and warming takes seconds instead of minutes
 
 Shape = tuple[int, ...]
-
-
-def is_bound(device: str) -> bool:
-    """Whether networks on this device see declared shapes only."""
-    return device != "cpu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from models.runtime.contract import ActionContract
+from models.runtime.device import is_bound
 from models.runtime.preprocess import People, network_feeds
 from models.runtime.session import Session
-from models.runtime.shapes import BATCHES, Shape, is_bound
+from models.runtime.shapes import BATCHES, Shape
 from models.skeleton.layouts import require_layout
 from models.skeleton.network_input import graph_input_2d
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from models.arrays import AnyArray, FloatArray, Image
 from models.runtime.action import Network
 from models.runtime.detector import DetectedPeople, Detector
+from models.runtime.device import Device
 from models.runtime.pose import Landmarks, PoseEstimator
 from models.runtime.session import Session, sessions_of
 from service.protocol.messages import Sample
@@ -128,7 +129,7 @@ class DeviceMemory:
         if not self._device.startswith("cuda"):
             return []
         self._runtime = self._runtime or self._find()
-        used = None if self._runtime is None else _used_bytes(self._runtime, int(self._device.partition(":")[2] or 0))
+        used = None if self._runtime is None else _used_bytes(self._runtime, Device.parse(self._device).index or 0)
         return [] if used is None else [GPU_MEMORY.set(used, device=self._device)]
 
 

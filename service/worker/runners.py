@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from models.runtime.shapes import is_bound
+from models.runtime.device import Device, is_bound
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
@@ -130,7 +130,8 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    device = worker_device(settings.device, multiprocessing.current_process().name)
+    name = worker_device(settings.device, multiprocessing.current_process().name)
+    device = str(Device.parse(name).keeping(settings.cache / "engines"))
     choice = NetworkChoice(device=device, threads=settings.threads)
     sizes = BatchSizes()
     networks = load_networks(choice, store)
@@ -158,11 +159,10 @@ def worker_device(device: str, process: str) -> str:
     """Where a worker's networks run: `cuda` gives each worker its own device, in the order of their names.
 
     process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
+    Raises DeviceUnavailable.
     """
-    if device != "cuda":
-        return device
     number = re.search(r"(\d+)$", process)
-    return f"cuda:{number[1] if number else 0}"
+    return str(Device.parse(device).numbered(int(number[1]) if number else 0))
 
 
 def shared(networks: "Networks", device: str, sizes: "BatchSizes") -> "Networks":

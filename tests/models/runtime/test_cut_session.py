@@ -10,9 +10,9 @@ from models.arrays import AnyArray, Image
 from models.runtime.build import build_detector
 from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import DetectedPeople
+from models.runtime.device import REHEARSAL
 from models.runtime.openmmlab import OpenMMLabDetector
 from models.runtime.session import Session
-from models.runtime.shapes import REHEARSAL
 from models.weights.registry import InputContract, ModelSpec, load_registry
 from tests.models.conftest import iter_images
 from tests.models.runtime.networks import write_constant, write_renamed, write_suppressing

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from models.errors import ContractMismatch
+from models.runtime.device import REHEARSAL
 from models.runtime.session import Session, sessions_of
-from models.runtime.shapes import REHEARSAL, batches_up_to
+from models.runtime.shapes import batches_up_to
 from tests.models.runtime.networks import Shape, write_random
 
 _SHAPE: Shape = ("batch", 3, 32, 32)

@@ -17,7 +17,7 @@ import pytest
 from models.errors import ModelUnknown, WeightsMissing
 from models.runtime.action import ActionModel
 from models.runtime.build import build_detector, build_pose
-from models.runtime.shapes import REHEARSAL
+from models.runtime.device import REHEARSAL
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
 from pipelines.addresses.policy import AddressPolicy

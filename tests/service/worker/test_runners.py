@@ -10,8 +10,8 @@ import pytest
 from models.errors import DeviceUnavailable
 from models.runtime.action import ActionModel
 from models.runtime.batched import BatchedDetector, BatchedPose
+from models.runtime.device import REHEARSAL
 from models.runtime.session import Session
-from models.runtime.shapes import REHEARSAL
 from models.skeleton.layouts import require_layout
 from service.settings import load_settings
 from service.worker.gauges import BatchSizes
@@ -29,6 +29,7 @@ from tests.stream_fakes import networks_of
         ("cuda", "actogram-w0", "cuda:0"),
         ("cuda", "actogram-w3", "cuda:3"),
         ("cuda", "actogram-jobs", "cuda:0"),
+        ("cuda,tensorrt,fp16", "actogram-w2", "cuda:2,tensorrt,fp16"),
     ],
 )
 def test_each_worker_gets_a_device_of_its_own_when_cuda_is_named(device: str, process: str, expected: str) -> None:
