@@ -7,11 +7,10 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
-from models.arrays import BoolArray, FloatArray, Image, IntArray
+from models.arrays import FloatArray, Image, IntArray
 
 SCORE_FLOOR = 0.1
 """Boxes below this are never given; whoever uses a detector applies its own, higher threshold."""
-_ALL_PAIRS_MAX = 512  # boxes whose pairs are compared all at once: a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +124,11 @@ def people(xyxy: FloatArray, score: FloatArray) -> DetectedPeople:
 def nms(xyxy: FloatArray, score: FloatArray, max_iou: float) -> IntArray:
     """Indexes of the boxes that greedy non-maximum suppression keeps, best first."""
     order = np.argsort(-score, kind="stable")
-    if len(order) <= _ALL_PAIRS_MAX:
-        return order[_greedy(iou(xyxy[order], xyxy[order]) > max_iou)]
     kept: list[int] = []
     while len(order):
         best, order = int(order[0]), order[1:]
         kept.append(best)
         order = order[iou(xyxy[best : best + 1], xyxy[order])[0] <= max_iou]
-    return np.array(kept, np.int64)
-
-
-def _greedy(overlaps: BoolArray) -> IntArray:
-    """Which of N boxes, best first, overlap with none that is kept before them; overlaps: (N, N)."""
-    is_free, kept = np.ones(len(overlaps), np.bool_), []
-    for index, row in enumerate(~overlaps):
-        if is_free[index]:
-            kept.append(index)
-            is_free &= row
     return np.array(kept, np.int64)
 
 

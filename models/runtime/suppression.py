@@ -1,11 +1,12 @@
-"""Non-maximum suppression as detectors' own graphs do it, for one picture, in numpy."""
+"""Non-maximum suppression as detectors' own graphs do it, for one picture."""
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray, IntArray
-from models.runtime.detector import SCORE_FLOOR, nms
+from models.runtime.detector import SCORE_FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,11 @@ def _looked_at(scores: FloatArray, rule: Suppression) -> IntArray:
 def _of_class(xyxy: FloatArray, score: FloatArray, rule: Suppression) -> IntArray:
     """Indexes of the boxes of one class that are left, best first."""
     mine = np.flatnonzero(_is_enough(score, rule))
-    boxes = xyxy[mine]
-    if (boxes[:, 2:] < boxes[:, :2]).any():
-        boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
-    return mine[nms(boxes, score[mine], rule.max_iou)[: rule.max_per_class]]
+    first, last = xyxy[mine, :2], xyxy[mine, 2:]
+    # Graphs take corners in any order.
+    xywh = np.concatenate([np.minimum(first, last), np.abs(last - first)], axis=1)
+    kept = cv2.dnn.NMSBoxes(xywh, score[mine], 0.0, rule.max_iou)  # type: ignore[arg-type]
+    return mine[np.asarray(kept, np.int64)[: rule.max_per_class]]
 
 
 def _is_enough(score: FloatArray, rule: Suppression) -> BoolArray:
