@@ -37,7 +37,8 @@ def _network(path: Path, inputs: Sequence[TensorSpec], num_states: int = 0) -> P
 
 def _contract(features: str, layout: str, shape: tuple[int | str, ...], **changes: object) -> ActionContract:
     inputs = (TensorSpec(name="keypoint", shape=shape, dtype="float32"),)
-    return contract_of(features=features, layout=layout, inputs=inputs, outputs=("logits",), **changes)
+    contract = contract_of(features=features, layout=layout, inputs=inputs, outputs=("logits",))
+    return contract.model_copy(update=changes)
 
 
 _FREE = ("batch", "persons", "frames")

@@ -222,6 +222,8 @@ def _clip(data_dir: Path, name: str) -> Path:
 class Results:
     """A sink that keeps what it is given."""
 
+    wants_pictures = False
+
     def __init__(self) -> None:
         self.frames: list[FrameResult] = []
         self.summary: Summary | None = None
