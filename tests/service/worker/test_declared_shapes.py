@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.slow
 
 _CLIPS = ["utint_punch_seq09_51.avi", "utint_point_seq10_57.avi"]
 _CAMERAS = 4
-_WATCHED_S = 2.0
+_WATCHED_S = 5.0
 _WAIT_S = 120.0
 
 Shapes = dict[str, frozenset[object]]
@@ -143,9 +144,11 @@ def test_no_network_sees_a_new_shape_in_a_clip(
 def test_no_network_sees_a_new_shape_in_a_job_beside_four_cameras(
     rehearsal: Rehearsal, data_dir: Path, tmp_path: Path
 ) -> None:
-    with Cameras(rehearsal, data_dir, tmp_path) as ended:
-        job = _job(rehearsal, _clip(data_dir, _CLIPS[1]), tmp_path / "job")
-        time.sleep(_WATCHED_S)
+    with ThreadPoolExecutor(1) as pool:
+        with Cameras(rehearsal, data_dir, tmp_path) as ended:
+            running = pool.submit(_job, rehearsal, _clip(data_dir, _CLIPS[1]), tmp_path / "job")
+            time.sleep(_WATCHED_S)
+        job = running.result(_WAIT_S)
 
     assert rehearsal.shapes() == rehearsal.warmed
     assert (job.outcome, job.code) == ("succeeded", "")
