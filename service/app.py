@@ -49,14 +49,14 @@ from service.retention import Janitor, Sweep
 from service.sealing import fail_lost, seal_stored
 from service.secret_box import open_box
 from service.security import KeyStore
-from service.settings import Settings
+from service.settings import STREAMS_MAX, Settings
 from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
 from service.sources import job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
-from service.supervision.types import Limits, WorkerPlan
+from service.supervision.types import JOBS_WORKER, Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.wiring import Foundation, LiveServices, build_live, require_networks, running_networks
 from service.worker.main import main as run_worker
@@ -232,8 +232,11 @@ def _routers() -> Sequence[APIRouter]:
 
 
 def _plans(settings: Settings) -> Sequence[WorkerPlan]:
-    watchers = [WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker}) for index in range(settings.workers)]
-    return [WorkerPlan("jobs", {"job": 1}), *watchers]
+    watchers = [
+        WorkerPlan(f"w{index}", {"stream": settings.streams_per_worker or STREAMS_MAX})
+        for index in range(settings.workers)
+    ]
+    return [WorkerPlan(JOBS_WORKER, {"job": 1}), *watchers]
 
 
 def _limits(settings: Settings) -> Limits:

@@ -50,6 +50,8 @@ def _public_url(url: str | None) -> str | None:
 
 _PREFIX = "ACTOGRAM_"
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
+STREAMS_MAX = 1000
+"""Streams on one worker, however much it can do."""
 
 
 class SettingsInvalid(ConfigInvalid):
@@ -101,7 +103,10 @@ class Settings(BaseSettings):
         description="Other detectors and pose estimators, by pairs, that a worker holds at once for cameras and jobs "
         "that name one.",
     )
-    device: str = Field(default="cpu", description="Where networks run: cpu, cuda:0, or cuda for one GPU per worker.")
+    device: str = Field(
+        default="cpu",
+        description="Where networks run: cpu, cuda:0, or cuda for one GPU each; cpu:fixed is the CPU by a GPU's rules.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
@@ -177,7 +182,10 @@ class Settings(BaseSettings):
         default=frozenset({"public", "private"}),
         description="Where cameras may be, comma separated: public, private, loopback.",
     )
-    streams_per_worker: int = Field(default=16, ge=1, le=1000, description="Streams that one worker takes at most.")
+    streams_per_worker: int | None = Field(
+        default=None, ge=1, le=STREAMS_MAX,
+        description="Streams that one worker takes at most, whatever it measured; unset: as many as its budget allows.",
+    )  # fmt: skip
     stream_fps_budget: float | None = Field(
         default=None,
         gt=0,

@@ -45,12 +45,14 @@ from service.streams.routes import StreamEraser
 from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
+from service.supervision.types import JOBS_WORKER, WorkerHealth
 from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
 
 _WEBHOOK_TIMEOUT_S = 10.0
 _WEBHOOK_EXCHANGE_S = 20.0
+_UNMEASURED_SLOTS = 16  # streams per worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +194,10 @@ def running_networks(supervisor: Supervisor) -> Running:
 def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
-    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if "fps_budget" in worker.facts]
+    measured = [float(str(worker.facts["fps_budget"])) for worker in ready if _gives_budget(worker)]
+    budget = settings.stream_fps_budget or (sum(measured) or None)
     return WorkerCapacity(
-        slots=supervisor.slots("stream"), fps_budget=settings.stream_fps_budget or (sum(measured) or None),
+        slots=_stream_slots(settings, supervisor.slots("stream"), is_measured=budget is not None), fps_budget=budget,
         job_slots=supervisor.slots("job"), free_job_slots=supervisor.free_slots("job"), workers=len(health),
         workers_ready=len(ready), pairs_max=settings.networks_per_worker, default_pair=_default_pair(supervisor),
     )  # fmt: skip
@@ -224,6 +227,18 @@ def _told_actions(library: Library, model: str | None) -> tuple[str, ...]:
         return ()
     first = sorted(actions, key=lambda one: (one.action != "fall", one.severity != "alarm", one.severity == "info"))
     return tuple(one.action for one in first)
+
+
+def _stream_slots(settings: Settings, slots: int, *, is_measured: bool) -> int | None:
+    """How many streams the workers take; None where only what they measured bounds them."""
+    if settings.streams_per_worker is not None or not slots:
+        return slots
+    return None if is_measured else _UNMEASURED_SLOTS * settings.workers
+
+
+def _gives_budget(worker: WorkerHealth) -> bool:
+    """Whether what a worker measured counts; the one for jobs shares its device with the first one for streams."""
+    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or worker.facts.get("device") == "cpu")
 
 
 def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]]) -> tuple[FixedSink, ...]:

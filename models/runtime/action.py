@@ -1,8 +1,8 @@
 """The action model: windows of people in, calibrated probabilities out, by the contract beside its weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from models.arrays import AnyArray, BoolArray, FloatArray
 from models.errors import ContractMismatch
 from models.runtime.contract import ActionContract
 from models.runtime.preprocess import People, Pictures, network_feeds
+from models.runtime.session import Session, sessions_of
 
 
 class Network(Protocol):
@@ -43,6 +44,15 @@ class ActionModel:
     def labels(self) -> tuple[str, ...]:
         """(K,) the names of the probabilities."""
         return self.contract.labels
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return sessions_of(self._network)
+
+    def over(self, wrap: Callable[[Network], Network]) -> Self:
+        """The same model with something between it and its network, such as a batcher."""
+        return type(self)(self.contract, wrap(self._network))
 
     @property
     def wants_pictures(self) -> bool:

@@ -8,18 +8,33 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from models.arrays import FloatArray, Image
-from models.runtime.detector import DetectedPeople, Detector
-from models.runtime.pose import Landmarks, PoseEstimator
-
 ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
 
 
 class BatcherClosed(RuntimeError):
     """A call to a batcher that was closed, or that was waiting in it when it was closed."""
+
+
+class BatcherStuck(RuntimeError):
+    """A call that no answer came to: the network behind the batcher does not return."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How a batcher gathers.
+
+    max_batch:  items in one run.
+    deadline_s: how long the first call of a batch waits for others; nothing waits for a source that is absent.
+    present_s:  a caller that has called within this time is present, and when all who are present wait, the batch goes
+                before its deadline. None: it goes when it is full or late.
+    patience_s: how long a call waits for its answer; longer than the supervisor lets a task stand still.
+    """
+
+    max_batch: int
+    deadline_s: float
+    present_s: float | None = None
+    patience_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +46,21 @@ class _Call(Generic[ItemT, AnswerT]):
 class Batcher(Generic[ItemT, AnswerT]):
     """A network that many threads call and that runs in one thread, with at most `max_batch` items a run.
 
-    network:    answers a list of items with one answer each, same order.
-    deadline_s: how long the first call of a batch waits for others; nothing waits for a source that is absent.
-    A call's exception is the network's: every call of that batch gets it, later ones are not touched.
+    network: answers a list of items with one answer each, same order.
+    A batch that fails is run again call by call, so that a call gets the network's exception for its own items only.
     """
 
     def __init__(
         self,
         network: Callable[[Sequence[ItemT]], Sequence[AnswerT]],
-        max_batch: int,
-        deadline_s: float,
+        gathering: Gathering,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._network = network
-        self._max_batch = max_batch
-        self._deadline_s = deadline_s
+        self._gathering = gathering
+        self._max_batch = gathering.max_batch
         self._clock = clock
+        self._called_s: dict[int, float] = {}
         # Each caller waits for its answer before it calls again, so there are never more calls than callers.
         self._calls: queue.SimpleQueue[_Call[ItemT, AnswerT] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -55,23 +69,33 @@ class Batcher(Generic[ItemT, AnswerT]):
         self._thread.start()
 
     def __call__(self, items: Sequence[ItemT]) -> list[AnswerT]:
-        """The network's answers to these items. Raises what the network raises, and BatcherClosed."""
+        """The network's answers to these items. Raises what the network raises, BatcherClosed and BatcherStuck."""
         if not items:
             return []
         call: _Call[ItemT, AnswerT] = _Call(items, Future())
         with self._lock:
             if self._closed:
                 raise BatcherClosed("the batcher is closed")
+            self._called_s[threading.get_ident()] = self._clock()
             self._calls.put(call)
-        return call.future.result()
+        try:
+            return call.future.result(self._gathering.patience_s)
+        except TimeoutError as error:
+            if call.future.done():
+                raise  # the network's own
+            raise BatcherStuck(f"no answer within {self._gathering.patience_s:g} s") from error
 
     def close(self) -> None:
         """Wake every waiting call with BatcherClosed and end the thread; a batch that runs is finished first."""
+        self.end()
+        self._thread.join()
+
+    def end(self) -> None:
+        """The same, without waiting for the thread."""
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._calls.put(None)
-        self._thread.join()
 
     def _run(self) -> None:
         held: _Call[ItemT, AnswerT] | None = None
@@ -90,10 +114,11 @@ class Batcher(Generic[ItemT, AnswerT]):
     ) -> tuple[list[_Call[ItemT, AnswerT]], _Call[ItemT, AnswerT] | None, bool]:
         """Calls until the batch is full or late; a call that does not fit is held back; whether the end was met."""
         batch, size = [first], len(first.items)
-        late_s = self._clock() + self._deadline_s
+        late_s = self._clock() + self._gathering.deadline_s
         while size < self._max_batch:
+            wait_s = 0.0 if self._is_everyone_here(len(batch)) else max(late_s - self._clock(), 0)
             try:
-                call = self._calls.get(timeout=max(late_s - self._clock(), 0))
+                call = self._calls.get(timeout=wait_s)
             except queue.Empty:
                 break
             if call is None:
@@ -104,22 +129,37 @@ class Batcher(Generic[ItemT, AnswerT]):
             size += len(call.items)
         return batch, None, False
 
+    def _is_everyone_here(self, num_waiting: int) -> bool:
+        """Whether as many calls wait as there are callers: each waits for its answer before it calls again."""
+        if self._gathering.present_s is None:
+            return False
+        horizon_s = self._clock() - self._gathering.present_s
+        with self._lock:
+            self._called_s = {caller: at_s for caller, at_s in self._called_s.items() if at_s >= horizon_s}
+            return num_waiting >= len(self._called_s)
+
     def _answer(self, batch: Sequence[_Call[ItemT, AnswerT]]) -> None:
-        items = [item for call in batch for item in call.items]
         try:
-            answers: list[AnswerT] = []
-            for at in range(0, len(items), self._max_batch):
-                answers += self._network(items[at : at + self._max_batch])
-            if len(answers) != len(items):
-                raise RuntimeError(f"the network gave {len(answers)} answers to {len(items)} items")
+            answers = self._ask([item for call in batch for item in call.items])
         except BaseException as error:  # noqa: BLE001 - a thread's edge: the callers raise it
+            if len(batch) == 1:
+                batch[0].future.set_exception(error)
+                return
             for call in batch:
-                call.future.set_exception(error)
+                self._answer([call])
             return
         at = 0
         for call in batch:
             call.future.set_result(answers[at : at + len(call.items)])
             at += len(call.items)
+
+    def _ask(self, items: Sequence[ItemT]) -> list[AnswerT]:
+        answers: list[AnswerT] = []
+        for at in range(0, len(items), self._max_batch):
+            answers += self._network(items[at : at + self._max_batch])
+        if len(answers) != len(items):
+            raise RuntimeError(f"the network gave {len(answers)} answers to {len(items)} items")
+        return answers
 
     def _refuse(self, held: "_Call[ItemT, AnswerT] | None") -> None:
         if held is not None:
@@ -131,70 +171,3 @@ class Batcher(Generic[ItemT, AnswerT]):
                 return
             if call is not None:
                 call.future.set_exception(BatcherClosed("the batcher was closed"))
-
-
-class BatchedDetector:
-    """A detector that many streams share."""
-
-    def __init__(self, detector: Detector, max_batch: int, deadline_s: float) -> None:
-        self._batcher = Batcher[Image, DetectedPeople](detector, max_batch, deadline_s)
-
-    def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
-        """One answer per picture. Raises what the detector raises, and BatcherClosed."""
-        return self._batcher(images)
-
-    def close(self) -> None:
-        """Wake every waiting call and end the thread."""
-        self._batcher.close()
-
-
-class BatchedPose:
-    """A pose estimator that many streams share."""
-
-    def __init__(self, pose: PoseEstimator, max_batch: int, deadline_s: float) -> None:
-        self._pose = pose
-        self._batcher = Batcher[tuple[Image, FloatArray], Landmarks](self._each, max_batch, deadline_s)
-
-    @property
-    def layout(self) -> str:
-        """The layout of the keypoints."""
-        return self._pose.layout
-
-    def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
-        """One image per region. Raises what the estimator raises, and BatcherClosed."""
-        if not len(regions):
-            return self._pose(images, regions)
-        found = self._batcher(list(zip(images, regions, strict=True)))
-        return Landmarks(
-            np.concatenate([one.keypoints for one in found]),
-            np.concatenate([one.presence for one in found]),
-            np.concatenate([one.next_region for one in found]),
-            found[0].follows_region,
-        )
-
-    def close(self) -> None:
-        """Wake every waiting call and end the thread."""
-        self._batcher.close()
-
-    def _each(self, items: Sequence[tuple[Image, FloatArray]]) -> list[Landmarks]:
-        found = self._pose([image for image, _ in items], np.stack([region for _, region in items]))
-        rows = (slice(index, index + 1) for index in range(len(items)))
-        return [
-            Landmarks(found.keypoints[row], found.presence[row], found.next_region[row], found.follows_region)
-            for row in rows
-        ]
-
-
-def warm_detector(detector: Detector, batch_sizes: Sequence[int], sizes_wh: Sequence[tuple[int, int]]) -> None:
-    """Run black pictures of every size in every batch size, so that no stream pays for the first run of a shape."""
-    for width, height in dict.fromkeys(sizes_wh):
-        blank = np.zeros((height, width, 3), np.uint8)
-        for size in dict.fromkeys(batch_sizes):
-            detector([blank] * size)
-
-
-def warm_pose(pose: PoseEstimator, batch_sizes: Sequence[int]) -> None:
-    """Run a black picture in every batch size."""
-    blank = np.zeros((64, 64, 3), np.uint8)
-    for size in dict.fromkeys(batch_sizes):
-        pose([blank] * size, np.tile(np.array([32, 32, 64, 0], np.float32), (size, 1)))

@@ -18,14 +18,22 @@ _CENTRE, _TOP = 33, 34
 
 
 class BlazePoseLandmarks:
-    """Joints by BlazePose's landmark network: 256 x 256 RGB crops 0..1, at most `max_batch` in one run."""
+    """Joints by BlazePose's landmark network: 256 x 256 RGB crops 0..1.
+
+    max_batch: crops in one run, where the session has no bound of its own.
+    """
 
     layout = "coco17"
 
     def __init__(self, session: Session, max_batch: int = 16) -> None:
         session.require_output("landmarks", "presence")
         self._session = session
-        self._max_batch = max_batch
+        self._max_batch = session.max_batch or max_batch
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return (self._session,)
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """Joints of the person in each region, with the region to look at next."""

@@ -15,6 +15,7 @@ from models.runtime.detector import (
     nms,
     people,
 )
+from models.runtime.pictures import DEVICE_MAX_BATCH
 from models.runtime.pose import sigmoid
 from models.runtime.session import Session
 
@@ -58,8 +59,14 @@ class BlazePoseDetector:
 
     def __init__(self, session: Session) -> None:
         session.require_output("boxes", "scores")
+        session.declare(max_batch=DEVICE_MAX_BATCH)
         self._session = session
         self._anchors = anchor_centres()
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return (self._session,)
 
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture, asked up to six times while a new person turns up."""

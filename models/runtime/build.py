@@ -6,6 +6,7 @@ from pathlib import Path
 from models.errors import ContractMismatch
 from models.runtime.blaze import BlazePoseLandmarks
 from models.runtime.blaze_detector import BlazePoseDetector
+from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import Detector
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
@@ -45,14 +46,15 @@ def build_detectors(
     if spec.family in ONE_STAGE_FAMILIES:
         only: Detector = build_one_stage(spec, path, device, threads)[0]
         return DetectorSet(only, only, only)
-    session = Session(path, device, threads)
-    look = _detector(spec, session, sides.look or None)
+    opened = _open(spec, path, device, threads)
+    session = opened.session
+    look = _detector(spec, opened, sides.look or None)
     has_free_size = not all(isinstance(size, int) for size in session.inputs[0].shape[2:])
     if device != "cpu" or not has_free_size:
         # On a GPU the size hardly matters, and pictures of one size share a batch.
         return DetectorSet(look, look, look)
-    glance = _detector(spec, session, sides.glance or GLANCE_SIDE)
-    return DetectorSet(look, glance, _detector(spec, session, CROP_SIDE))
+    glance = _detector(spec, opened, sides.glance or GLANCE_SIDE)
+    return DetectorSet(look, glance, _detector(spec, opened, CROP_SIDE))
 
 
 def build_detector(
@@ -65,13 +67,21 @@ def build_detector(
     """
     if spec.family in ONE_STAGE_FAMILIES:
         return build_one_stage(spec, path, device, threads, long_side)[0]
-    return _detector(spec, Session(path, device, threads), long_side)
+    return _detector(spec, _open(spec, path, device, threads), long_side)
 
 
-def _detector(spec: ModelSpec, session: Session, long_side: int | None) -> Detector:
+def _open(spec: ModelSpec, path: Path, device: str, threads: int) -> CutSession:
+    """The session of a detector; of those with their suppression inside, cut before it."""
+    if spec.family in ("rtmdet", "yolox-sdk"):
+        return open_cut(path, device, threads)
+    return CutSession(Session(path, device, threads), None)
+
+
+def _detector(spec: ModelSpec, opened: CutSession, long_side: int | None) -> Detector:
+    session = opened.session
     match spec.family:
         case "rtmdet" | "yolox-sdk":
-            return OpenMMLabDetector(spec.input, session, long_side)
+            return OpenMMLabDetector(spec.input, opened, long_side)
         case "yolox":
             return YOLOXDetector(spec.input, session, long_side)
         case "yolo":

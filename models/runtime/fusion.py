@@ -1,13 +1,15 @@
 """A fusion of action models: each judges the same windows, and the weighted mean of their probabilities counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Self
 
 from models.arrays import FloatArray
 from models.errors import ContractMismatch
-from models.runtime.action import ActionModel, log_mean, softmax
+from models.runtime.action import ActionModel, Network, log_mean, softmax
 from models.runtime.contract import ActionContract
 from models.runtime.preprocess import People
+from models.runtime.session import Session, sessions_of
 
 _SHARED: Mapping[str, str] = MappingProxyType({"layout": "", "window_s": " s", "rate_hz": " Hz"})
 """What else the members must agree on, with its unit: they judge the same joints of the same seconds."""
@@ -25,6 +27,15 @@ class FusedModel(ActionModel):
             raise ContractMismatch(f"{contract.name}: a continual network has no window to share with others")
         self.contract = contract
         self._members = tuple(members)
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What its members run on."""
+        return sessions_of(*self._members)
+
+    def over(self, wrap: Callable[[Network], Network]) -> Self:
+        """The same fusion with something between each member and its network."""
+        return type(self)(self.contract, [member.over(wrap) for member in self._members])
 
     @property
     def wants_pictures(self) -> bool:

@@ -53,6 +53,11 @@ class OneStage:
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, tuple[weakref.ref[Image], PosedPeople]] = OrderedDict()
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def find(self, images: Sequence[Image]) -> list[PosedPeople]:
         """Everybody in each picture; a picture that was shown lately is not run again."""
         known = self._recall(images)
@@ -87,6 +92,11 @@ class OneStageDetector:
     def __init__(self, network: OneStage) -> None:
         self._network = network
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture."""
         return [found.boxes for found in self._network.find(images)]
@@ -99,6 +109,11 @@ class OneStagePose:
 
     def __init__(self, network: OneStage) -> None:
         self._network = network
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """Joints per region; nobody is given to two regions of one picture."""

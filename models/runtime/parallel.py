@@ -8,6 +8,7 @@ import numpy as np
 
 from models.arrays import FloatArray, Image
 from models.runtime.pose import Landmarks, PoseEstimator
+from models.runtime.session import Session, sessions_of
 
 
 class ParallelPose:
@@ -27,6 +28,11 @@ class ParallelPose:
     def layout(self) -> str:
         """The layout of the keypoints."""
         return self._estimator.layout
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return sessions_of(self._estimator)
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """One image per region; equal to the estimator's own answer. Raises what the estimator raises."""

@@ -1,16 +1,26 @@
-"""One ONNX network in onnxruntime: where it runs, what it takes and gives, and its warm-up."""
+"""One ONNX network in onnxruntime: where it runs, which shapes it may see, what it takes and gives, its warm-up."""
 
 import itertools
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch, DeviceUnavailable, WeightsMissing
+from models.runtime.device import Device
+from models.runtime.shapes import (
+    BATCHES,
+    DeclaredShapes,
+    Shape,
+    batches_up_to,
+    joined,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,28 +41,57 @@ class TensorSpec:
     dtype: str
 
 
+@runtime_checkable
+class OnSessions(Protocol):
+    """Anything that runs on sessions: a session, a detector, a pose estimator, an action model."""
+
+    @property
+    def sessions(self) -> tuple["Session", ...]:
+        """What it runs on."""
+        ...
+
+
+def sessions_of(*parts: object) -> "tuple[Session, ...]":
+    """The sessions that these parts run on, each once; of what runs on none, none."""
+    found = (session for part in parts if isinstance(part, OnSessions) for session in part.sessions)
+    return tuple(dict.fromkeys(found))
+
+
 class Session:
     """A network that is ready to run; `run` may be called from several threads at once.
 
+    On a device it sees only the shapes that were declared, each batch size in an onnxruntime session of its own:
+    batches are padded, outputs are cut back, and any other shape is refused. On the CPU every shape goes as it is.
+    graph: the network itself where it is not the file's, such as one that was changed after it was read.
     Raises WeightsMissing without the file, ContractMismatch when onnxruntime cannot read it, and DeviceUnavailable
     when a GPU is asked for and onnxruntime would quietly run on the CPU instead.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, path: Path, device: str = "cpu", threads: int = 1, graph: bytes | None = None) -> None:
         if not path.is_file():
             raise WeightsMissing(f"{path}: no such weight file")
         self.path = path
         self.device = device
-        providers = _providers(device)
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), _options(threads), providers=providers)
-        except _LOAD_ERRORS as error:
-            raise ContractMismatch(f"{path.name}: onnxruntime cannot load it: {error}") from error
+        self._device = Device.parse(device)
+        self._model = graph or str(path)
+        self._threads = threads
+        self._session = self._open()
         # get_available_providers() lists CUDA where no GPU is; only the session tells what it really uses.
-        if device != "cpu" and self.providers[0] != "CUDAExecutionProvider":
+        if self._device.kind == "cuda" and "CUDAExecutionProvider" not in self.providers:
             raise DeviceUnavailable(f"{device}: found {', '.join(self.providers)}, expected CUDAExecutionProvider")
         self.inputs = tuple(TensorSpec(i.name, tuple(i.shape), i.type) for i in self._session.get_inputs())
         self.outputs = tuple(TensorSpec(o.name, tuple(o.shape), o.type) for o in self._session.get_outputs())
+        self._lock = threading.Lock()
+        self._by_batch: dict[int, onnxruntime.InferenceSession] = {}
+        self._fed: set[tuple[tuple[str, Shape], ...]] = set()
+        self._declared: DeclaredShapes | None = None
+        if self._device.is_bound and all(_is_fixed(spec) for spec in self.inputs):
+            self.declare()
+
+    @property
+    def sessions(self) -> tuple["Session", ...]:
+        """Itself: what runs on sessions says so by this name."""
+        return (self,)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -65,14 +104,55 @@ class Session:
         batch = self.inputs[0].shape[0]
         return batch if isinstance(batch, int) else None
 
+    @property
+    def max_batch(self) -> int | None:
+        """The most rows that go at once; None where nothing bounds them."""
+        return self._declared.max_batch if self._declared is not None else self.fixed_batch
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch sizes that were declared; empty where every shape goes."""
+        return () if self._declared is None else self._declared.batches
+
+    @property
+    def declared_shapes(self) -> tuple[dict[str, Shape], ...]:
+        """What it may be fed on a device, the shape of every input per batch size; empty where every shape goes."""
+        return () if self._declared is None else tuple(self._declared.of(size) for size in self._declared.batches)
+
+    @property
+    def fed_shapes(self) -> frozenset[tuple[tuple[str, Shape], ...]]:
+        """What onnxruntime was fed so far, pairs of input and shape; nothing is noted where every shape goes."""
+        return frozenset(self._fed)
+
+    def declare(self, rows: Mapping[str, Shape] | None = None, max_batch: int = BATCHES[-1]) -> None:
+        """Say what it will be fed; before the first run. No effect where every shape goes.
+
+        rows: input → shape without the batch axis, for inputs whose sizes the file leaves free. max_batch: most rows at
+        once, where the file leaves that free. Raises ContractMismatch where a size is missing or not the file's.
+        """
+        if not self._device.is_bound:
+            return
+        known = {spec.name: self._row(spec, (rows or {}).get(spec.name)) for spec in self.inputs}
+        batches = (self.fixed_batch,) if self.fixed_batch else batches_up_to(max_batch, self.device)
+        self._declared = DeclaredShapes(known, batches)
+
     def run(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-        """Outputs by name. Raises ContractMismatch when the feeds do not fit the network."""
-        names = [output.name for output in self.outputs]
-        try:
-            values = self._session.run(names, dict(feeds))
-        except _RUN_ERRORS as error:
-            raise ContractMismatch(f"{self.path.name}: {_shapes(feeds)}: {error}") from error
-        return dict(zip(names, values, strict=True))
+        """Outputs by name, one row per row that was fed.
+
+        Raises ContractMismatch when the feeds do not fit the network, or were not declared on a device.
+        """
+        if not self._device.is_bound:
+            return self._run(self._session, feeds)
+        if self._declared is None:
+            raise ContractMismatch(
+                f"{self.path.name}: found {_shapes(feeds)}, and no shape was declared on {self.device}"
+            )
+        num_rows = self._declared.require(feeds, self.path.name)
+        return joined([self._run_padded(count, batch) for count, batch in self._declared.chunks(feeds, num_rows)])
+
+    def warm_declared(self) -> None:
+        """Run zeros in every declared shape, so that no call has to wait for one that is new."""
+        self.warm(self.batches)
 
     def require_output(self, *names: str) -> None:
         """Raise ContractMismatch unless the network has these outputs."""
@@ -86,9 +166,64 @@ class Session:
         onnxruntime allocates, and cuDNN chooses its kernels, when a shape comes for the first time.
         """
         for size in dict.fromkeys(batch_sizes):
-            self.run({spec.name: np.zeros(self._shape(spec, size, sizes or {}), _dtype(spec)) for spec in self.inputs})
+            shapes = {spec.name: self._shape(spec, size, sizes or {}) for spec in self.inputs}
+            self.run({spec.name: np.zeros(shapes[spec.name], _dtype(spec)) for spec in self.inputs})
 
-    def _shape(self, spec: TensorSpec, batch: int, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    def _open(self) -> onnxruntime.InferenceSession:
+        try:
+            return onnxruntime.InferenceSession(
+                self._model,
+                _options(self._threads),
+                providers=self._device.providers(onnxruntime.get_available_providers()),
+            )
+        except _LOAD_ERRORS as error:
+            raise ContractMismatch(f"{self.path.name}: onnxruntime cannot load it: {error}") from error
+
+    def _run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        names = [output.name for output in self.outputs]
+        try:
+            values = session.run(names, dict(feeds))
+        except _RUN_ERRORS as error:
+            raise ContractMismatch(f"{self.path.name}: {_shapes(feeds)}: {error}") from error
+        return dict(zip(names, values, strict=True))
+
+    def _run_padded(self, count: int, batch: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        """The first `count` rows of the outputs of a whole batch."""
+        self._fed.add(tuple(sorted((name, tuple(value.shape)) for name, value in batch.items())))
+        size = len(next(iter(batch.values())))
+        outputs = self._run(self._of_batch(size), batch)
+        for name, value in outputs.items():
+            if len(value) != size:
+                raise ContractMismatch(
+                    f"{self.path.name}: {name} has {len(value)} rows, expected {size}, one per input"
+                )
+        return {name: value[:count] for name, value in outputs.items()}
+
+    def _of_batch(self, size: int) -> onnxruntime.InferenceSession:
+        """The onnxruntime session that sees this batch size and no other: one that sees two plans at every change."""
+        with self._lock:
+            if size not in self._by_batch:
+                self._by_batch[size] = self._open() if self._by_batch else self._session
+            return self._by_batch[size]
+
+    def _row(self, spec: TensorSpec, wanted: Shape | None) -> Shape:
+        """The declared shape of one input without its batch axis."""
+        known = spec.shape[1:]
+        row = tuple(wanted) if wanted is not None else tuple(size for size in known if isinstance(size, int))
+        fits = (
+            len(row) == len(known)
+            and min(row, default=1) > 0
+            and all(have == size for have, size in zip(known, row, strict=True) if isinstance(have, int))
+        )
+        if not fits:
+            raise ContractMismatch(
+                f"{self.path.name}: {spec.name} is {spec.shape}; found {row} declared for a row of it"
+            )
+        return row
+
+    def _shape(self, spec: TensorSpec, batch: int, sizes: Mapping[str, int]) -> Shape:
+        if self._declared is not None:
+            return (batch, *self._declared.rows[spec.name])
         rest = [sizes.get(size) if isinstance(size, str) else size for size in spec.shape[1:]]
         if None in rest:
             raise ContractMismatch(
@@ -102,16 +237,8 @@ _LOAD_ERRORS = (_errors.InvalidProtobuf, _errors.InvalidGraph, _errors.Fail, _er
 _RUN_ERRORS = (_errors.InvalidArgument, _errors.RuntimeException, _errors.Fail)
 
 
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
-    if device == "cpu":
-        return ["CPUExecutionProvider"]
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index or "0").isdecimal():
-        raise DeviceUnavailable(f"found device {device!r}, expected cpu, cuda or cuda:N")
-    available = onnxruntime.get_available_providers()
-    if "CUDAExecutionProvider" not in available:
-        raise DeviceUnavailable(f"{device}: this onnxruntime has {', '.join(available)}; install the extra `gpu`")
-    return [("CUDAExecutionProvider", {"device_id": index or "0"}), "CPUExecutionProvider"]
+def _is_fixed(spec: TensorSpec) -> bool:
+    return all(isinstance(size, int) for size in spec.shape[1:])
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -9,6 +9,7 @@ from models.errors import ContractMismatch
 from models.runtime.detector import normalise_tables, planes
 from models.runtime.pose import Landmarks, body_presence, crop_region, next_upright_region, points_to_source
 from models.runtime.session import Session
+from models.runtime.shapes import BATCHES
 from models.weights.registry import ModelSpec
 
 _SPLIT_RATIO = 2  # classes per pixel
@@ -24,12 +25,19 @@ class SimCCPose:
     def __init__(self, spec: ModelSpec, session: Session, max_batch: int = 16) -> None:
         session.require_output("simcc_x", "simcc_y")
         self.layout = spec.layout
+        width, height = spec.input.size_wh
+        session.declare({session.inputs[0].name: (3, height, width)}, spec.input.max_batch or BATCHES[-1])
         self._session = session
         self._size_wh = spec.input.size_wh
         self._colour = spec.input.colour
         self._tables = normalise_tables(spec.input.mean, spec.input.std)
-        self._max_batch = session.fixed_batch or spec.input.max_batch or max_batch
+        self._max_batch = session.max_batch or spec.input.max_batch or max_batch
         self._num_joints = _num_joints(session)
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return (self._session,)
 
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """Joints of the person in each region; the next region is upright around the joints that were seen."""

@@ -40,6 +40,11 @@ class YOLODetector:
         self._output = require_rows(session)
         self._network = PictureNetwork(contract, session, long_side)
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture; pictures whose letterboxes have one shape share a batch."""
         answers = [DetectedPeople.empty()] * len(images)

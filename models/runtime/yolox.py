@@ -26,6 +26,11 @@ class YOLOXDetector:
         self._network = PictureNetwork(contract, session, long_side)
         self._output = session.outputs[0].name
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return self._network.sessions
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture; pictures whose letterboxes have one shape share a batch."""
         answers = [DetectedPeople.empty()] * len(images)

@@ -8,7 +8,8 @@ from models.runtime.action import ActionModel
 from models.runtime.continual import ContinualModel
 from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.fusion import FusedModel
-from models.runtime.session import Session
+from models.runtime.session import Session, sessions_of
+from models.runtime.windows import declare_windows
 from models.skeleton.layouts import COCO17, Layout, require_layout
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Registry, load_registry
@@ -49,6 +50,11 @@ class Networks(PeopleNetworks):
         """Which they are, for results."""
         contract = self.action.contract
         return NetworksUsed(self.detector_id, self.pose_id, NetworkId(contract.name, contract.sha256))
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What all of them run on, each once."""
+        return sessions_of(self.detector, self.glance, self.crop_detector, self.pose, self.action)
 
 
 def load_networks(choice: NetworkChoice, store: WeightStore, progress: Progress | None = None) -> Networks:
@@ -92,6 +98,7 @@ def open_action(folder: Path, device: str = "cpu", threads: int = 1) -> ActionMo
         return FusedModel(contract, members)
     verify_weights(contract, folder / "model.onnx")
     session = Session(folder / "model.onnx", device, threads)
+    declare_windows(contract, session)
     return ContinualModel(contract, session) if contract.is_continual else ActionModel(contract, session)
 
 

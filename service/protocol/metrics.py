@@ -84,7 +84,9 @@ JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))
 EVENT_LATENCY = Histogram("event_latency_seconds", "From a frame's arrival to the announcement of its event")
 QUEUE_WAIT = Histogram("queue_wait_seconds", "Time that a frame waited for a stage", ("stage",))
-BATCH_SIZE = Histogram("batch_size", "Inputs that the detector or the pose network took at once", ("stage",), _SIZES)
+BATCH_SIZE = Histogram(
+    "batch_size", "Inputs that the detector, the pose or the action network took at once", ("stage",), _SIZES
+)
 
 METRICS: tuple[Metric, ...] = tuple(
     found for found in list(globals().values()) if isinstance(found, (Counter, Gauge, Histogram))

@@ -46,12 +46,13 @@ _NETWORKS = ("detector", "pose")
 class WorkerCapacity:
     """What the workers can do.
 
-    slots: streams that they take.  fps_budget: frames per second that the ready ones can analyse; None before any is.
+    slots: streams that they take; None for as many as the budget allows.
+    fps_budget: frames per second that the ready ones can analyse; None before any is.
     job_slots, free_job_slots: videos that they take at once, and how many more now.
     pairs_max: choices of detector and pose estimator, beside the default one, that each holds. default_pair: its names.
     """
 
-    slots: int
+    slots: int | None
     fps_budget: float | None
     job_slots: int = 0
     free_job_slots: int = 0
@@ -198,9 +199,11 @@ class StreamControl:
         planned = sum(_fps(row) for row in enabled)
         budget = workers.fps_budget or 0.0
         free = max(0.0, budget - planned)
-        slots = max(0, min(workers.slots - len(enabled), int(free // _FPS_DEFAULT)))
+        by_budget = int(free // _FPS_DEFAULT)
+        most = len(enabled) + by_budget if workers.slots is None else workers.slots
+        slots = max(0, min(most - len(enabled), by_budget))
         return CapacityRead(
-            streams=len(enabled), streams_max=workers.slots, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
+            streams=len(enabled), streams_max=most, fps_budget=round(budget, 1), fps_planned=round(planned, 1),
             fps_free=round(free, 1), free_slots=slots, why=_why(workers, len(enabled), free),
             jobs=JobRoom(slots=workers.job_slots, free=workers.free_job_slots), workers=workers.workers,
             workers_ready=workers.workers_ready,
@@ -233,7 +236,7 @@ class StreamControl:
     def _require_capacity(self, existing: Sequence[StreamRow], fps: float) -> None:
         enabled = [row for row in existing if row.is_enabled]
         workers = self._worker_capacity()
-        if len(enabled) >= workers.slots:
+        if workers.slots is not None and len(enabled) >= workers.slots:
             raise AtCapacity(f"{len(enabled)} streams are enabled, the workers take {workers.slots}", 30)
         if workers.fps_budget is None:
             return
@@ -319,7 +322,7 @@ def _free_id(wanted: str, taken: set[str]) -> str:
 def _why(workers: WorkerCapacity, num_enabled: int, free: float) -> str:
     if workers.fps_budget is None:
         return "no worker is ready yet"
-    if num_enabled >= workers.slots:
+    if workers.slots is not None and num_enabled >= workers.slots:
         return f"all {workers.slots} slots are taken"
     if free < _FPS_DEFAULT:
         return f"{free:.1f} frames per second are free, a stream at the default rate needs {_FPS_DEFAULT:g}"

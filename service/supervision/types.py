@@ -46,6 +46,10 @@ class WorkerHealth:
     error: tuple[str, str] | None
 
 
+JOBS_WORKER = "jobs"
+"""The name of the worker that takes jobs and no streams."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
     """One worker that is to be kept.

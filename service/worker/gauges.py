@@ -3,15 +3,18 @@
 import ctypes
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from models.arrays import FloatArray, Image
-from models.runtime.batching import BatchedDetector, BatchedPose
+from models.arrays import AnyArray, FloatArray, Image
+from models.runtime.action import Network
+from models.runtime.batched import BatchedDetector, BatchedPose
 from models.runtime.detector import DetectedPeople, Detector
+from models.runtime.device import Device
 from models.runtime.pose import Landmarks, PoseEstimator
+from models.runtime.session import Session, sessions_of
 from service.protocol.messages import Sample
 from service.protocol.metrics import BATCH_SIZE, GPU_MEMORY
 
@@ -52,6 +55,11 @@ class CountedDetector:
         self._detector = detector
         self._sizes = sizes
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return sessions_of(self._detector)
+
     def __call__(self, images: Sequence[Image]) -> list[DetectedPeople]:
         """One answer per picture. Raises what the detector raises."""
         self._sizes.note("detect", len(images))
@@ -66,6 +74,11 @@ class CountedPose:
         self._sizes = sizes
 
     @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return sessions_of(self._pose)
+
+    @property
     def layout(self) -> str:
         """The layout of the keypoints."""
         return self._pose.layout
@@ -74,6 +87,24 @@ class CountedPose:
         """One image per region. Raises what the estimator raises."""
         self._sizes.note("pose", len(regions))
         return self._pose(images, regions)
+
+
+class CountedNetwork:
+    """An action network whose batches are counted."""
+
+    def __init__(self, network: Network, sizes: BatchSizes) -> None:
+        self._network = network
+        self._sizes = sizes
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """What it runs on."""
+        return sessions_of(self._network)
+
+    def run(self, feeds: Mapping[str, AnyArray]) -> Mapping[str, AnyArray]:
+        """The outputs for one batch. Raises what the network raises."""
+        self._sizes.note("action", max((len(value) for value in feeds.values()), default=0))
+        return self._network.run(feeds)
 
 
 def counted(networks: PeopleT, sizes: BatchSizes) -> PeopleT:
@@ -110,7 +141,7 @@ class DeviceMemory:
         if not self._device.startswith("cuda"):
             return []
         self._runtime = self._runtime or self._find()
-        used = None if self._runtime is None else _used_bytes(self._runtime, int(self._device.partition(":")[2] or 0))
+        used = None if self._runtime is None else _used_bytes(self._runtime, Device.parse(self._device).index or 0)
         return [] if used is None else [GPU_MEMORY.set(used, device=self._device)]
 
 

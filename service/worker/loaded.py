@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 
+from models.runtime.session import sessions_of
 from pipelines.stream.build import Networks, PeopleNetworks
 from pipelines.types import NetworkId
 from service.protocol.loaded_networks import LOADED, LoadedNetwork, Per
@@ -57,6 +58,8 @@ def opened(
     max_persons: int,
 ) -> PeopleNetworks:  # fmt: skip
     """Networks that were just opened, as streams use them: shared, warm and measured."""
+    for session in sessions_of(networks.detector, networks.glance, networks.crop_detector, networks.pose):
+        session.warm_declared()
     ready = wrap(networks)
     warm_people(ready, max_persons)
     loaded.note(ready)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from models.errors import NetworksFull
-from models.runtime.batching import BatchedDetector, BatchedPose
+from models.runtime.batched import BatchedDetector, BatchedPose
 from models.weights.registry import Registry
 from models.weights.store import WeightStore
 from pipelines.stream.build import NetworkChoice, PeopleNetworks, load_people_networks

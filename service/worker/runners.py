@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from models.runtime.device import Device, is_bound
 from service.network_choice import default_choice, own_names
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
@@ -15,14 +16,19 @@ from service.sources import camera_policy, job_policy
 from service.worker.channel import Channel, Ended
 
 if TYPE_CHECKING:
+    from models.runtime.action import ActionModel
+    from models.runtime.batching import Gathering
     from pipelines.stream.build import Networks, PeopleNetworks
+    from service.worker.gauges import BatchSizes
     from service.worker.loaded import LoadedNetworks
 
 PeopleT = TypeVar("PeopleT", bound="PeopleNetworks")
 
-_BATCH_MAX = 16
 _BATCH_S = 0.004
 """How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
+_PRESENT_S = 1.0
+_STREAMS_MEASURED = 8
+"""Streams that run at once while it is measured what the interpreter handles."""
 
 
 class TaskRunners(Protocol):
@@ -68,7 +74,7 @@ class Gauge(Protocol):
 class NetworkRunners:
     """The runners of a real worker.
 
-    runners: kind of task → who does it.
+    networks: themselves, with nothing between that gathers their calls.  runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
     gauges: asked for metrics at every heartbeat. loaded: notes which networks are open.
     """
@@ -87,15 +93,28 @@ class NetworkRunners:
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
-        from service.worker.warm import measure_budget, warm
-
-        warm(self._networks, self._max_persons)
-        budget = measure_budget(self._networks, self._num_cores)
+        budget = self._warm_on_device() if is_bound(self._device) else self._warm_on_cpu()
         self._loaded.note(self._networks)
         # What was run to get warm says nothing of the work.
         self.measure()
         facts: Values = {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
         return {**facts, **self._loaded.facts()}
+
+    def _warm_on_cpu(self) -> float:
+        from service.worker.warm import measure_budget, warm
+
+        warm(self._networks, self._max_persons)
+        return measure_budget(self._networks, self._num_cores)
+
+    def _warm_on_device(self) -> float:
+        """Run every shape that was declared, and measure what each costs."""
+        from pipelines.stream.config import PipelineConfig
+        from service.worker.capacity import measure_capacity
+
+        for session in self._networks.sessions:
+            session.warm_declared()
+        config = PipelineConfig()
+        return measure_capacity(self._networks, config, _STREAMS_MEASURED).fps_budget(config)
 
     def run(self, task: Task, channel: Channel) -> Ended:
         """Do a task by its kind."""
@@ -120,23 +139,25 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from pipelines.stream.build import load_networks
     from pipelines.stream.config import PipelineConfig
     from service.worker.action_models import ActionModels, NamedModels
-    from service.worker.gauges import BatchSizes, DeviceMemory, counted
+    from service.worker.gauges import BatchSizes, DeviceMemory
     from service.worker.job import JobRunner
     from service.worker.loaded import LoadedNetworks, opened
     from service.worker.people_pool import NamedPeople, PeoplePool, renamed
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    device = worker_device(settings.device, multiprocessing.current_process().name)
+    name = worker_device(settings.device, multiprocessing.current_process().name)
+    device = str(Device.parse(name).keeping(settings.cache / "engines"))
     choice = replace(default_choice(settings, settings.threads), device=device)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
     default = renamed(load_networks(choice, store), own_names(settings))
-    networks = shared(counted(default, sizes), device)
+    networks = replace(shared(default, device, sizes), action=shared_action(default.action, device, sizes))
     registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
-    prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(counted(found, sizes), device))
+    prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(found, device, sizes))
     named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))
     people = PeoplePool(networks, named, settings.networks_per_worker)
-    models = ActionModels(networks, NamedModels(choice, registry, store, folder), people=people)
+    load = partial(load_shared, NamedModels(choice, registry, store, folder), device, sizes)
+    models = ActionModels(networks, load, people=people)
     loaded.watch(people)
     jobs = JobRunner(models, job_policy(settings), settings)
 
@@ -153,34 +174,62 @@ def build_runners(settings: Settings) -> NetworkRunners:
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
-    return NetworkRunners(networks, device, runners, max_persons, num_cores, gauges, loaded=loaded)
+    return NetworkRunners(default, device, runners, max_persons, num_cores, gauges, loaded=loaded)
 
 
 def worker_device(device: str, process: str) -> str:
     """Where a worker's networks run: `cuda` gives each worker its own device, in the order of their names.
 
     process: name of the worker's process, such as `actogram-w3`; one without a number takes the first device.
+    Raises DeviceUnavailable.
     """
-    if device != "cuda":
-        return device
     number = re.search(r"(\d+)$", process)
-    return f"cuda:{number[1] if number else 0}"
+    return str(Device.parse(device).numbered(int(number[1]) if number else 0))
 
 
-def shared(networks: PeopleT, device: str) -> PeopleT:
-    """The networks as the streams of a worker share them; what is shared already stays as it is.
+def shared(networks: PeopleT, device: str, sizes: "BatchSizes") -> PeopleT:
+    """The networks as the streams and jobs of a worker share them, their batches counted; what is shared stays so.
 
     On a GPU every call goes through one batcher per network. On a CPU two small batches on two cores take as long as
     one big one, and every stream would wait for the slowest, so there each stream calls the networks itself.
     """
-    if device == "cpu":
-        return networks
-    from models.runtime.batching import BatchedDetector, BatchedPose
+    from models.runtime.batched import BatchedDetector, BatchedPose
+    from service.worker.gauges import counted
 
-    detector, pose = networks.detector, networks.pose
+    found = counted(networks, sizes)
+    if not is_bound(device):
+        return found
+    detector, pose = found.detector, found.pose
     is_shared = isinstance(detector, BatchedDetector), isinstance(pose, BatchedPose)
     return replace(
-        networks,
-        detector=detector if is_shared[0] else BatchedDetector(detector, _BATCH_MAX, _BATCH_S),
-        pose=pose if is_shared[1] else BatchedPose(pose, _BATCH_MAX, _BATCH_S),
+        found,
+        detector=detector if is_shared[0] else BatchedDetector(detector, _gathering(detector)),
+        pose=pose if is_shared[1] else BatchedPose(pose, _gathering(pose)),
     )
+
+
+def shared_action(model: "ActionModel", device: str, sizes: "BatchSizes") -> "ActionModel":
+    """An action model as the streams and jobs of a worker share it; on a GPU through one batcher per network."""
+    if not is_bound(device):
+        return model
+    from models.runtime.batched import BatchedNetwork
+    from service.worker.gauges import CountedNetwork
+
+    return model.over(lambda network: BatchedNetwork(CountedNetwork(network, sizes), _gathering(network)))
+
+
+def load_shared(load: "Callable[[str], ActionModel]", device: str, sizes: "BatchSizes", name: str) -> "ActionModel":
+    """An action model by name, warm; raises what `load` raises."""
+    model = load(name)
+    for session in model.sessions:
+        session.warm_declared()
+    return shared_action(model, device, sizes)
+
+
+def _gathering(part: object) -> "Gathering":
+    """How the calls of a network are gathered: in batches as large as it was declared for."""
+    from models.runtime.batching import Gathering
+    from models.runtime.session import sessions_of
+
+    most = [session.batches[-1] for session in sessions_of(part) if session.batches]
+    return Gathering(min(most, default=1), _BATCH_S, _PRESENT_S)

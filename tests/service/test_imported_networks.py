@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from models.export.import_command import main
 from models.nets.build import NETWORKS
 from models.runtime.contract import load_contract
+from models.runtime.device import REHEARSAL
+from models.runtime.windows import sample_window
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.results import Summary
 from pipelines.stream.analyze import Run, analyze
@@ -73,6 +75,22 @@ def test_imported_network_labels_the_people_of_a_clip(folder: Path) -> None:
         assert track.actions
         assert {action.action for action in track.actions} <= set(LABELS)
         assert all(np.isfinite(action.score) for action in track.actions)
+
+
+def test_imported_network_says_the_same_when_shapes_stand_still(folder: Path) -> None:
+    plain, bound = open_action(folder), open_action(folder, REHEARSAL)
+    one, rng = sample_window(plain.contract), np.random.default_rng(0)
+    keypoints = np.repeat(one.keypoints, 3, axis=0) + rng.uniform(0, 50, (3, *one.keypoints.shape[1:]))
+    valid = np.repeat(one.valid, 3, axis=0)
+    valid[1, :, :7] = False
+    assert one.size_wh is not None
+    windows = (keypoints.astype(np.float32), valid, np.repeat(one.size_wh, 3, axis=0), list(one.pictures) * 3)
+
+    found = bound.judge(*windows)
+
+    (session,) = bound.sessions
+    np.testing.assert_allclose(found.probabilities, plain.judge(*windows).probabilities, rtol=0, atol=1e-4)
+    assert session.fed_shapes <= {tuple(sorted(shapes.items())) for shapes in session.declared_shapes}
 
 
 def test_imported_network_labels_the_people_of_a_camera(folder: Path, tmp_path: Path) -> None:

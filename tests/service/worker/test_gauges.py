@@ -8,7 +8,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from models.runtime.batching import BatchedDetector
+from models.runtime.batched import BatchedDetector
+from models.runtime.batching import Gathering
 from models.runtime.detector import DetectedPeople
 from models.runtime.pose import Landmarks
 from service.protocol.messages import Sample
@@ -52,7 +53,7 @@ def test_batch_sizes_are_told_once_per_stage() -> None:
 
 def test_batch_is_counted_as_the_network_took_it() -> None:
     sizes = BatchSizes()
-    shared = BatchedDetector(CountedDetector(detect, sizes), max_batch=2, deadline_s=0.0)
+    shared = BatchedDetector(CountedDetector(detect, sizes), Gathering(max_batch=2, deadline_s=0.0))
 
     shared([PICTURE] * 5)
     shared.close()
