@@ -92,9 +92,9 @@ def analyze(
 ) -> Analysis:
     """Who does what, when, in a video file.
 
-    choice: which networks, or loaded ones; the default ones where left out. skeletons: keep everybody's joints, 200 bytes
-    a person and frame. annotated: write a video with everybody drawn to this file. every_frame: run the networks on every
-    frame, not on 14 a second with joints interpolated between. on_progress: gets percent, a few times a second.
+    choice: which networks, or loaded ones; the default ones where left out. skeletons: keep everybody's joints, 200
+    bytes a person and frame. annotated: write a video with everybody drawn to this file. every_frame: run the networks
+    on every frame, not on 14 a second with joints interpolated between. on_progress: gets percent now and then.
     Raises SourceError for a file that is no readable video, and ModelError where networks cannot be had.
     """
     path = Path(video)

@@ -151,7 +151,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     choice = replace(default_choice(settings, settings.threads), device=device)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
     default = renamed(load_networks(choice, store), own_names(settings))
-    networks = replace(shared(default, device, sizes), action=shared_action(default.action, device, sizes))
+    networks = shared_whole(default, device, sizes)
     registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
     prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(found, device, sizes))
     named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))
@@ -206,6 +206,11 @@ def shared(networks: PeopleT, device: str, sizes: "BatchSizes") -> PeopleT:
         detector=detector if is_shared[0] else BatchedDetector(detector, _gathering(detector)),
         pose=pose if is_shared[1] else BatchedPose(pose, _gathering(pose)),
     )
+
+
+def shared_whole(networks: "Networks", device: str, sizes: "BatchSizes") -> "Networks":
+    """As `shared`, and the action model too."""
+    return replace(shared(networks, device, sizes), action=shared_action(networks.action, device, sizes))
 
 
 def shared_action(model: "ActionModel", device: str, sizes: "BatchSizes") -> "ActionModel":

@@ -37,7 +37,8 @@ from service.worker.action_models import ActionModels
 from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.gauges import BatchSizes
 from service.worker.job import JobRunner
-from service.worker.runners import NetworkRunners, load_shared, shared
+from service.worker.loaded import LoadedNetworks
+from service.worker.runners import NetworkRunners, load_shared, shared_whole
 from service.worker.stream import StreamRunner
 
 pytestmark = pytest.mark.slow
@@ -78,10 +79,10 @@ def rehearsal(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Re
         networks = load_networks(NetworkChoice(device=REHEARSAL), store)
     except WeightsMissing as error:
         pytest.skip(f"the networks cannot be had: {error}")
-    runners = NetworkRunners(networks, REHEARSAL, {}, 10, 1.0)
+    runners = NetworkRunners(networks, REHEARSAL, {}, 10, 1.0, loaded=LoadedNetworks(REHEARSAL))
     facts = runners.warm()
     assert float(str(facts["fps_budget"])) > 0
-    models = ActionModels(shared(networks, REHEARSAL, sizes), partial(load_shared, _none, REHEARSAL, sizes))
+    models = ActionModels(shared_whole(networks, REHEARSAL, sizes), partial(load_shared, _none, REHEARSAL, sizes))
     return Rehearsal(settings, networks, models, sizes, _fed(networks))
 
 

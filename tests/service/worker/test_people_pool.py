@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ModelUnknown, NetworksFull
-from models.runtime.batching import BatchedDetector
+from models.runtime.batched import BatchedDetector
 from models.runtime.onestage import OneStagePose
 from models.weights.registry import load_registry
 from models.weights.store import WeightStore
@@ -18,6 +18,7 @@ from pipelines.types import NetworkId
 from service.protocol.loaded_networks import LoadedNetwork, loaded_of
 from service.protocol.network_pair import Pair
 from service.worker.action_models import ActionModels, Wanted
+from service.worker.gauges import BatchSizes
 from service.worker.loaded import LoadedNetworks, opened
 from service.worker.people_pool import NamedPeople, PeoplePool
 from service.worker.runners import shared
@@ -156,7 +157,9 @@ def test_name_that_leads_elsewhere_is_unknown(named: NamedPeople, name: str) -> 
 def test_opened_networks_are_warm_shared_measured_and_told(named: NamedPeople) -> None:
     detector_folder(named.folder / "mine")
     loaded = LoadedNetworks("cuda:0")
-    prepare = opened(named(("mine", None)), loaded=loaded, wrap=lambda found: shared(found, "cuda:0"), max_persons=2)
+    prepare = opened(
+        named(("mine", None)), loaded=loaded, wrap=lambda found: shared(found, "cuda:0", BatchSizes()), max_persons=2
+    )
     pool = PeoplePool(DEFAULT, lambda _: prepare, 1)
     loaded.watch(pool)
 
@@ -164,7 +167,7 @@ def test_opened_networks_are_warm_shared_measured_and_told(named: NamedPeople) -
         told = {one.name: one for one in loaded_of(loaded.facts())}
     with pool.hold("another", None):
         pass
-    again = shared(prepare, "cuda:0")
+    again = shared(prepare, "cuda:0", BatchSizes())
 
     assert isinstance(prepare.detector, BatchedDetector)
     assert again.detector is prepare.detector

@@ -15,7 +15,7 @@ from models.runtime.session import Session
 from models.skeleton.layouts import require_layout
 from service.settings import load_settings
 from service.worker.gauges import BatchSizes
-from service.worker.runners import build_runners, load_shared, shared, shared_action, worker_device
+from service.worker.runners import build_runners, load_shared, shared_action, shared_whole, worker_device
 from tests.fakes import contract_of
 from tests.models.runtime.networks import write_random
 from tests.stream_fakes import networks_of
@@ -47,10 +47,10 @@ def test_worker_for_a_gpu_says_what_is_missing_before_it_looks_for_weights(tmp_p
 def test_streams_share_one_batcher_per_network_when_they_are_on_a_device() -> None:
     networks, sizes = networks_of(), BatchSizes()
 
-    found = shared(networks, REHEARSAL, sizes)
+    found = shared_whole(networks, REHEARSAL, sizes)
     with ThreadPoolExecutor(4) as pool:
         windows = list(pool.map(lambda _: found.action(*_window()), range(4)))
-    none = shared(networks, "cpu", sizes)
+    none = shared_whole(networks, "cpu", sizes)
 
     assert isinstance(found.detector, BatchedDetector)
     assert isinstance(found.pose, BatchedPose)
