@@ -3,20 +3,20 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from models.arrays import AnyArray
 from models.bench.budget import Budget
 from models.errors import ModelError
-from models.runtime.session import Session
+from models.runtime.session import Session, TensorSpec
+from models.runtime.shapes import BATCHES
 from models.skeleton.layouts import require_layout
 from pipelines.stream.build import Networks
 
-BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+BUCKETS = BATCHES
 _PICTURE_HW = (360, 640)
 _BODY_PX = 200.0
+_FREE_SIDE_PX, _FIRST_PICTURE_AXIS = 640, 2
 _WARM_RUNS = 2
 _RUNS_MIN = 3
 
@@ -66,19 +66,23 @@ def stage_calls(networks: Networks) -> dict[str, Call]:
     return calls if action.wants_pictures else calls | {"action": judge}
 
 
-def session_call(session: Session, side_wh: tuple[int, int]) -> Call:
-    """A network alone; `side_wh` where its file leaves the picture's size open."""
+def session_name(session: Session) -> str:
+    """The name of the network that a session runs: its file's, or its folder's where every file is `model.onnx`."""
+    return session.path.parent.name if session.path.stem == "model" else session.path.stem
 
+
+def session_calls(sessions: Sequence[Session]) -> dict[str, Call]:
+    """Networks alone, as onnxruntime runs them, by their names."""
+    return {session_name(session): _session_call(session) for session in sessions}
+
+
+def _session_call(session: Session) -> Call:
     def make(batch: int) -> Callable[[], object]:
-        feeds = {spec.name: _ones(spec.shape, batch, side_wh) for spec in session.inputs}
+        feeds = {spec.name: np.ones((batch, *_row(session, spec)), np.float32) for spec in session.inputs}
+        # Ones: an action network takes zeros for nobody and answers for nothing.
         return lambda: session.run(feeds)
 
     return make
-
-
-def open_sessions(files: Mapping[str, Path], device: str, threads: int) -> dict[str, Session]:
-    """Networks by name, each in a session of its own; raises what `Session` raises."""
-    return {name: Session(path, device, threads) for name, path in files.items()}
 
 
 def measure_buckets(
@@ -113,8 +117,12 @@ def _median_s(call: Callable[[], object], seconds: float) -> float:
     return sorted(times_s)[len(times_s) // 2]
 
 
-def _ones(shape: Sequence[int | str | None], batch: int, side_wh: tuple[int, int]) -> AnyArray:
-    free = {2: side_wh[1], 3: side_wh[0]}
-    rest = [size if isinstance(size, int) else free.get(axis, 1) for axis, size in enumerate(shape[1:], 1)]
-    # Not zeros, which an action network takes for nobody and answers for nothing.
-    return np.ones((batch, *rest), np.float32)
+def _row(session: Session, spec: TensorSpec) -> tuple[int, ...]:
+    """The shape of one row of an input: the declared one on a device; elsewhere, what the file leaves free is chosen."""
+    if session.declared_shapes:
+        return session.declared_shapes[0][spec.name][1:]
+    return tuple(size if isinstance(size, int) else _free(axis) for axis, size in enumerate(spec.shape[1:], 1))
+
+
+def _free(axis: int) -> int:
+    return 1 if axis < _FIRST_PICTURE_AXIS else _FREE_SIDE_PX

@@ -10,7 +10,7 @@ from typing import Literal
 
 from models.bench.budget import Budget
 from models.errors import ModelError
-from pipelines.bench.buckets import BUCKETS, BucketRow, measure_buckets, open_sessions, session_call, stage_calls
+from pipelines.bench.buckets import BUCKETS, BucketRow, measure_buckets, session_calls, session_name, stage_calls
 from pipelines.bench.cameras import CameraPlan, CameraRow, measure_cameras
 from pipelines.bench.clip_pairs import ClipRow, measure_clips
 from pipelines.bench.device_use import ask_driver
@@ -51,25 +51,25 @@ class DevicePlan:
 class Loading:
     """How the product's networks are had; each raises what loading raises.
 
-    networks: on a device, as `analyze` uses them. shared: the same as the streams of a worker share them, warm.
-    files: weight files by the networks' names, with the width and height of pictures where a file leaves them open.
+    networks: on a device, as `analyze` uses them, warm. shared: the same as the streams of a worker share them.
     """
 
     networks: Callable[[str], Networks]
     shared: Callable[[Networks, str], Networks]
-    files: Callable[[], Mapping[str, tuple[Path, tuple[int, int]]]]
 
 
 @dataclass(slots=True)
 class DeviceReport:
     """What was found; a part that could not be measured is empty, and `left_out` says why.
 
-    providers: of each network's session, the one in use first. seconds: that each part took.
+    providers: of each network's session, the one in use first. ready_s: to load the networks and run every shape once.
+    seconds: that each part took.
     """
 
     device: str
     networks: tuple[str, ...] = ()
     providers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ready_s: float | None = None
     buckets: list[BucketRow] = field(default_factory=list)
     torch: TorchRows | None = None
     clips: list[ClipRow] = field(default_factory=list)
@@ -121,17 +121,18 @@ class DeviceBench:
 
     def _require(self) -> Networks:
         if self._networks is None:
+            began_s = time.monotonic()
             self._networks = self._loading.networks(self._plan.device)
+            self._report.ready_s = time.monotonic() - began_s
             self._report.networks = self._networks.names
+            # A provider in onnxruntime's list need not be the one that runs: only the session knows.
+            found = {session_name(session): session.providers for session in self._networks.sessions}
+            self._report.providers = found
         return self._networks
 
     def _buckets(self, budget: Budget) -> None:
-        plan, networks, files = self._plan, self._require(), self._loading.files()
-        sessions = open_sessions({name: path for name, (path, _) in files.items()}, plan.device, 1)
-        # A provider in the list need not be the one that runs: only the session knows.
-        self._report.providers = {name: session.providers for name, session in sessions.items()}
-        alone = {name: session_call(session, files[name][1]) for name, session in sessions.items()}
-        half = budget.share(0.5)
+        plan, networks = self._plan, self._require()
+        alone, half = session_calls(networks.sessions), budget.share(0.5)
         self._report.buckets += measure_buckets(alone, "session", plan.buckets, plan.bucket_seconds, half)
         calls = stage_calls(networks)
         self._report.buckets += measure_buckets(calls, "stage", plan.buckets, plan.bucket_seconds, budget)

@@ -14,6 +14,7 @@ def report_object(report: DeviceReport) -> JsonObject:
         "device": report.device,
         "networks": list(report.networks),
         "providers": {name: list(found) for name, found in report.providers.items()},
+        "ready_s": report.ready_s,
         "buckets": [asdict(row) | {"per_second": row.per_second} for row in report.buckets],
         "torch": None if torch is None else {
             "device": torch.device, "ceilings": torch.ceilings,

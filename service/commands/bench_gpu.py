@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,32 +116,24 @@ def _counts(cameras: str) -> tuple[int, ...]:
 
 def _loading(settings: "Settings") -> "Loading":
     from pipelines.bench.device import Loading
-    from service.commands.analyze import load_networks_of
 
-    return Loading(
-        networks=lambda device: load_networks_of(settings, WantedNetworks(device=device)),
-        shared=_shared,
-        files=lambda: _files(settings),
-    )
+    return Loading(partial(_warm_networks, settings), _shared)
+
+
+def _warm_networks(settings: "Settings", device: str) -> "Networks":
+    from pipelines.stream.config import PipelineConfig
+    from service.commands.analyze import load_networks_of
+    from service.worker.warm import warm
+
+    networks = load_networks_of(settings, WantedNetworks(device=device))
+    for session in networks.sessions:
+        session.warm_declared()
+    warm(networks, PipelineConfig().track.max_persons)
+    return networks
 
 
 def _shared(networks: "Networks", device: str) -> "Networks":
-    from pipelines.stream.config import PipelineConfig
-    from service.worker.runners import shared
-    from service.worker.warm import warm
+    from service.worker.gauges import BatchSizes
+    from service.worker.runners import shared_whole
 
-    together = shared(networks, device)
-    warm(together, PipelineConfig().track.max_persons)
-    return together
-
-
-def _files(settings: "Settings") -> dict[str, tuple[Path, tuple[int, int]]]:
-    from models.weights.registry import load_registry
-    from models.weights.store import WeightStore
-    from pipelines.stream.build import NetworkChoice, find_action
-
-    store, registry = WeightStore(settings.cache, settings.weights, settings.offline), load_registry()
-    profile = registry.require_profile("auto")
-    chosen = [store.choose(profile[task]) for task in ("detect", "pose")]
-    action = find_action(NetworkChoice(), registry, store)
-    return {spec.name: (path, spec.input.size_wh) for spec, path in chosen} | {action.parent.name: (action, (0, 0))}
+    return shared_whole(networks, device, BatchSizes())

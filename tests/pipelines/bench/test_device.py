@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from models.arrays import Image
 from models.bench.budget import Budget
 from models.errors import DeviceUnavailable, WeightsMissing
 from models.runtime.detector import DetectedPeople
-from pipelines.bench.buckets import measure_buckets, open_sessions, session_call, stage_calls
+from models.runtime.session import Session
+from models.runtime.shapes import REHEARSAL
+from pipelines.bench.buckets import measure_buckets, session_calls, stage_calls
 from pipelines.bench.cameras import CameraPlan, measure_cameras
 from pipelines.bench.clip_pairs import measure_clips
 from pipelines.bench.device import DeviceBench, DevicePlan, Loading
@@ -50,20 +52,27 @@ def clip(tmp_path: Path) -> Path:
     return write_video(tmp_path / "clip.mp4", Clip(num_frames=30, fps=15))
 
 
-def _loading(networks: Networks, files: Mapping[str, tuple[Path, tuple[int, int]]]) -> Loading:
-    return Loading(lambda _: networks, lambda found, _: found, lambda: files)
+def _loading(networks: Networks) -> Loading:
+    return Loading(lambda _: networks, lambda found, _: found)
+
+
+class _OnSession(FakeDetector):
+    """A detector that runs on a session, beside what it says."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__((120.0, 40.0, 200.0, 220.0))
+        self.sessions = (session,)
 
 
 def test_session_is_measured_at_every_bucket_and_one_that_it_refuses_is_told(tmp_path: Path) -> None:
     answer = {"dets": np.ones((2, 5), np.float32)}
     path = write_constant(tmp_path / "net.onnx", (2, 3, "height", "width"), answer)
-    session = open_sessions({"net": path}, "cpu", 1)["net"]
 
-    rows = measure_buckets({"net": session_call(session, (64, 32))}, "session", (1, 2), 0, Budget(60))
+    rows = measure_buckets(session_calls([Session(path)]), "session", (1, 2), 0, Budget(60))
 
     assert [(row.batch, row.call_ms is None) for row in rows] == [(1, True), (2, False)]
     assert rows[0].why is not None
-    assert rows[0].why.startswith("contract_mismatch: net.onnx: input float32[1, 3, 32, 64]")
+    assert rows[0].why.startswith("contract_mismatch: net.onnx: input float32[1, 3, 640, 640]")
     assert rows[1].per_second == pytest.approx(2000 / (rows[1].call_ms or 0))
 
 
@@ -167,7 +176,9 @@ def test_bench_runs_its_parts_and_reports_them(clip: Path, tmp_path: Path) -> No
     )
     said: list[str] = []
 
-    report = DeviceBench(plan, _loading(networks_of(), {"net": (path, (0, 0))}), said.append).run()
+    networks = replace(networks_of(), detector=_OnSession(Session(path, REHEARSAL)))
+
+    report = DeviceBench(plan, _loading(networks), said.append).run()
 
     found = report_object(report)
     assert json.loads(json.dumps(found)) == found
@@ -187,7 +198,7 @@ def test_part_that_fails_is_told_and_the_others_go_on(clip: Path) -> None:
             return networks_of()
         raise WeightsMissing("pose.onnx: nowhere")
 
-    loading = Loading(missing, lambda found, _: found, dict)
+    loading = Loading(missing, lambda found, _: found)
     plan = DevicePlan("cuda:0", (clip,), 60, ("clips", "cameras"))
 
     report = DeviceBench(plan, loading, lambda _: None).run()
@@ -200,7 +211,7 @@ def test_part_that_fails_is_told_and_the_others_go_on(clip: Path) -> None:
 def test_bench_names_the_rows_that_it_has_no_time_for(clip: Path) -> None:
     plan = DevicePlan("cpu", (clip,), 0.0, ("clips", "cameras"), cameras=(1, 8), camera=_QUICK)
 
-    report = DeviceBench(plan, _loading(networks_of(), {}), lambda _: None).run()
+    report = DeviceBench(plan, _loading(networks_of()), lambda _: None).run()
 
     assert report.left_out["clips"] == ("clip.mp4: no time left",)
     assert report.left_out["cameras"] == ("1 cameras: no time left", "8 cameras: no time left")
