@@ -118,7 +118,7 @@ def _median_s(call: Callable[[], object], seconds: float) -> float:
 
 
 def _row(session: Session, spec: TensorSpec) -> tuple[int, ...]:
-    """The shape of one row of an input: the declared one on a device; elsewhere, what the file leaves free is chosen."""
+    """The shape of one row of an input: the declared one on a device; else the file's, with sizes where it has none."""
     if session.declared_shapes:
         return session.declared_shapes[0][spec.name][1:]
     return tuple(size if isinstance(size, int) else _free(axis) for axis, size in enumerate(spec.shape[1:], 1))
