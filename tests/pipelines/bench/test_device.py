@@ -13,8 +13,8 @@ from models.arrays import Image
 from models.bench.budget import Budget
 from models.errors import DeviceUnavailable, WeightsMissing
 from models.runtime.detector import DetectedPeople
+from models.runtime.device import REHEARSAL
 from models.runtime.session import Session
-from models.runtime.shapes import REHEARSAL
 from pipelines.bench.buckets import measure_buckets, session_calls, stage_calls
 from pipelines.bench.cameras import CameraPlan, measure_cameras
 from pipelines.bench.clip_pairs import measure_clips
