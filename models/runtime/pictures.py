@@ -17,22 +17,26 @@ class PictureNetwork:
     """A network with one picture input, fed as its registry entry says.
 
     long_side: longer side of the input in pixels, where the network leaves it free.
+    is_centred: whether it learnt pictures in the middle of their padding.
     """
 
-    def __init__(self, contract: InputContract, session: Session, long_side: int | None = None) -> None:
+    def __init__(
+        self, contract: InputContract, session: Session, long_side: int | None = None, is_centred: bool = False
+    ) -> None:
         if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4:
             found = [(spec.name, spec.shape) for spec in session.inputs]
             raise ContractMismatch(f"{session.path.name}: found inputs {found}, expected one of (B, 3, H, W)")
         self._session = session
         self._contract = contract
         self._long_side = long_side or max(contract.size_wh)
+        self._is_centred = is_centred
         self._tables = normalise_tables(contract.mean, contract.std)
         self._max_batch = session.fixed_batch or contract.max_batch or DEFAULT_MAX_BATCH
 
     def iter_answers(self, images: Sequence[Image]) -> Iterator[tuple[int, Letterbox, dict[str, AnyArray]]]:
         """Per picture its index, its letterbox and its row of every output; in order of shape, not of index."""
         spec = self._session.inputs[0]
-        boxes = [letterbox_for(image, spec.shape, self._long_side) for image in images]
+        boxes = [letterbox_for(image, spec.shape, self._long_side, self._is_centred) for image in images]
         for indexes in iter_batches([box.canvas for box in boxes], self._max_batch):
             batch = np.stack([planes(boxes[i].canvas, self._tables, self._contract.colour) for i in indexes])
             outputs = self._session.run({spec.name: self._padded(batch)})
