@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -135,9 +136,10 @@ def _load(ultralytics: _Ultralytics, path: Path) -> Any:
         network = ultralytics.open(str(path))
         head = type(network.model.model[-1]).__name__
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        reason = str(error).encode("ascii", "ignore").decode().replace(str(path), path.name).split("\n")[0]
+        known = f"ultralytics {ultralytics.version}"
         raise ExportRefused(
-            f"{path.name}: no checkpoint that ultralytics {ultralytics.version} reads: {reason}"
+            f"{path.name}: no checkpoint that {known} reads: {type(error).__name__}: {reason}"
         ) from error
     if network.task not in _FAMILIES or "RTDETR" in head:
         found = head if "RTDETR" in head else network.task
@@ -250,7 +252,7 @@ def _contract(request: Request, network: Any, exported: Path, facts: dict[str, A
     task, family = _FAMILIES[network.task]
     return {
         "format": FORMAT,
-        "name": request.name or request.checkpoint.stem,
+        "name": request.name or re.sub(r"[^A-Za-z0-9._-]+", "-", request.checkpoint.stem)[:128],
         "task": task,
         "family": family,
         "layout": "coco17" if network.task == "pose" else "",
