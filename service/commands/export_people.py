@@ -39,8 +39,8 @@ def export_yolo(
 ) -> None:
     """Export CHECKPOINT, a .pt file of the task detect or pose, or the name of one that Ultralytics publishes.
 
-    Ultralytics' package is AGPL-3.0 and is installed in an environment of its own, never beside the service. A checkpoint
-    is a program: open none that you do not trust.
+    Ultralytics' package is AGPL-3.0 and is installed in an environment of its own, never beside the service. A
+    checkpoint is a program: open none that you do not trust.
     """
     from service.commands.own_environment import ULTRALYTICS
 

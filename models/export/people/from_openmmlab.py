@@ -1,8 +1,9 @@
 """A checkpoint of mmpose or mmdet becomes a folder that Actogram serves: model.onnx and model.json.
 
 Runs where `mmpose` and `mmdet` are installed, alone: `python from_openmmlab.py CONFIG CHECKPOINT -o DIR`. Top-down pose
-networks with SimCC or heatmap heads, RTMO, RTMDet and YOLOX. A test time flip that the configuration asks for is left
-out: it doubles the time. A checkpoint is a pickle, and opening it may run what it holds: open none that you do not trust.
+networks with SimCC or heatmap heads, RTMO, RTMDet and YOLOX. A flip at test time, which a configuration may ask for, is
+left out: it doubles the time. A checkpoint is a pickle, and opening it may run what it holds: open none that you do not
+trust. One long file, because it has to be copied alone to wherever mmpose is installed.
 """
 
 import argparse
@@ -33,8 +34,8 @@ _TIE = 1e-5
 _OPSET = 16
 _MAX_PROPOSALS = 300
 _LAYOUTS = {17: "coco17", 26: "halpe26", 133: "wholebody133"}
-_COCO = ("nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
-         "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle").split()  # fmt: skip
+_SIDED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_COCO = ["nose", *(f"{side}_{part}" for part in _SIDED for side in ("left", "right"))]
 
 
 class ExportRefused(Exception):
@@ -88,7 +89,9 @@ def export_openmmlab(request: Request) -> Path:
 class _StandIn(types.ModuleType):
     """In the place of a compiled module that is not here: importing from it works, calling what it holds does not."""
 
-    __path__: list[str] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -115,9 +118,8 @@ def prepare_imports() -> None:
             sys.modules[name] = stand_in
     try:
         _import_torchvision()
-        import mmdet.models
         import mmpose.models  # noqa: F401
-    except Exception as error:  # noqa: BLE001 - these packages check versions with assert
+    except Exception as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExportRefused(f"{sys.executable}: mmpose and mmdet cannot be imported: {message}") from error
 
@@ -132,7 +134,7 @@ def _is_here(name: str) -> bool:
 def _import_torchvision() -> None:
     """Import torchvision, also one whose compiled part does not fit this torch."""
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
@@ -153,7 +155,7 @@ def _load(request: Request) -> tuple[Any, Any]:
     try:
         config = Config.fromfile(str(request.config))
         model = config.model
-    except Exception as error:  # noqa: BLE001 - a configuration is a program
+    except Exception as error:
         raise ExportRefused(f"{request.config.name}: cannot be read: {type(error).__name__}: {error}") from error
     scope = str(config.get("default_scope", "mmpose"))
     if scope not in ("mmpose", "mmdet"):
@@ -173,7 +175,7 @@ def _built(scope: str, model: Any, path: Path) -> Any:
         part.pop("init_cfg", None)  # it would download what the checkpoint replaces
     try:
         return MODELS.build(model)
-    except Exception as error:  # noqa: BLE001 - whatever a network's own code raises
+    except Exception as error:
         raise ExportRefused(f"{path.name}: the network cannot be built: {type(error).__name__}: {error}") from error
 
 
@@ -192,7 +194,7 @@ def _fill(network: nn.Module, checkpoint: Path) -> None:
         loaded = torch.load(str(checkpoint), map_location="cpu", weights_only=False)
         state = loaded.get("state_dict", loaded)
         tensors = {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
-    except Exception as error:  # noqa: BLE001 - a file that is no checkpoint raises anything
+    except Exception as error:
         raise ExportRefused(f"{checkpoint.name}: no checkpoint: {type(error).__name__}: {error}") from error
     wanted = network.state_dict()
     lacking = [key for key in wanted if key not in tensors and not key.endswith("num_batches_tracked")]
@@ -201,8 +203,8 @@ def _fill(network: nn.Module, checkpoint: Path) -> None:
         first = (lacking + wrong)[0]
         found = f"of shape {tuple(tensors[first].shape)}" if first in tensors else "nothing"
         raise ExportRefused(
-            f"{checkpoint.name}: not of this configuration's network: {len(lacking)} of {len(wanted)} tensors are lacking, "
-            f"{len(wrong)} have another shape; {first}: found {found}, expected {tuple(wanted[first].shape)}"
+            f"{checkpoint.name}: not of this configuration's network: {len(lacking)} of {len(wanted)} tensors are "
+            f"lacking, {len(wrong)} have another shape; {first}: found {found}, expected {tuple(wanted[first].shape)}"
         )
     network.load_state_dict(tensors, strict=False)
 
@@ -324,12 +326,9 @@ class OneStage(nn.Module):
         score = _rows(scores).sigmoid().max(dim=2).values
         corners = head.decode_bbox(_rows(boxes), points, strides)
         order = score.sort(dim=1, descending=True).indices[:, : self.num_proposals]
-        score, corners, visibility, vectors, points = (
-            _picked(rows, order)
-            for rows in (
-                score[:, :, None], corners, _rows(visibility).sigmoid(), _rows(vectors), points.expand_as(corners[:, :, :2])
-            )
-        )  # fmt: skip
+        everywhere = points.expand_as(corners[:, :, :2])
+        rows = (score[:, :, None], corners, _rows(visibility).sigmoid(), _rows(vectors), everywhere)
+        score, corners, visibility, vectors, points = (_picked(values, order) for values in rows)
         wide = (corners[:, :, 2:] - corners[:, :, :2]) * head.bbox_padding
         centre_scale = torch.cat([(corners[:, :, :2] + corners[:, :, 2:]) / 2, wide], dim=2)
         joints = head.dcc.forward_test(vectors.flatten(0, 1), centre_scale.flatten(0, 1), points.flatten(0, 1))
@@ -498,7 +497,7 @@ def _export(exportable: Exportable, path: Path) -> None:
             torch.onnx.export(
                 exportable.module, (torch.rand(2, 3, height, width),), str(path), dynamic_axes=axes, **options
             )
-    except Exception as error:  # noqa: BLE001 - whatever the tracer meets in a network
+    except Exception as error:
         raise ExportRefused(f"torch cannot export this network: {type(error).__name__}: {error}") from error
 
 
@@ -537,14 +536,15 @@ def _contract(request: Request, exportable: Exportable, exported: Path) -> dict[
     import mmdet
     import mmpose
 
+    checkpoint = f"{request.checkpoint.name} (sha256 {_sha256(request.checkpoint)})"
     made_with = f"mmpose {mmpose.__version__}, mmdet {mmdet.__version__}, torch {torch.__version__}"
     return {
         "format": FORMAT,
         "name": request.name or re.sub(r"[^A-Za-z0-9._-]+", "-", request.config.stem)[:128],
         **exportable.facts,
         "licence": request.licence or "not stated",
-        "terms": "OpenMMLab's code is Apache-2.0; the checkpoint's own licence, and its data sets', are for you to know.",
-        "source": f"{request.config.name}, {request.checkpoint.name} (sha256 {_sha256(request.checkpoint)}), {made_with}",
+        "terms": "OpenMMLab's code is Apache-2.0; the checkpoint's licence, and its data sets', are for you to know.",
+        "source": f"{request.config.name}, {checkpoint}, {made_with}",
         "sha256": _sha256(exported),
     }
 
