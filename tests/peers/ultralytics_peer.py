@@ -18,10 +18,9 @@ from_ultralytics._import_torchvision()
 
 import cv2  # noqa: E402
 import torch  # noqa: E402
+import ultralytics  # noqa: E402
 import yaml  # noqa: E402
 from torch import nn  # noqa: E402
-
-import ultralytics  # noqa: E402
 
 SCORE_FLOOR = 0.1
 FEW = 0.002  # of the places of a picture
