@@ -116,7 +116,7 @@ def _python(folder: Path) -> Path:
 def _create(folder: Path) -> None:
     try:
         venv.create(folder, with_pip=True, symlinks=True)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise EnvironmentFailed(f"{folder}: the environment cannot be made: {error}") from error
 
 

@@ -2,7 +2,7 @@
 
 `openmmlab_peer.py FOLDER JOB.json` with {"networks": {name: configuration}, "pictures": [..], "boxes": [[..]]} writes
 per network NAME.py, NAME.pth and NAME.json, what mmpose or mmdet say of the pictures. Untrained networks find nothing:
-their normalisation is set by a real picture, and the last layers are scaled so that there are peaks and people.
+their last layers are scaled by a real picture, so that there are peaks and people.
 """
 
 import json
@@ -50,23 +50,17 @@ def make(config: Any, checkpoint: Path, picture: Any) -> None:
     torch.manual_seed(0)
     scope = config.default_scope
     init_default_scope(scope)
-    network = revert_sync_batchnorm(from_openmmlab._built(scope, config.model, checkpoint))
+    network = revert_sync_batchnorm(from_openmmlab._built(scope, config.model, checkpoint)).eval()
     size_wh = tuple(config.model.head.decoder.input_size) if "decoder" in config.model.get("head", {}) else (640, 640)
     pixels = torch.from_numpy(cv2.resize(picture, size_wh)).permute(2, 0, 1)[None].float()
-    _normalise(network, (pixels - 115) / 58 if config.model.data_preprocessor.get("std", [1])[0] > 1 else pixels)
-    torch.save({"state_dict": network.state_dict(), "meta": {}}, checkpoint)
-
-
-def _normalise(network: Any, pixels: torch.Tensor) -> None:
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None
-    network.train()
+    pixels = (pixels - 115) / 58 if config.model.data_preprocessor.get("std", [1])[0] > 1 else pixels
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data[:] = 2.0 if scope == "mmdet" or "std" in config.model.data_preprocessor else 1.0
     with torch.no_grad():
-        _forward(network, pixels)
-        network.eval()
         for layer, kind in _last_layers(network):
             _spread(network, layer, kind, pixels)
+    torch.save({"state_dict": network.state_dict(), "meta": {}}, checkpoint)
 
 
 def _forward(network: Any, pixels: torch.Tensor) -> Any:
@@ -99,11 +93,12 @@ def _spread(network: Any, layer: Any, kind: str, pixels: torch.Tensor) -> None:
         if layer.bias is not None:
             layer.bias.data[:] = 0.3 - values.mean() * 0.15 / values.std()
         return
-    scale = 2.0 / values.std()
+    free = values - layer.bias.data[:, None, None]
+    scale = 2.0 / free.std(dim=(0, 2, 3)).mean()
     layer.weight.data *= scale
-    person = (values[0, 0] - layer.bias.data[0]) * scale
-    layer.bias.data[:] = -torch.quantile(person.flatten(), 1 - FEW) - 1.0
-    layer.bias.data[0] += 1.5
+    person = free[0, 0] * scale
+    layer.bias.data[:] = -free.mean(dim=(0, 2, 3)) * scale - 6.0
+    layer.bias.data[0] = -torch.quantile(person.flatten(), 1 - FEW) - 1.0
 
 
 def predict(config: Path, checkpoint: Path, pictures: list[Any], boxes: Any) -> list[Any]:

@@ -131,8 +131,11 @@ def test_people_and_joints_are_those_of_mmposes_rtmo_when_the_picture_needs_no_s
 def export(peer: Peer, name: str, folder: Path) -> Path:
     """The folder that the command writes; the exporter itself has compared the file with torch."""
     files = [str(peer.folder / f"{name}.{ending}") for ending in ("py", "pth")]
-    arguments = ["export-mmpose", *files, "-o", str(folder / "network"), "--venv", str(peer.environment)]
-    done = CliRunner().invoke(command, [*arguments, "--licence", "Apache-2.0"])
+    python = str(peer.environment / "bin" / "python")
+    arguments = ["export-mmpose", *files, "-o", str(folder / "network"), "--venv", python]
+    done = CliRunner().invoke(
+        command, [*arguments, str(peer.environment / "bin" / "python"), "--licence", "Apache-2.0"]
+    )
     assert done.exit_code == 0, done.output
     return folder / "network"
 

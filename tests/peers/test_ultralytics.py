@@ -66,7 +66,7 @@ def export(peer: Peer, name: str, is_end_to_end: bool, folder: Path) -> Path:
     """The folder that the command writes; the exporter itself has compared the file with torch."""
     arguments = ["export-yolo", str(peer.folder / f"{name}.pt"), "-o", str(folder / "network"), "--venv"]
     flags = ["--end-to-end"] if is_end_to_end else []
-    done = CliRunner().invoke(command, [*arguments, str(peer.environment), *flags])
+    done = CliRunner().invoke(command, [*arguments, str(peer.environment / "bin" / "python"), *flags])
     assert done.exit_code == 0, done.output
     assert "licence AGPL-3.0" in done.output
     return folder / "network"

@@ -1,8 +1,8 @@
 """Runs in Ultralytics' own environment: makes checkpoints with random weights that find something, and predicts.
 
 `make FOLDER PICTURE` writes one checkpoint per network of NETWORKS; `predict CHECKPOINT PICTURES.. OUT.json` answers as
-`ultralytics.YOLO.predict` does. Untrained networks find nothing: their normalisation is set by a real picture, and the
-last layer of classes is scaled so that a few places of the picture are people.
+`ultralytics.YOLO.predict` does. Untrained networks find nothing: their last layers are scaled by a real picture, so
+that a few of its places are people.
 """
 
 import json
@@ -18,13 +18,20 @@ from_ultralytics._import_torchvision()
 
 import cv2  # noqa: E402
 import torch  # noqa: E402
+import torchvision  # noqa: E402
 import ultralytics  # noqa: E402
+from ultralytics.utils.nms import TorchNMS  # noqa: E402
+
+torchvision.ops.nms = TorchNMS.nms  # Ultralytics' own, because torchvision's is not compiled here
 import yaml  # noqa: E402
 from torch import nn  # noqa: E402
 
 SCORE_FLOOR = 0.1
-FEW = 0.002  # of the places of a picture
-NUM_CLASSES = {"detect": 80, "pose": 1}
+FEW = 0.004  # of the places of a picture
+LAST_LAYERS = {
+    "cv2": "places", "one2one_cv2": "places", "cv3": "people", "one2one_cv3": "people", "cv4": "places",
+    "one2one_cv4": "places", "cv4_kpts": "places", "one2one_cv4_kpts": "places",
+}  # fmt: skip
 
 
 def make(folder: Path, picture: Path, names: list[str]) -> None:
@@ -39,39 +46,45 @@ def make(folder: Path, picture: Path, names: list[str]) -> None:
         network.model.task = network.task
         network.model.names = {0: "person"} if network.task == "pose" else _coco_names()
         calibrate(network.model, pixels)
-        network.save(str(folder / f"{name}.pt"))
+        # As `save` writes it, but not in half precision, which these scales leave.
+        kept = {"model": network.model.float(), "train_args": {}, "version": ultralytics.__version__}
+        torch.save(kept, folder / f"{name}.pt")
 
 
 def calibrate(model: Any, pixels: torch.Tensor) -> None:
-    """Set the normalisation by the picture, then the class layers so that a few places are people."""
-    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None
-    model.train()
+    """Scale the last layers, so that a few places are people, of several sizes and poses.
+
+    The layers before stay as they are: normalised by a picture, they would amplify the last bit of every sum.
+    """
+    head = model.model[-1]
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data[:] = 2.0  # against fading
+    model.eval()
     with torch.no_grad():
-        model(pixels)
-        model.eval()
-        head = model.model[-1]
-        for name in ("cv3", "one2one_cv3"):
+        for name, kind in LAST_LAYERS.items():
             for branch in getattr(head, name, None) or ():
-                _spread(model, branch[-1], pixels)
-    for norm in norms:
-        norm.momentum = 0.03
+                layer = branch[-1] if isinstance(branch, nn.Sequential) else branch
+                _spread(model, layer, kind, pixels)
 
 
-def _spread(model: Any, layer: Any, pixels: torch.Tensor) -> None:
+def _spread(model: Any, layer: Any, kind: str, pixels: torch.Tensor) -> None:
     kept: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _, __, output: kept.append(output))
     model(pixels)
     hook.remove()
-    if not kept:
+    if not kept or not isinstance(layer, nn.Conv2d):
         return
-    logits = kept[-1]
-    scale = 2.0 / logits.std()
+    free = kept[-1] - layer.bias.data[:, None, None]
+    scale = (2.0 if kind == "people" else 1.0) / free.std(dim=(0, 2, 3)).mean()
     layer.weight.data *= scale
-    person = (logits[0, 0] - layer.bias.data[0]) * scale
-    layer.bias.data[:] = -torch.quantile(person.flatten(), 1 - FEW) - 1.0
-    layer.bias.data[0] += 1.0
+    middle = free.mean(dim=(0, 2, 3)) * scale
+    if kind != "people":
+        layer.bias.data -= middle
+        return
+    person = free[0, 0] * scale
+    layer.bias.data[:] = -middle - 6.0
+    layer.bias.data[0] = -torch.quantile(person.flatten(), 1 - FEW) - 2.0
 
 
 def predict(checkpoint: Path, pictures: list[str], target: Path, is_end_to_end: bool) -> None:
