@@ -76,7 +76,12 @@ def interpreter(recipe: Recipe, home: Path, named: Path | None, say: Callable[[s
         return make(recipe, home / recipe.name, say)
     if named.is_file() and os.access(named, os.X_OK):
         return named
-    if (named / _MARK).exists() or not named.exists() or (named.is_dir() and not any(named.iterdir())):
+    if (
+        (named / _MARK).exists()
+        or (named / _LOG).exists()
+        or not named.exists()
+        or (named.is_dir() and not any(named.iterdir()))
+    ):
         return make(recipe, named, say)
     python = _python(named)
     if not python.is_file():
@@ -93,7 +98,8 @@ def make(recipe: Recipe, folder: Path, say: Callable[[str], None]) -> Path:
     with _alone(folder):
         if _read(folder / _MARK) != mark:
             say(f"making an environment for {recipe.module} in {folder}: once, some minutes and gigabytes")
-            _create(folder)
+            if not _python(folder).exists():
+                _create(folder)
             for step in recipe.steps:
                 _install(folder, step)
             (folder / _MARK).write_text(mark)
