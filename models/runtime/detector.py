@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from models.arrays import FloatArray, Image, IntArray
+from models.weights.registry import ModelSpec
 
 SCORE_FLOOR = 0.1
 """Boxes below this are never given; whoever uses a detector applies its own, higher threshold."""
@@ -128,6 +129,11 @@ def iter_batches(canvases: Sequence[Image], max_batch: int) -> Iterator[list[int
     for indexes in groups.values():
         for at in range(0, len(indexes), max_batch):
             yield indexes[at : at + max_batch]
+
+
+def score_floor(spec: ModelSpec) -> float:
+    """The lowest score of a box: the option `score_threshold` of a network's entry, never below SCORE_FLOOR."""
+    return max(SCORE_FLOOR, spec.number("score_threshold", SCORE_FLOOR))
 
 
 def people(xyxy: FloatArray, score: FloatArray) -> DetectedPeople:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou, nms
+from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou, nms, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.pose import Landmarks, region_from_box
 from models.runtime.session import Session
@@ -157,10 +157,11 @@ def _yolo(spec: ModelSpec, session: Session, num_joints: int) -> Callable[[Mappi
 def _rtmo(spec: ModelSpec, session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
     """Files with suppression inside have none left to do."""
     session.require_output("dets", "keypoints")
+    min_score = score_floor(spec)
     max_iou = spec.number("iou_threshold", _RTMO_MAX_IOU)
 
     def decode(row: Mapping[str, AnyArray]) -> _Decoded:
-        near = np.flatnonzero(row["dets"][:, 4] >= SCORE_FLOOR)
+        near = np.flatnonzero(row["dets"][:, 4] >= min_score)
         order = near[nms(row["dets"][near, :4], row["dets"][near, 4], max_iou)]
         return row["dets"][order, :4], row["dets"][order, 4], row["keypoints"][order]
 

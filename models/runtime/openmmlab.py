@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.arrays import AnyArray, Image
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, nms, people
+from models.runtime.detector import DetectedPeople, Letterbox, nms, people, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
 from models.weights.registry import ModelSpec
@@ -27,6 +27,7 @@ class OpenMMLabDetector:
         self._is_raw = {"boxes", "scores"} <= {output.name for output in session.outputs}
         session.require_output(*(("boxes", "scores") if self._is_raw else ("dets", "labels")))
         self._person = spec.person_class
+        self._min_score = score_floor(spec)
         self._max_iou = spec.number("iou_threshold", _MAX_IOU)
         self._network = PictureNetwork(spec.input, session, long_side)
 
@@ -38,11 +39,11 @@ class OpenMMLabDetector:
         return answers
 
     def _decode(self, box: Letterbox, row: Mapping[str, AnyArray]) -> DetectedPeople:
-        found = row["dets"][row["labels"] == self._person]
+        found = row["dets"][(row["labels"] == self._person) & (row["dets"][:, 4] >= self._min_score)]
         return people(box.to_source(found[:, :4]), found[:, 4])
 
     def _suppress(self, box: Letterbox, row: Mapping[str, AnyArray]) -> DetectedPeople:
-        near = np.flatnonzero(row["scores"] >= SCORE_FLOOR)
+        near = np.flatnonzero(row["scores"] >= self._min_score)
         xyxy, score = row["boxes"][near], row["scores"][near]
         kept = nms(xyxy, score, self._max_iou)
         return people(box.to_source(xyxy[kept]), score[kept])

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, nms, people
+from models.runtime.detector import SCORE_FLOOR, DetectedPeople, nms, people, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
 from models.weights.registry import ModelSpec
@@ -36,7 +36,7 @@ class YoloRows:
 class RowReader:
     """How one network's rows are read.
 
-    person: its class number. max_iou: overlap from which the weaker of two boxes goes. num_extra: numbers per row that
+    person: its class number. min_score: of a box. max_iou: overlap from which the weaker of two boxes goes. num_extra: numbers per row that
     belong to no class. is_end_to_end: one row per object; None leaves it to the shape.
     """
 
@@ -44,13 +44,15 @@ class RowReader:
     max_iou: float = _MAX_IOU
     num_extra: int = 0
     is_end_to_end: bool | None = None
+    min_score: float = SCORE_FLOOR
 
     @staticmethod
     def of(spec: ModelSpec, num_extra: int = 0) -> "RowReader":
         """What a network's entry says of its rows."""
         told = spec.decode.get("end_to_end")
         max_iou = spec.number("iou_threshold", _MAX_IOU)
-        return RowReader(spec.person_class, max_iou, num_extra, None if told is None else bool(told))
+        ends = None if told is None else bool(told)
+        return RowReader(spec.person_class, max_iou, num_extra, ends, score_floor(spec))
 
     def __call__(self, raw: AnyArray) -> YoloRows:
         """People from one picture's output. Raises ContractMismatch when the shape is neither kind's."""
@@ -65,14 +67,14 @@ class RowReader:
         )
 
     def _end_to_end(self, rows: AnyArray) -> YoloRows:
-        rows = rows[(rows[:, 4] >= SCORE_FLOOR) & (rows[:, 5] == self.person)]
+        rows = rows[(rows[:, 4] >= self.min_score) & (rows[:, 5] == self.person)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         return YoloRows(rows[:, :4], rows[:, 4], rows[:, 6:])
 
     def _anchors(self, rows: AnyArray) -> YoloRows:
         """A row is a person when that is its best class: as Ultralytics reads it, and a dog is then no weak person."""
         classes = rows[:, 4 : rows.shape[1] - self.num_extra]
-        rows = rows[(classes[:, self.person] >= SCORE_FLOOR) & (classes.argmax(axis=1) == self.person)]
+        rows = rows[(classes[:, self.person] >= self.min_score) & (classes.argmax(axis=1) == self.person)]
         half = rows[:, 2:4] / 2
         xyxy = np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1)
         score = rows[:, 4 + self.person]

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, nms, people
+from models.runtime.detector import DetectedPeople, Letterbox, nms, people, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
 from models.weights.registry import ModelSpec
@@ -25,6 +25,7 @@ class YOLOXDetector:
             raise ContractMismatch(f"{session.path.name}: found outputs {found}, expected one of (B, N, 5 + K)")
         self._network = PictureNetwork(spec.input, session, long_side)
         self._person = spec.person_class
+        self._min_score = score_floor(spec)
         self._max_iou = spec.number("iou_threshold", _MAX_IOU)
         self._output = session.outputs[0].name
 
@@ -42,7 +43,7 @@ class YOLOXDetector:
         if len(cells) != len(raw):
             raise ContractMismatch(f"YOLOX: found {len(raw)} rows for {width} x {height} pixels, expected {len(cells)}")
         score = raw[:, 4] * raw[:, _CLASSES + self._person]
-        near = np.flatnonzero((score >= SCORE_FLOOR) & (raw[:, _CLASSES:].argmax(axis=1) == self._person))
+        near = np.flatnonzero((score >= self._min_score) & (raw[:, _CLASSES:].argmax(axis=1) == self._person))
         centre = (raw[near, :2] + cells[near]) * stride[near, None]
         half = np.exp(raw[near, 2:4]) * stride[near, None] / 2
         xyxy = np.concatenate([centre - half, centre + half], axis=1)

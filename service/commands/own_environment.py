@@ -76,12 +76,8 @@ def interpreter(recipe: Recipe, home: Path, named: Path | None, say: Callable[[s
         return make(recipe, home / recipe.name, say)
     if named.is_file() and os.access(named, os.X_OK):
         return named
-    if (
-        (named / _MARK).exists()
-        or (named / _LOG).exists()
-        or not named.exists()
-        or (named.is_dir() and not any(named.iterdir()))
-    ):
+    is_ours = any((named / file).exists() for file in (_MARK, _LOG))
+    if is_ours or not named.exists() or (named.is_dir() and not any(named.iterdir())):
         return make(recipe, named, say)
     python = _python(named)
     if not python.is_file():

@@ -28,7 +28,7 @@ from mmengine.registry import init_default_scope  # noqa: E402
 from torch import nn  # noqa: E402
 
 SCORE_FLOOR = 0.1
-FEW = 0.002  # of the places of a picture
+FEW = 0.01  # of the places of a picture
 PARTS = {"mmpose": Path(mmpose.__file__).parent / ".mim", "mmdet": Path(mmdet.__file__).parent / ".mim"}
 
 
@@ -53,10 +53,11 @@ def make(config: Any, checkpoint: Path, picture: Any) -> None:
     network = revert_sync_batchnorm(from_openmmlab._built(scope, config.model, checkpoint)).eval()
     size_wh = tuple(config.model.head.decoder.input_size) if "decoder" in config.model.get("head", {}) else (640, 640)
     pixels = torch.from_numpy(cv2.resize(picture, size_wh)).permute(2, 0, 1)[None].float()
-    pixels = (pixels - 115) / 58 if config.model.data_preprocessor.get("std", [1])[0] > 1 else pixels
+    is_normalised = config.model.data_preprocessor.get("std", [1])[0] > 1
+    pixels = (pixels - 115) / 58 if is_normalised else pixels
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.weight.data[:] = 2.0 if scope == "mmdet" or "std" in config.model.data_preprocessor else 1.0
+            layer.weight.data[:] = 2.0 if is_normalised else 1.0  # against fading
     with torch.no_grad():
         for layer, kind in _last_layers(network):
             _spread(network, layer, kind, pixels)

@@ -86,9 +86,7 @@ def test_environment_is_made_once_by_its_recipe(tmp_path: Path) -> None:
 def test_environment_says_what_pip_said_last_when_it_failed(tmp_path: Path) -> None:
     fake_python(tmp_path, 'echo "Looking"; echo "ERROR: No matching distribution"; echo "a notice"; exit 1')
 
-    with pytest.raises(
-        EnvironmentFailed, match=r"install framework==1: ERROR: No matching distribution .*install\.log"
-    ):
+    with pytest.raises(EnvironmentFailed, match=r"framework==1: ERROR: No matching distribution .*install\.log"):
         make(RECIPE, tmp_path / "framework", print)
 
 

@@ -499,6 +499,23 @@ def _export(exportable: Exportable, path: Path) -> None:
             )
     except Exception as error:
         raise ExportRefused(f"torch cannot export this network: {type(error).__name__}: {error}") from error
+    _fix_shapes(exportable, path, axes)
+
+
+def _fix_shapes(exportable: Exportable, path: Path, axes: dict[str, dict[int, str]]) -> None:
+    """Write the numbers of joints, bins and cells into the file, where the tracer leaves names."""
+    import onnx
+
+    width, height = exportable.size_wh
+    with torch.no_grad():
+        answer = exportable.module(torch.zeros(1, 3, height, width))
+    shapes = [tuple(value.shape) for value in ((answer,) if isinstance(answer, Tensor) else answer)]
+    graph = onnx.load(str(path))
+    for output, shape in zip(graph.graph.output, shapes):  # noqa: B905 - older Pythons have no strict
+        for axis, (dimension, size) in enumerate(zip(output.type.tensor_type.shape.dim, shape)):  # noqa: B905
+            if axis not in axes[output.name]:
+                dimension.dim_value = int(size)
+    onnx.save(graph, str(path))
 
 
 def _compare(exportable: Exportable, path: Path) -> float:
