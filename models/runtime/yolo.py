@@ -36,8 +36,8 @@ class YoloRows:
 class RowReader:
     """How one network's rows are read.
 
-    person: its class number. min_score: of a box. max_iou: overlap from which the weaker of two boxes goes. num_extra: numbers per row that
-    belong to no class. is_end_to_end: one row per object; None leaves it to the shape.
+    person: its class number. max_iou: overlap from which the weaker of two boxes goes. num_extra: numbers per row that
+    belong to no class. is_end_to_end: one row per object; None leaves it to the shape. min_score: of a box.
     """
 
     person: int = 0

@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from models.arrays import FloatArray, Image
+from models.arrays import FloatArray, Image, IntArray
 from models.runtime.build import build_detector, build_pose
 from models.runtime.detector import iou
 from models.runtime.onestage import OneStage
@@ -150,16 +151,17 @@ def regions(size_wh: tuple[int, int]) -> FloatArray:
     return np.concatenate([centre, side[:, None], np.zeros((len(BOXES), 1))], axis=1).astype(np.float32)
 
 
-def answers_of(peer: Peer, name: str) -> list[dict[str, list[float]]]:
-    answers: list[dict[str, list[float]]] = json.loads((peer.folder / f"{name}.json").read_text())
+def answers_of(peer: Peer, name: str) -> list[Any]:
+    """What the framework said: per picture a person's or a detector's answer, of top-down networks one per box."""
+    answers: list[Any] = json.loads((peer.folder / f"{name}.json").read_text())
     return answers
 
 
-def same_people(theirs: FloatArray, ours: FloatArray) -> FloatArray:
+def same_people(theirs: FloatArray, ours: FloatArray) -> IntArray:
     """The row of ours that is each of theirs."""
     assert len(theirs) == len(ours)
     if not len(theirs):
         return np.zeros(0, np.int64)
-    rows = iou(theirs, ours).argmax(axis=1)
+    rows: IntArray = iou(theirs, ours).argmax(axis=1)
     assert len(set(rows.tolist())) == len(rows)
     return rows

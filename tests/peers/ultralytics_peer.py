@@ -17,6 +17,7 @@ import from_ultralytics  # type: ignore[import-not-found]  # beside its package,
 from_ultralytics._import_torchvision()
 
 import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
 import ultralytics  # noqa: E402
@@ -36,7 +37,7 @@ LAST_LAYERS = {
 
 def make(folder: Path, picture: Path, names: list[str]) -> None:
     """Write one checkpoint per name, as `ultralytics` saves what it trained."""
-    seen = cv2.resize(cv2.imread(str(picture)), (640, 384))[:, :, ::-1]
+    seen = cv2.resize(np.asarray(cv2.imread(str(picture))), (640, 384))[:, :, ::-1]
     pixels = torch.from_numpy(seen.copy()).permute(2, 0, 1)[None].float() / 255
     for name in names:
         torch.manual_seed(0)
@@ -68,12 +69,12 @@ def calibrate(model: Any, pixels: torch.Tensor) -> None:
                 _spread(model, layer, kind, pixels)
 
 
-def _spread(model: Any, layer: Any, kind: str, pixels: torch.Tensor) -> None:
+def _spread(model: Any, layer: nn.Module, kind: str, pixels: torch.Tensor) -> None:
     kept: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _, __, output: kept.append(output))
     model(pixels)
     hook.remove()
-    if not kept or not isinstance(layer, nn.Conv2d):
+    if not kept or not isinstance(layer, nn.Conv2d) or layer.bias is None:
         return
     free = kept[-1] - layer.bias.data[:, None, None]
     scale = (2.0 if kind == "people" else 1.0) / free.std(dim=(0, 2, 3)).mean()

@@ -138,7 +138,7 @@ def _import_torchvision() -> None:
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         globals()["_library"] = library  # it lives as long as the process
@@ -244,7 +244,7 @@ def _top_down(config: Any, network: Any) -> Exportable:
     num_joints = int((answer if isinstance(answer, Tensor) else answer[0]).shape[1])
     family, outputs, decode = _reading(codec)
     decode |= _cropping(config)
-    facts = {"task": "pose", "family": family, "layout": _layout(config, num_joints), "labels": []}
+    facts: dict[str, Any] = {"task": "pose", "family": family, "layout": _layout(config, num_joints), "labels": []}
     facts |= {"input": _input(network, size_wh), "decode": decode}
     return Exportable(module, outputs, facts, size_wh=size_wh)
 
@@ -364,7 +364,7 @@ def _one_stage(config: Any, network: Any) -> Exportable:
     if not sizes:
         raise ExportRefused("the configuration's pipeline has no BottomupResize that says the size of the input")
     size_wh = (int(sizes[0][0]), int(sizes[0][1]))
-    facts = {"task": "detect_pose", "family": "rtmo", "labels": [PERSON]}
+    facts: dict[str, Any] = {"task": "detect_pose", "family": "rtmo", "labels": [PERSON]}
     facts |= {"layout": _layout(config, int(network.head.num_keypoints)), "input": _input(network, size_wh)}
     facts["decode"] = {"centred": True, "iou_threshold": float(network.test_cfg.get("nms_thr", 0.65))}
     if hasattr(network.neck, "switch_to_deploy"):  # its encoder's positions become constants of this one size
