@@ -44,6 +44,8 @@ class OpenMMLabDetector:
 
     def _suppress(self, box: Letterbox, row: Mapping[str, AnyArray]) -> DetectedPeople:
         near = np.flatnonzero(row["scores"] >= self._min_score)
-        xyxy, score = row["boxes"][near], row["scores"][near]
+        height, width = box.canvas.shape[:2]
+        xyxy = np.clip(row["boxes"][near], 0, np.array([width, height, width, height], np.float32))  # as mmdet does
+        score = row["scores"][near]
         kept = nms(xyxy, score, self._max_iou)
         return people(box.to_source(xyxy[kept]), score[kept])

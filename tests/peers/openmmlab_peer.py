@@ -77,9 +77,13 @@ def _last_layers(network: Any) -> list[tuple[Any, str]]:
     if hasattr(head, "rtm_cls"):
         return [(layer, "people") for layer in head.rtm_cls]
     if hasattr(head, "multi_level_conv_obj"):
-        return [(layer, "people") for layer in (*head.multi_level_conv_cls, *head.multi_level_conv_obj)]
+        people = [(layer, "people") for layer in head.multi_level_conv_obj]
+        # Its person is the best class everywhere, so that the objectness alone decides.
+        people += [(layer, "sure") for layer in head.multi_level_conv_cls]
+        return people + [(layer, "sizes") for layer in head.multi_level_conv_reg]
     if hasattr(head, "head_module"):
-        return [(layer, "people") for layer in head.head_module.out_cls]
+        parts = head.head_module
+        return [(layer, "people") for layer in parts.out_cls] + [(layer, "sizes") for layer in parts.out_bbox]
     return [(head.final_layer, "peaks")]
 
 
@@ -90,16 +94,21 @@ def _spread(network: Any, layer: Any, kind: str, pixels: torch.Tensor) -> None:
     hook.remove()
     values = kept[-1]
     if kind == "peaks":
-        layer.weight.data *= 0.15 / values.std()
+        scale = 0.15 / values.std()
+        layer.weight.data *= scale
         if layer.bias is not None:
-            layer.bias.data[:] = 0.3 - values.mean() * 0.15 / values.std()
+            layer.bias.data[:] = 0.3 - values.mean() * scale
         return
     free = values - layer.bias.data[:, None, None]
-    scale = 2.0 / free.std(dim=(0, 2, 3)).mean()
+    scale = (0.5 if kind == "sizes" else 2.0) / free.std(dim=(0, 2, 3)).mean()
     layer.weight.data *= scale
-    person = free[0, 0] * scale
-    layer.bias.data[:] = -free.mean(dim=(0, 2, 3)) * scale - 6.0
-    layer.bias.data[0] = -torch.quantile(person.flatten(), 1 - FEW) - 1.0
+    middle = free.mean(dim=(0, 2, 3)) * scale
+    if kind == "sizes":
+        layer.bias.data[:] = 1 - middle
+        return
+    layer.bias.data[:] = -middle - 12.0
+    few = FEW if hasattr(network, "bbox_head") else FEW / 40  # RTMO's file holds 300 proposals
+    layer.bias.data[0] = 6 - middle[0] if kind == "sure" else -torch.quantile(free[0, 0].flatten() * scale, 1 - few)
 
 
 def predict(config: Path, checkpoint: Path, pictures: list[Any], boxes: Any) -> list[Any]:
@@ -133,7 +142,7 @@ def _detect(settings: Any, checkpoint: Path, pictures: list[Any]) -> list[Any]:
 
     sys.modules["mmcv._ext"].nms = _nms  # type: ignore[attr-defined]  # the operator that is not compiled here
     network = init_detector(settings, str(checkpoint), device="cpu")
-    network.test_cfg["score_thr"] = SCORE_FLOOR
+    network.test_cfg["score_thr"], network.test_cfg["max_per_img"] = SCORE_FLOOR, 10_000
     size = next(step for step in settings.test_dataloader.dataset.pipeline if step["type"] == "Resize")["scale"]
     steps = [
         {"type": "mmdet.LoadImageFromNDArray"},

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from models.arrays import FloatArray, Image, IntArray
 from models.runtime.build import build_detector, build_pose
-from models.runtime.detector import iou
 from models.runtime.onestage import OneStage
 from models.runtime.people_folder import load_people_folder
 from models.runtime.pose import FOLLOW_FACTOR
@@ -104,12 +103,15 @@ def test_people_are_those_that_mmdet_finds(name: str, peer: Peer, tmp_path: Path
     answers = build_detector(spec, path)(peer.images)
 
     theirs = answers_of(peer, name)
-    assert sum(len(one["score"]) for one in theirs) > 10
-    for answer, their in zip(answers, theirs, strict=True):
-        expected = np.array(their["xyxy"], np.float32).reshape(-1, 4)
+    assert sum(len(one["score"]) for one in theirs) > 5
+    for image, answer, their in zip(peer.images, answers, theirs, strict=True):
+        limit = np.array(image.shape[1::-1] * 2, np.float32)  # mmdet leaves boxes of YOLOX outside
+        boxes = np.clip(np.array(their["xyxy"], np.float32).reshape(-1, 4), 0, limit)
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        expected, score = boxes[inside], np.array(their["score"], np.float32)[inside]
         rows = same_people(expected, answer.xyxy)
         np.testing.assert_allclose(answer.xyxy[rows], expected, atol=BOX_PX)
-        np.testing.assert_allclose(answer.score[rows], their["score"], atol=SCORE)
+        np.testing.assert_allclose(answer.score[rows], score, atol=SCORE)
 
 
 @pytest.mark.parametrize("name", ONE_STAGE)
@@ -162,6 +164,6 @@ def same_people(theirs: FloatArray, ours: FloatArray) -> IntArray:
     assert len(theirs) == len(ours)
     if not len(theirs):
         return np.zeros(0, np.int64)
-    rows: IntArray = iou(theirs, ours).argmax(axis=1)
+    rows: IntArray = np.abs(theirs[:, None] - ours[None]).max(axis=2).argmin(axis=1)
     assert len(set(rows.tolist())) == len(rows)
     return rows
