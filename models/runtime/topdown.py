@@ -7,7 +7,14 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.runtime.detector import normalise_tables, planes
-from models.runtime.pose import FOLLOW_FACTOR, Landmarks, body_presence, crop_region, next_upright_region, points_to_source
+from models.runtime.pose import (
+    FOLLOW_FACTOR,
+    Landmarks,
+    body_presence,
+    crop_region,
+    next_upright_region,
+    points_to_source,
+)
 from models.runtime.session import Session
 from models.weights.registry import ModelSpec
 
@@ -28,7 +35,7 @@ class TopDownPose:
     """Joints of the person in each region.
 
     The region's side lies along the crop's longer side, as mmpose fixes the aspect of a tall box: of an upright crop
-    of 192 x 256 the outer eighths at the left and right are not seen. Presence comes from the joints' scores, because such
+    of 192 x 256 the outer eighths at the left and right are not seen. Presence comes from the joints, because such
     networks have no other. Options of the entry: `padding`, how much larger than a box the crops were in training, and
     `udp`, whether the outermost pixels' centres, not their edges, lie on the crop's edges.
     """
