@@ -14,7 +14,7 @@ POISON ?= 2000
 MINUTES ?= 60
 WORK   ?= accuracy-runs
 
-.PHONY: run serve-env test test-env check accuracy colours settings chaos soak lock audit licences secrets pin-images clean
+.PHONY: run serve-env test test-env peers check accuracy colours settings chaos soak lock audit licences secrets pin-images clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -53,6 +53,10 @@ check: test-env                    ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+peers: test-env                    ## compare with ultralytics, mmpose, mmdet and trackers, in environments of their own (PEERS_HOME)
+	$(BIN)/python -m tests.peers.environments
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m peers tests/peers $(ARGS)
 
 chaos: test-env                    ## break a running product on purpose: ROUNDS=40 SEED=1; needs ACTOGRAM_DATA, ACTOGRAM_WEIGHTS
 	$(BIN)/python -m tests.chaos chaos --rounds $(ROUNDS) --seed $(SEED)

@@ -8,6 +8,7 @@ from models.runtime.blaze import BlazePoseLandmarks
 from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import Detector
+from models.runtime.heatmap_pose import HeatmapPose
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
 from models.runtime.parallel import ParallelPose
@@ -81,11 +82,11 @@ def _detector(spec: ModelSpec, opened: CutSession, long_side: int | None) -> Det
     session = opened.session
     match spec.family:
         case "rtmdet" | "yolox-sdk":
-            return OpenMMLabDetector(spec.input, opened, long_side)
+            return OpenMMLabDetector(spec, opened, long_side)
         case "yolox":
-            return YOLOXDetector(spec.input, session, long_side)
+            return YOLOXDetector(spec, session, long_side)
         case "yolo":
-            return YOLODetector(spec.input, session, long_side)
+            return YOLODetector(spec, session, long_side)
         case "blazepose-detector":
             return BlazePoseDetector(session)
     raise ContractMismatch(f"{spec.name}: found family {spec.family!r}, expected a detector's")
@@ -108,6 +109,8 @@ def build_pose(
             return BlazePoseLandmarks(Session(path, device, threads), max_batch)
         case "simcc":
             return SimCCPose(spec, Session(path, device, threads), max_batch)
+        case "heatmap":
+            return HeatmapPose(spec, Session(path, device, threads), max_batch)
     raise ContractMismatch(f"{spec.name}: found family {spec.family!r}, expected a pose estimator's")
 
 

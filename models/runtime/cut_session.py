@@ -68,9 +68,16 @@ def open_cut(path: Path, device: str = "cpu", threads: int = 1) -> CutSession:
         graph, tensors = _cut(path)
     except CannotCut as reason:
         session = Session(path, device, threads)
+        if gives_every_box(session):
+            return CutSession(session, None)
         logger.warning("%s keeps its own suppression and takes one picture at a time: %s", path.name, reason)
         return CutSession(session, None)
     return CutSession(Session(path, device, threads, graph), tensors)
+
+
+def gives_every_box(session: Session) -> bool:
+    """Whether a file was exported without suppression: `boxes` and `scores` of every place of the grid."""
+    return {"boxes", "scores"} <= {output.name for output in session.outputs}
 
 
 def _cut(path: Path) -> tuple[bytes, _Tensors]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from models.arrays import FloatArray, Image, IntArray
+from models.weights.registry import ModelSpec
 
 SCORE_FLOOR = 0.1
 """Boxes below this are never given; whoever uses a detector applies its own, higher threshold."""
@@ -43,51 +44,67 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """A picture scaled into the top left of a canvas.
+    """A picture scaled into a canvas.
 
     canvas: (H, W, 3) uint8 BGR. scale: canvas pixels per source pixel. size_wh: the source picture's.
+    corner_xy: where the picture's top left lies on the canvas.
     """
 
     canvas: Image
     scale: float
     size_wh: tuple[int, int]
+    corner_xy: tuple[int, int] = (0, 0)
 
     def to_source(self, xyxy: FloatArray) -> FloatArray:
         """Boxes (N, 4) from canvas to source pixels, cut at the picture's edges."""
         limit = np.array([*self.size_wh, *self.size_wh], np.float32)
-        boxes: FloatArray = np.clip(xyxy / np.float32(self.scale), 0, limit)
-        return boxes.astype(np.float32)
+        corners = self.points_to_source(xyxy.reshape(-1, 2)).reshape(-1, 4)
+        boxes: FloatArray = np.clip(corners, 0, limit)
+        return boxes
+
+    def points_to_source(self, points: FloatArray) -> FloatArray:
+        """Points (..., 2) from canvas to source pixels, wherever they lie."""
+        moved: FloatArray = (points - np.array(self.corner_xy, np.float32)) / np.float32(self.scale)
+        return moved.astype(np.float32, copy=False)
 
 
-def letterbox(image: Image, long_side: int, multiple: int = 32, fill: int = 114) -> Letterbox:
-    """Scale the longer side to `long_side` and pad right and bottom up to the next multiple, not to a square."""
+def letterbox(image: Image, long_side: int, multiple: int = 32, fill: int = 114, is_centred: bool = False) -> Letterbox:
+    """Scale the longer side to `long_side` and pad up to the next multiple, not to a square.
+
+    is_centred: pad on both sides instead of right and bottom.
+    """
     height, width = image.shape[:2]
     scale = long_side / max(height, width)
     inner_wh = max(round(width * scale), 1), max(round(height * scale), 1)
     shape = (-(-inner_wh[1] // multiple) * multiple, -(-inner_wh[0] // multiple) * multiple, 3)
-    return _boxed(image, inner_wh, np.full(shape, fill, np.uint8), scale)
+    return _boxed(image, inner_wh, np.full(shape, fill, np.uint8), scale, is_centred)
 
 
-def letterbox_into(image: Image, size_wh: tuple[int, int], fill: int = 114) -> Letterbox:
-    """Scale the picture to fit and pad right and bottom to exactly `size_wh`, for networks with a fixed input."""
+def letterbox_into(image: Image, size_wh: tuple[int, int], fill: int = 114, is_centred: bool = False) -> Letterbox:
+    """Scale the picture to fit and pad to exactly `size_wh`, as `letterbox` does, for networks with a fixed input."""
     scale = min(size_wh[0] / image.shape[1], size_wh[1] / image.shape[0])
     inner_wh = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
-    return _boxed(image, inner_wh, np.full((size_wh[1], size_wh[0], 3), fill, np.uint8), scale)
+    return _boxed(image, inner_wh, np.full((size_wh[1], size_wh[0], 3), fill, np.uint8), scale, is_centred)
 
 
-def letterbox_for(image: Image, shape: Sequence[int | str | None], long_side: int) -> Letterbox:
+def letterbox_for(
+    image: Image, shape: Sequence[int | str | None], long_side: int, is_centred: bool = False
+) -> Letterbox:
     """The letterbox that a network with this input shape (B, 3, H, W) takes; a named dimension varies."""
     height, width = shape[2:]
     if isinstance(height, int) and isinstance(width, int):
-        return letterbox_into(image, (width, height))
-    return letterbox(image, long_side)
+        return letterbox_into(image, (width, height), is_centred=is_centred)
+    return letterbox(image, long_side, is_centred=is_centred)
 
 
-def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float) -> Letterbox:
+def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float, is_centred: bool) -> Letterbox:
     # Area averaging costs four times as much and changed nothing: RTMDet at 416 against itself at 1280 on six clips,
     # mean score 0.707 and 0.705, the same people found, the same false boxes.
-    canvas[: inner_wh[1], : inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_LINEAR)
-    return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])))
+    spare = canvas.shape[1] - inner_wh[0], canvas.shape[0] - inner_wh[1]
+    left, top = (spare[0] // 2, spare[1] // 2) if is_centred else (0, 0)
+    inside = canvas[top : top + inner_wh[1], left : left + inner_wh[0]]
+    inside[:] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_LINEAR)
+    return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])), (left, top))
 
 
 def planes(canvas: Image, tables: FloatArray, colour: Literal["bgr", "rgb"] = "bgr") -> FloatArray:
@@ -112,6 +129,11 @@ def iter_batches(canvases: Sequence[Image], max_batch: int) -> Iterator[list[int
     for indexes in groups.values():
         for at in range(0, len(indexes), max_batch):
             yield indexes[at : at + max_batch]
+
+
+def score_floor(spec: ModelSpec) -> float:
+    """The lowest score of a box: the option `score_threshold` of a network's entry, never below SCORE_FLOOR."""
+    return max(SCORE_FLOOR, spec.number("score_threshold", SCORE_FLOOR))
 
 
 def people(xyxy: FloatArray, score: FloatArray) -> DetectedPeople:

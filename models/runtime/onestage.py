@@ -12,16 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou
+from models.runtime.detector import SCORE_FLOOR, DetectedPeople, Letterbox, iou, nms, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.pose import Landmarks, region_from_box
 from models.runtime.session import Session
-from models.runtime.yolo import decode_rows, require_rows
+from models.runtime.yolo import RowReader, require_rows
+from models.skeleton.layouts import COCO17, require_layout
 from models.weights.registry import ModelSpec
 
-_NUM_JOINTS = 17
 _SEEN_MAX = 64
 """Pictures whose people are remembered: one or two of each stream."""
+_RTMO_MAX_IOU = 0.65  # of RTMO's test configuration
 _MIN_IOU = 0.2
 """Less overlap than this between a region and a found person's region means that it is somebody else."""
 
@@ -30,7 +31,7 @@ _MIN_IOU = 0.2
 class PosedPeople:
     """People of one picture with their joints, best first.
 
-    boxes: as a detector gives them. keypoints: (N, 17, 3) float32, source pixels and visibility 0..1.
+    boxes: as a detector gives them. keypoints: (N, V, 3) float32, source pixels and visibility 0..1.
     """
 
     boxes: DetectedPeople
@@ -45,11 +46,12 @@ class OneStage:
     shown; it is not kept alive.
     """
 
-    layout = "coco17"
-
     def __init__(self, spec: ModelSpec, session: Session, long_side: int | None = None) -> None:
-        self._network = PictureNetwork(spec.input, session, long_side)
-        self._decode = _rtmo(session) if spec.family == "rtmo" else _yolo(session)
+        self.layout = spec.layout or COCO17.name
+        self.num_joints = len(require_layout(self.layout))
+        is_centred = spec.family == "yolo-pose" or bool(spec.decode.get("centred"))
+        self._network = PictureNetwork(spec.input, session, long_side, is_centred)
+        self._decode = _rtmo(spec, session) if spec.family == "rtmo" else _yolo(spec, session, self.num_joints)
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, tuple[weakref.ref[Image], PosedPeople]] = OrderedDict()
 
@@ -105,9 +107,8 @@ class OneStageDetector:
 class OneStagePose:
     """The joints of the found person that fits each region; a region without one has presence 0 and no joint seen."""
 
-    layout = OneStage.layout
-
     def __init__(self, network: OneStage) -> None:
+        self.layout = network.layout
         self._network = network
 
     @property
@@ -118,7 +119,7 @@ class OneStagePose:
     def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
         """Joints per region; nobody is given to two regions of one picture."""
         landmarks = Landmarks(
-            np.zeros((len(regions), _NUM_JOINTS, 3), np.float32),
+            np.zeros((len(regions), self._network.num_joints, 3), np.float32),
             np.zeros(len(regions), np.float32),
             regions.astype(np.float32, copy=True),
             follows_region=False,
@@ -154,24 +155,29 @@ def _square(regions: FloatArray) -> FloatArray:
 
 
 _Decoded = tuple[FloatArray, FloatArray, FloatArray]
-"""xyxy (N, 4), score (N,) and keypoints (N, 17, 3), in input pixels."""
+"""xyxy (N, 4), score (N,) and keypoints (N, V, 3), in input pixels."""
 
 
-def _yolo(session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
+def _yolo(spec: ModelSpec, session: Session, num_joints: int) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
     output = require_rows(session)
+    read = RowReader.of(spec, num_extra=3 * num_joints)
 
     def decode(row: Mapping[str, AnyArray]) -> _Decoded:
-        rows = decode_rows(row[output], num_extra=3 * _NUM_JOINTS)
-        return rows.xyxy, rows.score, rows.extra.reshape(-1, _NUM_JOINTS, 3)
+        rows = read(row[output])
+        return rows.xyxy, rows.score, rows.extra.reshape(-1, num_joints, 3)
 
     return decode
 
 
-def _rtmo(session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
+def _rtmo(spec: ModelSpec, session: Session) -> Callable[[Mapping[str, AnyArray]], _Decoded]:
+    """Files with suppression inside have none left to do."""
     session.require_output("dets", "keypoints")
+    min_score = score_floor(spec)
+    max_iou = spec.number("iou_threshold", _RTMO_MAX_IOU)
 
     def decode(row: Mapping[str, AnyArray]) -> _Decoded:
-        order = np.argsort(-row["dets"][:, 4], kind="stable")
+        near = np.flatnonzero(row["dets"][:, 4] >= min_score)
+        order = near[nms(row["dets"][near, :4], row["dets"][near, 4], max_iou)]
         return row["dets"][order, :4], row["dets"][order, 4], row["keypoints"][order]
 
     return decode
@@ -181,7 +187,7 @@ def _posed(box: Letterbox, xyxy: FloatArray, score: FloatArray, keypoints: Float
     """To source pixels; joints outside the picture stay where they are, boxes are cut at its edges."""
     source = box.to_source(xyxy)
     keep = (score >= SCORE_FLOOR) & (source[:, 2] > source[:, 0]) & (source[:, 3] > source[:, 1])
-    points = keypoints[keep, :, :2] / np.float32(box.scale)
+    points = box.points_to_source(keypoints[keep, :, :2])
     visibility = np.clip(keypoints[keep, :, 2:3], 0, 1)
     boxes = DetectedPeople(source[keep], np.minimum(score[keep], 1).astype(np.float32))
     return PosedPeople(boxes, np.concatenate([points, visibility], axis=2).astype(np.float32))

@@ -22,15 +22,19 @@ class PictureNetwork:
 
     long_side: longer side of the input in pixels, where the network leaves it free. On a device every picture is then
     put into a square of that side, so that the network sees one size.
+    is_centred: whether it learnt pictures in the middle of their padding.
     """
 
-    def __init__(self, contract: InputContract, session: Session, long_side: int | None = None) -> None:
+    def __init__(
+        self, contract: InputContract, session: Session, long_side: int | None = None, is_centred: bool = False
+    ) -> None:
         if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4:
             found = [(spec.name, spec.shape) for spec in session.inputs]
             raise ContractMismatch(f"{session.path.name}: found inputs {found}, expected one of (B, 3, H, W)")
         self._session = session
         self._contract = contract
         self._long_side = long_side or max(contract.size_wh)
+        self._is_centred = is_centred
         self._tables = normalise_tables(contract.mean, contract.std)
         self._shape: tuple[int | str | None, ...] = session.inputs[0].shape
         if is_bound(session.device):
@@ -45,7 +49,7 @@ class PictureNetwork:
     def iter_answers(self, images: Sequence[Image]) -> Iterator[tuple[int, Letterbox, dict[str, AnyArray]]]:
         """Per picture its index, its letterbox and its row of every output; in order of shape, not of index."""
         name = self._session.inputs[0].name
-        boxes = [letterbox_for(image, self._shape, self._long_side) for image in images]
+        boxes = [letterbox_for(image, self._shape, self._long_side, self._is_centred) for image in images]
         for indexes in iter_batches([box.canvas for box in boxes], self._max_batch):
             batch = np.stack([planes(boxes[i].canvas, self._tables, self._contract.colour) for i in indexes])
             outputs = self._session.run({name: self._padded(batch)})

@@ -76,26 +76,39 @@ def next_upright_region(keypoints: FloatArray, regions: FloatArray, min_score: f
     return following
 
 
-def region_transform(region: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
-    """(2, 3) float32: crop pixels → source pixels, the region's side along the crop's longer side."""
+def region_transform(region: FloatArray, size_wh: tuple[int, int], is_udp: bool = False) -> FloatArray:
+    """(2, 3) float32: crop pixels → source pixels, the region's side along the crop's longer side.
+
+    is_udp: the outermost pixels lie on the region's edges, so that there is one step less than there are pixels.
+    """
     centre, side, angle = region[:2], float(region[2]), float(region[3])
-    step = side / max(size_wh)
-    cos, sin = step * np.cos(angle), step * np.sin(angle)
-    turn = np.array([[cos, sin], [-sin, cos]])  # pixel rows grow downwards, so this is counter-clockwise as seen
-    shift = centre - turn @ (np.array(size_wh) / 2)
+    size = np.array(size_wh)
+    last = size - 1 if is_udp else size
+    step = side / max(size_wh) * size / last
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]]) * step  # pixel rows grow downwards: counter-clockwise as seen
+    shift = centre - turn @ (last / 2)
     return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
 
 
-def crop_region(image: Image, region: FloatArray, size_wh: tuple[int, int], border: int = cv2.BORDER_CONSTANT) -> Image:
+def crop_region(
+    image: Image,
+    region: FloatArray,
+    size_wh: tuple[int, int],
+    border: int = cv2.BORDER_CONSTANT,
+    is_udp: bool = False,
+) -> Image:
     """(H, W, 3) uint8: the person upright; what lies outside the picture is black unless `border` says otherwise."""
-    matrix = region_transform(region, size_wh)
+    matrix = region_transform(region, size_wh, is_udp)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, matrix, size_wh, flags=flags, borderMode=border).astype(np.uint8, copy=False)
 
 
-def points_to_source(points: FloatArray, regions: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
+def points_to_source(
+    points: FloatArray, regions: FloatArray, size_wh: tuple[int, int], is_udp: bool = False
+) -> FloatArray:
     """Points (N, P, 2) from crop to source pixels."""
-    matrices = np.stack([region_transform(region, size_wh) for region in regions])
+    matrices = np.stack([region_transform(region, size_wh, is_udp) for region in regions])
     moved: FloatArray = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
     return moved.astype(np.float32)
 

@@ -1,71 +1,40 @@
 """RTMPose (Jiang et al., 2023): each joint as two one-dimensional classifications, SimCC (Li et al., 2022)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from models.arrays import AnyArray, FloatArray, Image
+from models.arrays import AnyArray, FloatArray
 from models.errors import ContractMismatch
-from models.runtime.detector import normalise_tables, planes
-from models.runtime.pose import Landmarks, body_presence, crop_region, next_upright_region, points_to_source
 from models.runtime.session import Session
-from models.runtime.shapes import BATCHES
+from models.runtime.topdown import CropNetwork, TopDownPose
 from models.weights.registry import ModelSpec
 
 _SPLIT_RATIO = 2  # classes per pixel
 
 
-class SimCCPose:
+class SimCCPose(TopDownPose):
     """Joints from `simcc_x` (B, V, 2W) and `simcc_y` (B, V, 2H) of a crop, 192 x 256 for the published body networks.
 
-    The region's side lies along the crop's longer side: of an upright crop the outer eighths at the left and right are
-    not seen. Presence comes from the joints' scores, because the network has no other.
+    The option `split_ratio` says how many classes a pixel has where it is not two.
     """
 
     def __init__(self, spec: ModelSpec, session: Session, max_batch: int = 16) -> None:
         session.require_output("simcc_x", "simcc_y")
-        self.layout = spec.layout
-        width, height = spec.input.size_wh
-        session.declare({session.inputs[0].name: (3, height, width)}, spec.input.max_batch or BATCHES[-1])
-        self._session = session
-        self._size_wh = spec.input.size_wh
-        self._colour = spec.input.colour
-        self._tables = normalise_tables(spec.input.mean, spec.input.std)
-        self._max_batch = session.max_batch or spec.input.max_batch or max_batch
-        self._num_joints = _num_joints(session)
+        split_ratio = spec.number("split_ratio", _SPLIT_RATIO)
 
-    @property
-    def sessions(self) -> tuple[Session, ...]:
-        """What it runs on."""
-        return (self._session,)
+        def decode(outputs: Mapping[str, AnyArray]) -> tuple[FloatArray, FloatArray]:
+            return decode_simcc(outputs["simcc_x"], outputs["simcc_y"], split_ratio)
 
-    def __call__(self, images: Sequence[Image], regions: FloatArray) -> Landmarks:
-        """Joints of the person in each region; the next region is upright around the joints that were seen."""
-        if not len(regions):
-            return Landmarks.empty(self._num_joints, follows_region=False)
-        crops = [crop_region(image, region, self._size_wh) for image, region in zip(images, regions, strict=True)]
-        batch = np.stack([planes(crop, self._tables, self._colour) for crop in crops])
-        step = self._max_batch
-        parts = [self._run(batch[at : at + step]) for at in range(0, len(batch), step)]
-        points = points_to_source(np.concatenate([points for points, _ in parts]), regions, self._size_wh)
-        score = np.concatenate([score for _, score in parts])
-        keypoints = np.concatenate([points, score[:, :, None]], axis=2)
-        presence = body_presence(score, self.layout)
-        return Landmarks(keypoints, presence, next_upright_region(keypoints, regions), follows_region=False)
-
-    def _run(self, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
-        count = len(batch)
-        if self._session.fixed_batch:
-            missing = self._session.fixed_batch - count
-            batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
-        outputs = self._session.run({self._session.inputs[0].name: batch})
-        return decode_simcc(outputs["simcc_x"][:count], outputs["simcc_y"][:count])
+        super().__init__(spec, CropNetwork(session, decode, _num_joints(session)), max_batch)
 
 
-def decode_simcc(simcc_x: AnyArray, simcc_y: AnyArray) -> tuple[FloatArray, FloatArray]:
+def decode_simcc(
+    simcc_x: AnyArray, simcc_y: AnyArray, split_ratio: float = _SPLIT_RATIO
+) -> tuple[FloatArray, FloatArray]:
     """Points (B, V, 2) in crop pixels and scores (B, V) 0..1: the best class of each axis, the weaker one's value."""
     best = np.stack([simcc_x.argmax(axis=2), simcc_y.argmax(axis=2)], axis=2)
-    points: FloatArray = best.astype(np.float32) / np.float32(_SPLIT_RATIO)
+    points: FloatArray = best.astype(np.float32) / np.float32(split_ratio)
     score: FloatArray = np.minimum(simcc_x.max(axis=2), simcc_y.max(axis=2))
     return points, np.clip(score, 0, 1).astype(np.float32, copy=False)
 

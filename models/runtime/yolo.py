@@ -1,6 +1,6 @@
 """YOLO11 and YOLO26 (Ultralytics) as exported to ONNX: boxes for every anchor, or at most 300 without suppression.
 
-Read as rows: YOLO11 gives (B, 4 + K, N), centre, size and class scores, and leaves suppression to us; YOLO26 gives
+Read as rows: most give (B, 4 + K, N), centre, size and class scores, and leave suppression to us; end-to-end heads give
 (B, 300, 6), corners, score and class, one row per object. Pose networks add 17 x (x, y, visibility) to each row.
 """
 
@@ -11,13 +11,12 @@ import numpy as np
 
 from models.arrays import AnyArray, FloatArray, Image
 from models.errors import ContractMismatch
-from models.runtime.detector import SCORE_FLOOR, DetectedPeople, nms, people
+from models.runtime.detector import SCORE_FLOOR, DetectedPeople, nms, people, score_floor
 from models.runtime.pictures import PictureNetwork
 from models.runtime.session import Session
-from models.weights.registry import InputContract
+from models.weights.registry import ModelSpec
 
 _MAX_IOU = 0.7  # Ultralytics' default
-_PERSON = 0
 _END_TO_END_ROWS = 300
 
 
@@ -33,12 +32,63 @@ class YoloRows:
     extra: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """How one network's rows are read.
+
+    person: its class number. max_iou: overlap from which the weaker of two boxes goes. num_extra: numbers per row that
+    belong to no class. is_end_to_end: one row per object; None leaves it to the shape. min_score: of a box.
+    """
+
+    person: int = 0
+    max_iou: float = _MAX_IOU
+    num_extra: int = 0
+    is_end_to_end: bool | None = None
+    min_score: float = SCORE_FLOOR
+
+    @staticmethod
+    def of(spec: ModelSpec, num_extra: int = 0) -> "RowReader":
+        """What a network's entry says of its rows."""
+        told = spec.decode.get("end_to_end")
+        max_iou = spec.number("iou_threshold", _MAX_IOU)
+        ends = None if told is None else bool(told)
+        return RowReader(spec.person_class, max_iou, num_extra, ends, score_floor(spec))
+
+    def __call__(self, raw: AnyArray) -> YoloRows:
+        """People from one picture's output. Raises ContractMismatch when the shape is neither kind's."""
+        width = 6 + self.num_extra
+        ends = raw.shape == (_END_TO_END_ROWS, width) if self.is_end_to_end is None else self.is_end_to_end
+        if ends and raw.shape[1] == width:
+            return self._end_to_end(raw)
+        if not ends and raw.shape[0] > 4 + self.num_extra + self.person:
+            return self._anchors(raw.T)
+        raise ContractMismatch(
+            f"YOLO: found output {raw.shape}, expected (300, {width}) or at least {5 + self.num_extra} rows"
+        )
+
+    def _end_to_end(self, rows: AnyArray) -> YoloRows:
+        rows = rows[(rows[:, 4] >= self.min_score) & (rows[:, 5] == self.person)]
+        rows = rows[np.argsort(-rows[:, 4], kind="stable")]
+        return YoloRows(rows[:, :4], rows[:, 4], rows[:, 6:])
+
+    def _anchors(self, rows: AnyArray) -> YoloRows:
+        """A row is a person when that is its best class: as Ultralytics reads it, and a dog is then no weak person."""
+        classes = rows[:, 4 : rows.shape[1] - self.num_extra]
+        rows = rows[(classes[:, self.person] >= self.min_score) & (classes.argmax(axis=1) == self.person)]
+        half = rows[:, 2:4] / 2
+        xyxy = np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1)
+        score = rows[:, 4 + self.person]
+        kept = nms(xyxy, score, self.max_iou)
+        return YoloRows(xyxy[kept], score[kept], rows[kept, rows.shape[1] - self.num_extra :])
+
+
 class YOLODetector:
     """People by a YOLO11 or YOLO26 detection network."""
 
-    def __init__(self, contract: InputContract, session: Session, long_side: int | None = None) -> None:
+    def __init__(self, spec: ModelSpec, session: Session, long_side: int | None = None) -> None:
         self._output = require_rows(session)
-        self._network = PictureNetwork(contract, session, long_side)
+        self._read = RowReader.of(spec)
+        self._network = PictureNetwork(spec.input, session, long_side, is_centred=True)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -49,7 +99,7 @@ class YOLODetector:
         """One answer per picture; pictures whose letterboxes have one shape share a batch."""
         answers = [DetectedPeople.empty()] * len(images)
         for index, box, row in self._network.iter_answers(images):
-            rows = decode_rows(row[self._output], num_extra=0)
+            rows = self._read(row[self._output])
             answers[index] = people(box.to_source(rows.xyxy), rows.score)
         return answers
 
@@ -60,33 +110,3 @@ def require_rows(session: Session) -> str:
         found = [(spec.name, spec.shape) for spec in session.outputs]
         raise ContractMismatch(f"{session.path.name}: found outputs {found}, expected one of (B, R, C)")
     return session.outputs[0].name
-
-
-def decode_rows(raw: AnyArray, num_extra: int) -> YoloRows:
-    """People from one picture's output; `num_extra` numbers per row belong to no class.
-
-    Raises ContractMismatch when the shape is neither kind's.
-    """
-    if raw.shape == (_END_TO_END_ROWS, 6 + num_extra):
-        return _end_to_end(raw)
-    if raw.shape[0] > 4 + num_extra:
-        return _anchors(raw.T, num_extra)
-    raise ContractMismatch(
-        f"YOLO: found output {raw.shape}, expected (300, {6 + num_extra}) or at least {5 + num_extra} rows"
-    )
-
-
-def _end_to_end(rows: AnyArray) -> YoloRows:
-    rows = rows[(rows[:, 4] >= SCORE_FLOOR) & (rows[:, 5] == _PERSON)]
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-    return YoloRows(rows[:, :4], rows[:, 4], rows[:, 6:])
-
-
-def _anchors(rows: AnyArray, num_extra: int) -> YoloRows:
-    """A row is a person when that is its best class: as Ultralytics reads it, and a dog is then no weak person."""
-    classes = rows[:, 4 : rows.shape[1] - num_extra]
-    rows = rows[(classes[:, _PERSON] >= SCORE_FLOOR) & (classes.argmax(axis=1) == _PERSON)]
-    half = rows[:, 2:4] / 2
-    xyxy = np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1)
-    kept = nms(xyxy, rows[:, 4 + _PERSON], _MAX_IOU)
-    return YoloRows(xyxy[kept], rows[kept, 4 + _PERSON], rows[kept, rows.shape[1] - num_extra :])

@@ -112,6 +112,10 @@ class ModelSpec:
         names = [label.lower() for label in self.labels]
         return names.index(PERSON_LABEL) if PERSON_LABEL in names else 0
 
+    def number(self, option: str, default: float) -> float:
+        """An option of `decode` that is a number, or what stands for it where it is not given."""
+        return float(self.decode.get(option, default))
+
     def require_file(self, role: str) -> FileSpec:
         """A file by role. Raises ModelUnknown when the network has none of that role."""
         if role not in self.files:

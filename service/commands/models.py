@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.commands import fuse, model_import
+from service.commands import export_people, fuse, model_import
 from service.commands.failures import reported
 
 if TYPE_CHECKING:
@@ -198,3 +198,5 @@ def _megabytes(size_bytes: int) -> str:
 
 command.add_command(model_import.command)
 command.add_command(fuse.command)
+command.add_command(export_people.export_yolo)
+command.add_command(export_people.export_mmpose)

@@ -20,6 +20,7 @@ from tests.models.runtime.networks import write_constant, write_renamed, write_s
 _FILES = ["rtmdet_nano_person_sdk.onnx", "rtmdet_nano_person.onnx"]
 _CLIPS = ["mmaction2_demo_skeleton.mp4", "upfall_a1_t1_c2.mp4"]
 _CONTRACT = InputContract((64, 64), std=(64.0, 64.0, 64.0), mean=(128.0, 128.0, 128.0))
+_SPEC = ModelSpec("net", "detect", "rtmdet", {}, input=_CONTRACT)
 
 
 def _images(data_dir: Path) -> list[Image]:
@@ -30,9 +31,9 @@ def _spots(count: int) -> list[Image]:
     return list(np.random.default_rng(1).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8))
 
 
-def _as_file(path: Path, contract: InputContract, long_side: int | None = None) -> OpenMMLabDetector:
+def _as_file(path: Path, spec: ModelSpec, long_side: int | None = None) -> OpenMMLabDetector:
     """The detector with the suppression of its own file."""
-    return OpenMMLabDetector(contract, CutSession(Session(path), None), long_side)
+    return OpenMMLabDetector(spec, CutSession(Session(path), None), long_side)
 
 
 def _require_same(found: list[DetectedPeople], expected: list[DetectedPeople]) -> None:
@@ -47,13 +48,13 @@ def _require_same(found: list[DetectedPeople], expected: list[DetectedPeople]) -
 def test_cut_rtmdet_finds_what_the_file_finds_when_pictures_share_a_batch(
     weights_dir: Path, data_dir: Path, file: str, side: int
 ) -> None:
-    contract = load_registry().require("rtmdet-nano-person").input
+    spec = load_registry().require("rtmdet-nano-person")
     cut = open_cut(weights_dir / file)
     images = _images(data_dir)
 
-    together = OpenMMLabDetector(contract, cut, side)(images)
+    together = OpenMMLabDetector(spec, cut, side)(images)
 
-    own = _as_file(weights_dir / file, contract, side)
+    own = _as_file(weights_dir / file, spec, side)
     assert cut.is_cut
     assert sum(len(one) for one in together) > len(images)
     _require_same(together, [own([image])[0] for image in images])
@@ -81,9 +82,9 @@ def test_cut_detector_keeps_the_limits_of_its_file(
     cut = open_cut(path)
     images = _spots(6)
 
-    together = OpenMMLabDetector(_CONTRACT, cut)(images)
+    together = OpenMMLabDetector(_SPEC, cut)(images)
 
-    own = _as_file(path, _CONTRACT)
+    own = _as_file(path, _SPEC)
     assert cut.is_cut
     assert sum(len(one) for one in together) > len(images)
     _require_same(together, [own([image])[0] for image in images])
@@ -93,9 +94,9 @@ def test_cut_detector_finds_the_same_when_shapes_stand_still(tmp_path: Path) -> 
     path = write_suppressing(tmp_path / "net.onnx", 1, None, None)
     images = _spots(5)
 
-    held = OpenMMLabDetector(_CONTRACT, open_cut(path, REHEARSAL))
+    held = OpenMMLabDetector(_SPEC, open_cut(path, REHEARSAL))
 
-    _require_same(held(images), OpenMMLabDetector(_CONTRACT, open_cut(path))(images))
+    _require_same(held(images), OpenMMLabDetector(_SPEC, open_cut(path))(images))
     assert {shape for shapes in held.sessions[0].fed_shapes for _, shape in shapes} == {(8, 3, 64, 64)}
 
 
@@ -107,7 +108,7 @@ def test_detector_keeps_its_own_suppression_and_says_so_when_it_cannot_be_cut(
         "labels": np.array([0], np.int64),
     }
     path = write_constant(tmp_path / "net.onnx", ("batch", 3, 64, 64), answers)
-    spec = ModelSpec("net", "detect", "rtmdet", {}, input=_CONTRACT)
+    spec = _SPEC
 
     with caplog.at_level(logging.WARNING):
         detector = build_detector(spec, path, REHEARSAL)

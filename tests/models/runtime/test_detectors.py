@@ -24,17 +24,27 @@ _KEYPOINTS = np.tile(np.array([[160, 80, 0.8]], np.float32), (17, 1))
 
 @dataclass(frozen=True)
 class Family:
-    """A family, its input, and an answer: a person at 40..120 x 80..240 with score 0.9, and other things."""
+    """A family, its input, and an answer: a person at 40..120 x 80..240 with score 0.9, and other things.
+
+    top_px: where it puts a picture of 320 x 200 on its canvas.
+    """
 
     name: str
     input_shape: Shape
     answers: Mapping[str, NDArray[np.generic]]
+    top_px: int = 0
 
 
 def _dets() -> Mapping[str, NDArray[np.generic]]:
     """A person, a person too weak, a dog, and a box turned inside out."""
     rows = [[40, 80, 120, 240, 0.9], [0, 0, 50, 50, 0.05], [200, 200, 300, 300, 0.8], [90, 90, 80, 80, 0.7]]
     return {"dets": np.array(rows, np.float32), "labels": np.array([0, 0, 16, 0], np.int64)}
+
+
+def _raw_rtmdet() -> Mapping[str, NDArray[np.generic]]:
+    """The person, the same again a little shifted, and one too weak."""
+    boxes = np.array([[42, 80, 122, 240], [40, 80, 120, 240], [200, 200, 250, 250]], np.float32)
+    return {"boxes": boxes, "scores": np.array([0.7, 0.9, 0.05], np.float32)}
 
 
 def _yolox_rows() -> NDArray[np.float32]:
@@ -69,12 +79,13 @@ def _yolo26_rows(extra: Sequence[float] = ()) -> NDArray[np.float32]:
 _POSE = [float(value) for value in _KEYPOINTS.reshape(-1)]
 _FAMILIES = [
     pytest.param(Family("rtmdet", _FREE, _dets()), id="RTMDet, free size"),
+    pytest.param(Family("rtmdet", _FREE, _raw_rtmdet()), id="RTMDet without suppression"),
     pytest.param(Family("yolox-sdk", _BATCH_1, _dets()), id="YOLOX with suppression inside, batch 1"),
     pytest.param(Family("yolox", _FIXED, {"output": _yolox_rows()}), id="YOLOX raw grid"),
-    pytest.param(Family("yolo", _FIXED, {"output0": _yolo11_rows(80)}), id="YOLO11"),
-    pytest.param(Family("yolo", _BATCH_1, {"output0": _yolo26_rows()}), id="YOLO26"),
-    pytest.param(Family("yolo-pose", _FIXED, {"output0": _yolo11_rows(1, _POSE)}), id="YOLO11-pose"),
-    pytest.param(Family("yolo-pose", _FREE, {"output0": _yolo26_rows(_POSE)}), id="YOLO26-pose"),
+    pytest.param(Family("yolo", _FIXED, {"output0": _yolo11_rows(80)}, 60), id="YOLO11"),
+    pytest.param(Family("yolo", _BATCH_1, {"output0": _yolo26_rows()}, 60), id="YOLO26"),
+    pytest.param(Family("yolo-pose", _FIXED, {"output0": _yolo11_rows(1, _POSE)}, 60), id="YOLO11-pose"),
+    pytest.param(Family("yolo-pose", _FREE, {"output0": _yolo26_rows(_POSE)}, 12), id="YOLO26-pose"),
     pytest.param(
         Family("rtmo", _FIXED, {"dets": _dets()["dets"], "keypoints": np.tile(_KEYPOINTS, (4, 1, 1))}), id="RTMO"
     ),
@@ -131,7 +142,8 @@ def test_detector_cuts_boxes_at_the_edge_of_the_picture(family: Family, tmp_path
 
     answers = detector([_picture(320, 200)])
 
-    assert answers[0].xyxy[0] == pytest.approx((40, 80, 120, 200), abs=1)
+    bottom = min(240 - family.top_px, 200)
+    assert answers[0].xyxy[0] == pytest.approx((40, 80 - family.top_px, 120, bottom), abs=1)
 
 
 @pytest.mark.parametrize("family", _FAMILIES)

@@ -1,0 +1,106 @@
+"""YOLO networks exported by `actogram models export-yolo` against `ultralytics.YOLO.predict`, on real pictures."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from models.arrays import FloatArray, Image
+from models.runtime.build import build_detector, build_one_stage
+from models.runtime.detector import iou
+from models.runtime.onestage import OneStage
+from models.runtime.people_folder import load_people_folder
+from models.runtime.session import Session
+from service.commands.models import command
+from service.commands.own_environment import ULTRALYTICS
+from tests.models.conftest import iter_images
+from tests.peers.environments import require, run
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+CLIPS = ("mmaction2_demo_skeleton.mp4", "upfall_a1_t1_c2.mp4")
+NETWORKS = ("yolov8n", "yolo11n", "yolo26n", "yolov8n-pose", "yolo11n-pose", "yolo26n-pose")
+CASES = [(name, False) for name in NETWORKS] + [("yolo26n", True), ("yolo26n-pose", True)]
+BOX_PX, JOINT_PX, SCORE = 0.5, 0.5, 1e-3
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The environment, a folder of checkpoints with random weights, and pictures as arrays and as files."""
+
+    environment: Path
+    folder: Path
+    images: list[Image]
+    files: list[Path]
+
+
+@pytest.fixture(scope="module")
+def peer(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Peer:
+    environment, folder = require(ULTRALYTICS), tmp_path_factory.mktemp("yolo")
+    images = [image for clip in CLIPS for image in iter_images(data_dir / "video" / clip, every=20, count=2)]
+    images.append(np.ascontiguousarray(images[0][:301, :407]))  # sides that no padding divides
+    files = [folder / f"{index}.png" for index in range(len(images))]
+    for image, file in zip(images, files, strict=True):
+        assert cv2.imwrite(str(file), image)
+    run(environment, "ultralytics_peer.py", "make", folder, files[0], *NETWORKS)
+    return Peer(environment, folder, images, files)
+
+
+@pytest.mark.parametrize(("name", "is_end_to_end"), CASES)
+def test_people_are_those_that_ultralytics_predicts(name: str, is_end_to_end: bool, peer: Peer, tmp_path: Path) -> None:
+    folder = export(peer, name, is_end_to_end, tmp_path)
+    theirs = predicted(peer, name, is_end_to_end, tmp_path / "answers.json")
+
+    ours = found(folder, peer.images)
+
+    assert sum(len(answer["score"]) for answer in theirs) > 10
+    for mine, their in zip(ours, theirs, strict=True):
+        compare(mine, their)
+
+
+def export(peer: Peer, name: str, is_end_to_end: bool, folder: Path) -> Path:
+    """The folder that the command writes; the exporter itself has compared the file with torch."""
+    arguments = ["export-yolo", str(peer.folder / f"{name}.pt"), "-o", str(folder / "network"), "--venv"]
+    flags = ["--end-to-end"] if is_end_to_end else []
+    done = CliRunner().invoke(command, [*arguments, str(peer.environment / "bin" / "python"), *flags])
+    assert done.exit_code == 0, done.output
+    assert "licence AGPL-3.0" in done.output
+    return folder / "network"
+
+
+def predicted(peer: Peer, name: str, is_end_to_end: bool, target: Path) -> list[dict[str, FloatArray]]:
+    """What Ultralytics says of the same pictures."""
+    how = "predict-end-to-end" if is_end_to_end else "predict"
+    run(peer.environment, "ultralytics_peer.py", how, peer.folder / f"{name}.pt", target, *peer.files)
+    answers = json.loads(target.read_text())
+    return [{key: np.array(value, np.float32) for key, value in answer.items()} for answer in answers]
+
+
+def found(folder: Path, images: list[Image]) -> list[dict[str, FloatArray]]:
+    """What we say of the pictures with the exported folder."""
+    spec, path = load_people_folder(folder)
+    if spec.task == "detect":
+        return [{"xyxy": people.xyxy, "score": people.score} for people in build_detector(spec, path)(images)]
+    assert build_one_stage(spec, path)[1].layout == "coco17"
+    posed = OneStage(spec, Session(path)).find(images)
+    return [{"xyxy": one.boxes.xyxy, "score": one.boxes.score, "keypoints": one.keypoints} for one in posed]
+
+
+def compare(mine: dict[str, FloatArray], their: dict[str, FloatArray]) -> None:
+    """Same number of people, and each of theirs is one of ours to the last half pixel."""
+    assert len(mine["score"]) == len(their["score"])
+    if not len(their["score"]):
+        return
+    rows = iou(their["xyxy"], mine["xyxy"]).argmax(axis=1)
+    assert len(set(rows.tolist())) == len(rows)
+    np.testing.assert_allclose(mine["xyxy"][rows], their["xyxy"], atol=BOX_PX)
+    np.testing.assert_allclose(mine["score"][rows], their["score"], atol=SCORE)
+    if "keypoints" in mine:
+        limit = their["keypoints"][:, :, :2].max(axis=(0, 1))
+        points = np.clip(mine["keypoints"][rows, :, :2], 0, limit)  # theirs end at the picture's edge, ours do not
+        np.testing.assert_allclose(points, their["keypoints"][:, :, :2], atol=JOINT_PX)
+        np.testing.assert_allclose(mine["keypoints"][rows, :, 2], their["keypoints"][:, :, 2], atol=SCORE)
