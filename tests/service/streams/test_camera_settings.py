@@ -1,11 +1,14 @@
 """What is set of one camera: how its picture is turned, and when its actions are events and how urgent."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from service.database import now
+from service.errors import IdempotencyConflict
 from service.events.schemas import EventRead
+from service.idempotency import RepeatablePost, fingerprint
 from service.streams import store
 from service.streams.schemas import StreamCreate, StreamPatch
 from service.streams.store import StreamRow
@@ -133,10 +136,15 @@ def test_stream_of_an_earlier_version_runs_on_when_its_zones_change(tmp_path: Pa
 
 def test_request_of_an_earlier_version_is_known_by_its_key(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    plain = StreamCreate.model_validate({"name": "dock", "source": {"uri": CAMERA}})
-    named = StreamCreate.model_validate({**plain.model_dump(mode="json"), "rotate": 0, "mirror": False, "actions": {}})
+    desk.add()
+    older = _forget_parts(desk)
+    post = RepeatablePost(store.SCOPE, "k", fingerprint("dock", json.dumps(dict(older.config), sort_keys=True)))
+    with desk.log.transaction() as transaction:
+        post.remember(transaction.connection, "dock")
+    wanted = {"name": "dock", "source": {"uri": CAMERA}}
 
-    first, _ = desk.control.create(plain, "k")
-    again, is_repeated = desk.control.create(named, "k")
+    row, is_repeated = desk.control.create(StreamCreate.model_validate(wanted), "k")
 
-    assert (again.stream_id, is_repeated) == (first.stream_id, True)
+    assert (row.stream_id, is_repeated) == ("dock", True)
+    with pytest.raises(IdempotencyConflict):
+        desk.control.create(StreamCreate.model_validate({**wanted, "rotate": 90}), "k")
