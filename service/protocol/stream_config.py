@@ -105,7 +105,8 @@ class Recording(_Part):
 
     enabled: StrictBool = True
     min_severity: Severity = Field(
-        default="warning", description="Severity of the action itself from which evidence is kept."
+        default="warning",
+        description="Severity of the action itself, as this camera has it, from which evidence is kept.",
     )
     pre_roll_s: float = Field(default=5.0, ge=0, le=30, description="Seconds before the event's start.")
     post_roll_s: float = Field(default=3.0, ge=0, le=30, description="Seconds after its end.")

@@ -134,7 +134,9 @@ class StreamStatusRead(BaseModel):
     stage_ms: dict[str, float] = Field(default={}, description="Stage → milliseconds per analysed frame.")
     camera_moved: int = Field(default=0, description="Analysed frames in which the camera moved too much to judge.")
     rotate_deg: int = Field(
-        default=0, description="Not 0: people lie or stand on their heads; the picture turned so would be upright."
+        default=0,
+        description="Not 0: people lie or stand on their heads; the picture as it is now, turned clockwise so, would be "
+        "upright. Set `rotate`.",
     )
     worker: str | None = Field(default=None, description="The worker that has it.")
 

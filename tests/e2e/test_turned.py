@@ -16,7 +16,9 @@ import pytest
 from av.video.stream import VideoStream
 
 from models.arrays import Image
+from pipelines.orientation import Orientation
 from pipelines.stream.sources import FileSource
+from service.commands.analyze import show_turn
 
 pytestmark = pytest.mark.e2e
 
@@ -75,3 +77,19 @@ def test_turned_clip_gives_the_actions_of_the_upright_one(data_dir: Path, weight
     assert expected["tracks"]
     assert found["tracks"] == expected["tracks"]
     assert found["frame_size"] == expected["frame_size"]
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        pytest.param(Orientation.turned(0), "--rotate 180;", id="as it was stored"),
+        pytest.param(Orientation.turned(90), "--rotate 270;", id="turned the wrong way"),
+        pytest.param(Orientation.turned(90, mirror=True), "--rotate 270 --mirror;", id="turned and mirrored"),
+    ],
+)
+def test_note_on_a_turned_picture_names_the_options_that_help(
+    capsys: pytest.CaptureFixture[str], turn: Orientation, expected: str
+) -> None:
+    show_turn(180, turn)
+
+    assert expected in capsys.readouterr().err
