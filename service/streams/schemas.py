@@ -135,8 +135,8 @@ class StreamStatusRead(BaseModel):
     camera_moved: int = Field(default=0, description="Analysed frames in which the camera moved too much to judge.")
     rotate_deg: int = Field(
         default=0,
-        description="Not 0: people lie or stand on their heads; the picture as it is now, turned clockwise so, would be "
-        "upright. Set `rotate`.",
+        description="Not 0: people lie or stand on their heads; the picture as it is now would be upright if it were "
+        "turned clockwise by so much: set `rotate`.",
     )
     worker: str | None = Field(default=None, description="The worker that has it.")
 
