@@ -7,13 +7,11 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import cv2
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 
 from models.arrays import Image
 from pipelines.orientation import Orientation
@@ -41,7 +39,7 @@ def recorded(clip: Path, out: Path, change: Callable[[Image], Image]) -> Path:
     """The first seconds of a clip with every picture changed, without loss."""
     out.parent.mkdir()
     with FileSource(clip, rate_hz=RATE_HZ) as source, av.open(str(out), "w") as container:
-        stream = cast("VideoStream", container.add_stream("ffv1", rate=RATE_HZ))
+        stream = container.add_stream("ffv1", rate=RATE_HZ)
         stream.pix_fmt = "bgr0"
         width, height = source.info.size_wh
         stream.height, stream.width = change(np.zeros((height, width, 3), np.uint8)).shape[:2]
