@@ -16,7 +16,7 @@ Tags = Annotated[
 ]
 
 
-def _no_truth(value: object) -> object:
+def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("found true or false, expected 0, 90, 180 or 270")
     return value
@@ -25,7 +25,7 @@ def _no_truth(value: object) -> object:
 DropPolicy = Literal["drop_oldest", "wait", "latest_only"]
 Rotate = Annotated[
     Rotation,
-    BeforeValidator(_no_truth),
+    BeforeValidator(_no_bool),
     Field(description="Degrees clockwise by which pictures are turned upright, before all else."),
 ]
 Mirror = Annotated[StrictBool, Field(description="Left and right are swapped, after the turn.")]

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -234,6 +234,10 @@ def test_action_below_its_cameras_threshold_is_neither_shown_nor_an_event(push: 
     assert [fact for fact in deaf.ledger.facts if fact.content.name.startswith("action.")] == []
 
 
-def _judged(stream: Pushed) -> list[dict[str, object]]:
-    people = [person for frame in stream.ledger.frames() for person in frame.data["persons"]]  # type: ignore[union-attr]
-    return [person for person in people if isinstance(person, dict) and person["status"] != "warming_up"]
+def _judged(stream: Pushed) -> list[Mapping[str, object]]:
+    found: list[Mapping[str, object]] = []
+    for frame in stream.ledger.frames():
+        people = frame.data["persons"]
+        assert isinstance(people, list)
+        found += [person for person in people if isinstance(person, dict) and person["status"] != "warming_up"]
+    return found
