@@ -102,7 +102,7 @@ class StreamControl:
     def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
         """Add a stream, whether its camera answers or not; the flag says that an earlier request had made it.
 
-        Raises SourceForbidden, ModelUnknown, AtCapacity, IdempotencyConflict.
+        Raises SourceForbidden, ModelUnknown, ActionUnknown, AtCapacity, IdempotencyConflict.
         """
         config = StreamConfig.model_validate(wanted.model_dump(exclude={"name", "enabled"}))
         self._check(config)
@@ -150,7 +150,7 @@ class StreamControl:
     def change(self, stream_id: str, patch: StreamPatch) -> StreamRow:
         """Change a stream; what concerns its pictures starts it anew, what is as it was does not.
 
-        Raises NotFound, InvalidRequest, SourceForbidden, ModelUnknown, AtCapacity.
+        Raises NotFound, InvalidRequest, SourceForbidden, ModelUnknown, ActionUnknown, AtCapacity.
         """
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, stream_id)

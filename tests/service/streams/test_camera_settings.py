@@ -115,6 +115,9 @@ def _forget_parts(desk: Desk) -> StreamRow:
         row = store.get(transaction.connection, "dock")
         assert row is not None
         config = {name: value for name, value in row.config.items() if name not in ADDED}
+        analysis = config["analysis"]
+        assert isinstance(analysis, dict)
+        config["analysis"] = {name: value for name, value in analysis.items() if name not in ("detector", "pose")}
         older = StreamRow("dock", "dock", config, state_since=now())
         store.put(transaction.connection, older)
     return older
