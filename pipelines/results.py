@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from pipelines.event_json import FILE, event_object
+from pipelines.orientation import Rotation
 from pipelines.types import (
     ActionState,
     BreakEnd,
@@ -96,7 +97,7 @@ class RunStats:
     breaks: Mapping[BreakReason, int] = field(default_factory=dict)
     slow_motion: float | None = None
     camera_moved: int = 0
-    rotate_deg: int = 0
+    rotate_deg: Rotation = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The values that flow from stage to stage: frozen, with shapes and units.
 
-Time is media seconds from the source's timestamps. Pixels are those of the source frame after rotation metadata.
+Time is media seconds from the source's timestamps. Pixels are those of the source frame after rotation
+metadata, and after the turn that somebody set for a camera.
 Empty is normal: no people gives arrays of length 0.
 """
 
@@ -10,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray, Image, IntArray
+from pipelines.orientation import Orientation
 
 PersonStatus = Literal["warming_up", "assessed", "none", "unknown", "not_assessable"]
 NotAssessableReason = Literal[
@@ -323,3 +325,6 @@ class PacketSink(Protocol):
 
     def add(self, packet: EncodedPacket) -> None:
         """The next packet, in decoding order; the first after `begin` is a keyframe."""
+
+    def orient(self, orientation: Orientation) -> None:
+        """From now on the pictures are turned so when they are analysed; before it is called, not at all."""

@@ -4,6 +4,7 @@ ServiceError
 ├── NotFound                 a path or an id that is not there
 ├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
+├── ActionUnknown            an action that the camera's action model does not have
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
 ├── HeadersTooLarge          more or longer headers than anybody needs
@@ -71,6 +72,12 @@ class InvalidRequest(ServiceError):
     """A body, a header or a query that does not hold what it should."""
 
     code, status = "invalid_request", 422
+
+
+class ActionUnknown(ServiceError):
+    """An action that the camera's action model does not have."""
+
+    code, status = "action_unknown", 422
 
 
 class UnsupportedBody(ServiceError):

@@ -84,6 +84,7 @@ def _origin(row: StreamRow) -> Origin:
     return Origin(
         stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
         rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
+        severities={action: one.severity for action, one in config.actions.items() if one.severity is not None},
     )  # fmt: skip
 
 

@@ -134,6 +134,7 @@ def build_live(base: Foundation) -> LiveServices:
     streams = StreamControl(
         base.database, base.log, camera_policy(settings), dispatcher, stream_events,
         partial(_check_networks, base.library), partial(_worker_capacity, settings, base.supervisor),
+        partial(_known_actions, base.library),
     )  # fmt: skip
     client = build_client(
         webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
@@ -189,6 +190,10 @@ def running_networks(supervisor: Supervisor) -> Running:
     first = next(named, [])
     assert isinstance(first, list)
     return Running(tuple(map(str, first)), tuple(network for one in facts for network in loaded_of(one)))
+
+
+def _known_actions(library: Library, name: str | None) -> tuple[str, ...]:
+    return tuple(one.action for one in library.actions(name))
 
 
 def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:

@@ -8,6 +8,7 @@ from models.runtime.action import ActionModel
 from models.runtime.continual import ContinualModel
 from models.runtime.contract import load_contract, verify_members, verify_weights
 from models.runtime.fusion import FusedModel
+from models.runtime.overrides import judging_rules
 from models.runtime.session import Session, sessions_of
 from models.runtime.windows import declare_windows
 from models.skeleton.layouts import COCO17, Layout, require_layout
@@ -141,15 +142,14 @@ def build_actions(
     source_id: goes into the ids of its events. layout: of the poses' joints.
     """
     contract = model.contract
+    rules = judging_rules(contract.actions, config.actions)
     smooth_s = max(0.0, config.smooth.mean_s - config.window.stride_s) / 2
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
         classify=_build_classify(model, config, layout),
         smooth=SmoothStage(config.smooth, contract.labels),
-        label=LabelStage(config.smooth, contract.labels, contract.actions),
-        events=EventStage(
-            source_id, contract.labels, contract.actions, config.events, EventDating(contract.window_s, smooth_s)
-        ),
+        label=LabelStage(config.smooth, contract.labels, rules),
+        events=EventStage(source_id, contract.labels, rules, config.events, EventDating(contract.window_s, smooth_s)),
     )
     return ActionChain(stages, clock)
 

@@ -15,6 +15,7 @@ from typing import Literal, cast
 import av
 
 from models.atomic_file import replacing
+from pipelines.orientation import UPRIGHT, Orientation
 from pipelines.types import EncodedPacket
 
 logger = logging.getLogger(__name__)
@@ -46,10 +47,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Packets of one connection, from a keyframe on, in decoding order; `header` is a NUT file with its parameters."""
+    """Packets of one connection, from a keyframe on, in decoding order; `header` is a NUT file with its parameters.
+
+    orientation: how a player must turn the pictures so that they are as they were analysed.
+    """
 
     header: bytes
     packets: tuple[EncodedPacket, ...]
+    orientation: Orientation = UPRIGHT
 
     @property
     def covered_s(self) -> tuple[float, float]:
@@ -86,6 +91,7 @@ class EvidenceBuffer:
         self._max_s = max_s
         self._groups: deque[_Group] = deque()
         self._header = b""
+        self._orientation = UPRIGHT
         self._num_bytes = 0
         self._is_open = False
         self._lock = threading.Lock()
@@ -114,6 +120,10 @@ class EvidenceBuffer:
             self._num_bytes += len(packet.data)
             self._make_room()
 
+    def orient(self, orientation: Orientation) -> None:
+        """Clips that are cut from now on say that their pictures are turned so."""
+        self._orientation = orientation
+
     def covered_s(self) -> tuple[float, float] | None:
         """Media seconds of the oldest and the newest picture held."""
         with self._lock:
@@ -133,7 +143,7 @@ class EvidenceBuffer:
             header = groups[0].header if groups else b""
         while packets and packets[-1].time_s > end_s:
             packets.pop()
-        return Cut(header, tuple(packets)) if packets else None
+        return Cut(header, tuple(packets), self._orientation) if packets else None
 
     def _make_room(self) -> None:
         newest_s = self._groups[-1].end_s
@@ -160,6 +170,8 @@ def _longest_connection(groups: list[_Group], start_s: float, end_s: float) -> l
 def write_clip(cut: Cut, path: Path) -> None:
     """Write a cut as an MP4 that plays from its first second; the file appears whole or not at all.
 
+    Nothing is encoded again: the file's display matrix tells players how to turn the pictures.
+
     Raises OSError or av.error.FFmpegError.
     """
     with (
@@ -168,9 +180,16 @@ def write_clip(cut: Cut, path: Path) -> None:
         av.open(str(part), mode="w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
         stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
+        _tell_orientation(stream, cut.orientation)
         for packet in _restamped(cut.packets):
             packet.stream = stream
             container.mux(packet)
+
+
+def _tell_orientation(stream: av.VideoStream, orientation: Orientation) -> None:
+    if orientation != UPRIGHT:
+        rotate_deg, mirror = orientation.rotation_and_mirror
+        stream.set_display_rotation(-rotate_deg, hflip=mirror)  # it counts degrees anticlockwise
 
 
 def _restamped(packets: tuple[EncodedPacket, ...]) -> "list[av.Packet[av.VideoStream]]":

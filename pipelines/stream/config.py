@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.runtime.overrides import ActionOverride
+
 
 class Section(BaseModel):
     """A group of settings: frozen, unknown keys refused."""
@@ -241,3 +243,6 @@ class PipelineConfig(Section):
     window: WindowConfig = Field(default=WindowConfig(), description="Time windows.")
     smooth: SmoothConfig = Field(default=SmoothConfig(), description="Smoothing and hysteresis.")
     events: EventConfig = Field(default=EventConfig(), description="The event state machine.")
+    actions: dict[str, ActionOverride] = Field(
+        default={}, description="Thresholds and durations of single actions, instead of the action model's own."
+    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from models.arrays import Image
 from models.runtime.contract import ActionContract
+from models.runtime.overrides import judging_rules
 from pipelines.stream.config import PipelineConfig
 from pipelines.types import ActionState, Event, Frame, FrameResult
 
@@ -29,7 +30,7 @@ def settling_s(contract: ActionContract, config: PipelineConfig) -> float:
     The longest way back is that of an event whose person is first not to be judged and then out of sight, and of one
     that has lasted since the person came.
     """
-    rules = contract.actions.values()
+    rules = judging_rules(contract.actions, config.actions).values()
     freeze_s = config.events.freeze_s
     decided_s = max([freeze_s + max(freeze_s, _GONE_S), *(max(r.min_duration_s, r.merge_gap_s) for r in rules)])
     return contract.window_s + config.smooth.mean_s + config.window.stride_s + decided_s + _SLACK_S

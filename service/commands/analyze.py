@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipelines.orientation import Orientation, Rotation
 from service.commands.failures import reported
 from service.commands.network_options import WantedNetworks, network_choice, network_options
+from service.commands.turn_options import turn_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -57,6 +59,7 @@ class _Outputs:
     show_default=True,
     help="Frames to read per second of video, at most.",
 )
+@turn_options
 @click.option(
     "--every-frame",
     is_flag=True,
@@ -70,6 +73,7 @@ def command(
     timeline: Path | None,
     networks: WantedNetworks,
     fps: float,
+    turn: Orientation,
     every_frame: bool,
 ) -> None:
     """Analyse one file; the table goes to standard error when the results go to standard output."""
@@ -79,10 +83,11 @@ def command(
     _end_cleanly_when_told()
     with reported():
         settings = load_settings()
-        with _open(video, fps) as source:
+        with _open(video, fps, turn) as source:
             loaded = load_networks_of(settings, networks)
             summary = _analyze(video.name, source, loaded, outputs, every_frame=every_frame)
     _show(summary, loaded.action.contract, to_stderr=outputs.out == Path("-"))
+    show_turn(summary.stats.rotate_deg, turn)
 
 
 def _outputs(
@@ -98,11 +103,11 @@ def _outputs(
     return _Outputs(form or (ending if ending in _FORMATS else "jsonl"), out, video_out, timeline)
 
 
-def _open(video: Path, fps: float) -> "FileSource":
+def _open(video: Path, fps: float, turn: Orientation) -> "FileSource":
     """The file, opened before the networks load, so that a bad one is reported at once."""
     from pipelines.stream.sources import FileSource
 
-    return FileSource(video, rate_hz=fps)
+    return FileSource(video, rate_hz=fps, turn=turn)
 
 
 def _analyze(
@@ -208,12 +213,6 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         f"{stats.peak_rss_bytes / 2**20:.0f} MiB at most",
         style="dim",
     )
-    if stats.rotate_deg:
-        click.echo(
-            "actogram: note: people stand on their heads or lie along one side throughout: turn the picture by "
-            f"{stats.rotate_deg} degrees clockwise; nobody was judged",
-            err=True,
-        )
     if stats.camera_moved:
         click.echo(
             f"actogram: note: the camera moved in {stats.camera_moved} of {stats.analysed} analysed frames; nobody is "
@@ -230,6 +229,18 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         )
     if stats.is_truncated:
         click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
+
+
+def show_turn(rotate_deg: Rotation, turn: Orientation) -> None:
+    """What to do about a picture that is turned though it was read with `turn`."""
+    if rotate_deg == 0:
+        return
+    rotation, mirror = turn.then(Orientation.turned(rotate_deg)).rotation_and_mirror
+    click.echo(
+        "actogram: note: people stand on their heads or lie along one side throughout: turn the picture by "
+        f"{rotate_deg} degrees clockwise, with --rotate {rotation}{' --mirror' if mirror else ''}; nobody was judged",
+        err=True,
+    )
 
 
 def _rows(number: int, track: "PersonTimeline", contract: "ActionContract") -> Iterator[tuple[str, ...]]:

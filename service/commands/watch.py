@@ -4,13 +4,16 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.orientation import Orientation
 from service.commands.failures import reported
 from service.commands.network_options import WantedNetworks, network_options
+from service.commands.turn_options import turn_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,6 +29,16 @@ _EVENTS_SHOWN = 12
 _SEEN_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a source is opened and read."""
+
+    transport: str
+    fps: float
+    loop: bool
+    turn: Orientation
+
+
 @click.command(help="Watch URI (rtsp://, http://, webcam:0, or a file) and show live who does what; Ctrl-C ends it.")
 @click.argument("uri")
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="For RTSP.")
@@ -34,6 +47,7 @@ _SEEN_S = 1.0
 )
 @click.option("--realtime/--no-realtime", default=True, show_default=True, help="Play a file at its own pace.")
 @click.option("--loop", is_flag=True, help="Play a file again from the start when it ends.")
+@turn_options
 @network_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for every change of an event.")
 def command(
@@ -42,6 +56,7 @@ def command(
     fps: float,
     realtime: bool,
     loop: bool,
+    turn: Orientation,
     networks: WantedNetworks,
     as_json: bool,
 ) -> None:
@@ -58,11 +73,12 @@ def command(
         if address.startswith("file:") and not realtime:
             raise click.UsageError("to process a file as fast as possible, use `actogram analyze`")
         show = _Json() if as_json else _Table(address)
-        _run(address, (transport, fps, loop), load_networks_of(settings, networks), show, stopping)
+        how = _How(transport, fps, loop, turn)
+        _run(address, how, load_networks_of(settings, networks), show, stopping)
 
 
 def _run(
-    address: str, how: tuple[str, float, bool], networks: "Networks",
+    address: str, how: _How, networks: "Networks",
     show: "_Json | _Table", stopping: threading.Event,
 ) -> None:  # fmt: skip
     from pipelines.addresses.redact import redact
@@ -74,7 +90,7 @@ def _run(
 
     show.use(networks)
     buffer = FrameBuffer(4, "drop_oldest")
-    health = SourceHealth(how[1], show.state)
+    health = SourceHealth(how.fps, show.state)
     reader = _open_reader(address, how, buffer, health)
     pipeline = build_pipeline(networks, PipelineConfig(), redact(address))
 
@@ -96,21 +112,19 @@ def _run(
         reader.join()
 
 
-def _open_reader(
-    address: str, how: tuple[str, float, bool], buffer: "FrameBuffer", health: "SourceHealth"
-) -> "LiveReader":
+def _open_reader(address: str, how: _How, buffer: "FrameBuffer", health: "SourceHealth") -> "LiveReader":
     from pipelines.addresses.policy import AddressPolicy
     from pipelines.addresses.schemes import CAMERA_SCHEMES
     from pipelines.stream.sources.live import ReaderHooks
     from pipelines.stream.sources.open import build_reader
-    from pipelines.stream.sources.status import LiveOptions
+    from pipelines.stream.sources.status import LiveOptions, Transport
 
-    transport, fps, loop = how
     # Whoever starts this command may open what they may open anyway.
     policy = AddressPolicy(
         CAMERA_SCHEMES - {"push"}, frozenset({"public", "private", "loopback"}), folders=(Path("/"),)
     )
-    options = LiveOptions(transport="udp" if transport == "udp" else "tcp", rate_hz=fps, loops=loop)
+    transport: Transport = "udp" if how.transport == "udp" else "tcp"
+    options = LiveOptions(transport=transport, rate_hz=how.fps, loops=how.loop, turn=how.turn)
     return build_reader(address, buffer, policy, options, hooks=ReaderHooks(on_state=health.on_source))
 
 

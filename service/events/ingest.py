@@ -25,6 +25,7 @@ class Origin:
     """Where events come from, and what the owner of the source wants to know about them.
 
     rules: None means that every event is announced with its action's own severity.
+    severities: action → how urgent it is here, where the owner says otherwise than the action model.
     """
 
     stream_id: str | None = None
@@ -32,6 +33,7 @@ class Origin:
     tags: Mapping[str, str] = field(default_factory=dict)
     zones: Sequence[Zone] = ()
     rules: RuleBook | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
 class EventIngest:
@@ -141,7 +143,8 @@ class EventIngest:
         self, origin: Origin, event: Event, zones: tuple[str, ...], known: EventRow | None
     ) -> tuple[Severity, tuple[str, ...]]:
         """How urgent an event is, and the rules that it has met so far."""
-        severity = known.severity if known else self._severity_of(event.action)
+        own = origin.severities.get(event.action) or self._severity_of(event.action)
+        severity = known.severity if known else own
         told = tuple(known.rules) if known else ()
         if origin.rules is None or origin.stream_id is None or event.state in ("provisional", "retracted"):
             return severity, told

@@ -2,17 +2,37 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
+from models.runtime.overrides import ActionOverride
 from models.severity import Severity
 from pipelines.addresses.schemes import CAMERA_SCHEMES
+from pipelines.orientation import Rotation
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Tags = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]], Field(max_length=20)
 ]
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("found true or false, expected 0, 90, 180 or 270")
+    return value
+
+
 DropPolicy = Literal["drop_oldest", "wait", "latest_only"]
+Rotate = Annotated[
+    Rotation,
+    BeforeValidator(_no_bool),
+    Field(description="Degrees clockwise by which pictures are turned upright, before all else."),
+]
+Mirror = Annotated[StrictBool, Field(description="Left and right are swapped, after the turn.")]
+ActionOverrides = Annotated[
+    dict[Name, ActionOverride],
+    Field(max_length=1024, description="Action → what this camera wants otherwise than its action model."),
+]
 
 
 class _Part(BaseModel):
@@ -85,7 +105,8 @@ class Recording(_Part):
 
     enabled: StrictBool = True
     min_severity: Severity = Field(
-        default="warning", description="Severity of the action itself from which evidence is kept."
+        default="warning",
+        description="Severity of the action itself, as this camera has it, from which evidence is kept.",
     )
     pre_roll_s: float = Field(default=5.0, ge=0, le=30, description="Seconds before the event's start.")
     post_roll_s: float = Field(default=3.0, ge=0, le=30, description="Seconds after its end.")
@@ -104,6 +125,9 @@ class StreamConfig(_Part):
     source: Source
     analysis: Analysis = Analysis()
     drop_policy: DropPolicy = "drop_oldest"
+    rotate: Rotate = 0
+    mirror: Mirror = False
+    actions: ActionOverrides = {}
     zones: list[ZoneSpec] = Field(default=[], max_length=50)
     rules: list[RuleSpec] = Field(default=[], max_length=50)
     recording: Recording = Recording()

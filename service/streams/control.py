@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from service import erasures
 from service.database import Database, now
-from service.errors import AtCapacity, InvalidRequest, NotFound, TooManyNetworks
+from service.errors import ActionUnknown, AtCapacity, InvalidRequest, NotFound, TooManyNetworks
 from service.event_log import EventLog
 from service.idempotency import RepeatablePost, fingerprint
 from service.protocol.network_pair import Pair, is_default, pair_of, told
@@ -38,8 +38,10 @@ _FPS_MIN = 2.0
 _LOCAL = ("push:", "webcam:")
 # Changes of these parts reach a running stream without a new start.
 _LIGHT = frozenset({"zones", "rules", "tags"})
+_LATER = frozenset({"rotate", "mirror", "actions"})
 _HIDDEN = "***"
 _NETWORKS = ("detector", "pose")
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,14 @@ class StreamControl:
 
     check_networks: raises ModelUnknown for a name that is no network of that kind (None: the active one), and
                     InvalidRequest for a window in seconds that is not the action model's.
+    known_actions: the labels of an action model, of the active one for None.
     worker_capacity: asked at every new stream.
     """
 
     def __init__(
         self, database: Database, log: EventLog, policy: AddressPolicy, dispatcher: StreamDispatcher, watcher: Watcher,
         check_networks: Callable[[Analysis], None], worker_capacity: Callable[[], WorkerCapacity],
+        known_actions: Callable[[str | None], Collection[str]],
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
@@ -93,11 +97,12 @@ class StreamControl:
         self._watcher = watcher
         self._check_networks = check_networks
         self._worker_capacity = worker_capacity
+        self._known_actions = known_actions
 
     def create(self, wanted: StreamCreate, key: str | None) -> tuple[StreamRow, bool]:
         """Add a stream, whether its camera answers or not; the flag says that an earlier request had made it.
 
-        Raises SourceForbidden, ModelUnknown, AtCapacity, IdempotencyConflict.
+        Raises SourceForbidden, ModelUnknown, ActionUnknown, AtCapacity, IdempotencyConflict.
         """
         config = StreamConfig.model_validate(wanted.model_dump(exclude={"name", "enabled"}))
         self._check(config)
@@ -145,7 +150,7 @@ class StreamControl:
     def change(self, stream_id: str, patch: StreamPatch) -> StreamRow:
         """Change a stream; what concerns its pictures starts it anew, what is as it was does not.
 
-        Raises NotFound, InvalidRequest, SourceForbidden, ModelUnknown, AtCapacity.
+        Raises NotFound, InvalidRequest, SourceForbidden, ModelUnknown, ActionUnknown, AtCapacity.
         """
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, stream_id)
@@ -219,7 +224,7 @@ class StreamControl:
             # Each part was valid by itself; together they are not.
             fault = error.errors(include_input=False)[0]
             raise InvalidRequest(f"body: {fault['msg']}") from None
-        if "source" in given or "analysis" in given:
+        if given.keys() & {"source", "analysis", "actions"}:
             self._check(config)
         is_enabled = row.is_enabled if patch.enabled is None else patch.enabled
         return replace(row, name=patch.name or row.name, config=config.model_dump(mode="json"), is_enabled=is_enabled)
@@ -232,6 +237,17 @@ class StreamControl:
         if uri.startswith("push:") and uri != "push:":
             raise InvalidRequest("source.uri: a pushed stream is `push:` and nothing behind it")
         self._check_networks(config.analysis)
+        self._check_actions(config)
+
+    def _check_actions(self, config: StreamConfig) -> None:
+        if not config.actions:
+            return
+        known = self._known_actions(config.analysis.model)
+        unknown = sorted(set(config.actions) - set(known))
+        if unknown:
+            raise ActionUnknown(
+                f"actions: found {', '.join(unknown[:_NAMES_SHOWN])}, expected some of: {', '.join(known)}"
+            )
 
     def _require_capacity(self, existing: Sequence[StreamRow], fps: float) -> None:
         enabled = [row for row in existing if row.is_enabled]
@@ -264,10 +280,12 @@ class StreamControl:
 
 
 def _body(name: str, config: StreamConfig) -> str:
-    # The migration that carried older keys over computes the same from what is stored, which names no networks.
+    # The migration that carried older keys over computes the same from what is stored. What requests of earlier
+    # versions could not name counts only where it is used.
     whole = config.model_dump(mode="json")
     whole["analysis"] = {key: value for key, value in whole["analysis"].items() if key not in _NETWORKS or value}
-    return fingerprint(name, json.dumps(whole, sort_keys=True))
+    body = {part: value for part, value in whole.items() if part not in _LATER or value}
+    return fingerprint(name, json.dumps(body, sort_keys=True))
 
 
 def _find_made(connection: sa.Connection, post: RepeatablePost) -> StreamRow | None:
@@ -279,8 +297,10 @@ def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bo
     """Whether the stream must begin anew; enabling one that failed is the wish to try again."""
     if changed.is_enabled != row.is_enabled:
         return True
+    # What an earlier version stored has fewer parts.
+    earlier = StreamConfig.model_validate(dict(row.config)).model_dump(mode="json")
     heavy = (name for name in changed.config if name not in _LIGHT)
-    if any(changed.config[name] != row.config.get(name) for name in heavy):
+    if any(changed.config[name] != earlier[name] for name in heavy):
         return True
     return bool(patch.enabled) and row.state == "failed"
 

@@ -6,11 +6,14 @@ import re
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from service.protocol.stream_config import (
+    ActionOverrides,
     Analysis,
     DropPolicy,
+    Mirror,
     Name,
     Privacy,
     Recording,
+    Rotate,
     RuleSpec,
     Source,
     StreamConfig,
@@ -37,6 +40,9 @@ class StreamPatch(BaseModel):
     source: Source | None = None
     analysis: Analysis | None = None
     drop_policy: DropPolicy | None = None
+    rotate: Rotate | None = None
+    mirror: Mirror | None = None
+    actions: ActionOverrides | None = None
     zones: list[ZoneSpec] | None = Field(default=None, max_length=50)
     rules: list[RuleSpec] | None = Field(default=None, max_length=50)
     recording: Recording | None = None
@@ -64,6 +70,9 @@ class StreamRead(BaseModel):
     source: Source
     analysis: Analysis
     drop_policy: DropPolicy
+    rotate: Rotate
+    mirror: Mirror
+    actions: ActionOverrides
     zones: list[ZoneSpec]
     rules: list[RuleSpec]
     recording: Recording
@@ -84,6 +93,7 @@ class StreamRead(BaseModel):
             stream_id=row.stream_id, name=row.name, enabled=row.is_enabled, state=row.state,
             state_since=row.state_since, last_error=fault_of(row), created_at=row.created_at,
             source=config.source.model_copy(update={"uri": shown_uri}), analysis=config.analysis,
+            rotate=config.rotate, mirror=config.mirror, actions=config.actions,
             drop_policy=config.drop_policy, zones=config.zones, rules=config.rules, recording=config.recording,
             privacy=config.privacy, tags=dict(config.tags), links=links,
         )  # fmt: skip
@@ -124,7 +134,9 @@ class StreamStatusRead(BaseModel):
     stage_ms: dict[str, float] = Field(default={}, description="Stage → milliseconds per analysed frame.")
     camera_moved: int = Field(default=0, description="Analysed frames in which the camera moved too much to judge.")
     rotate_deg: int = Field(
-        default=0, description="Not 0: people lie or stand on their heads; the picture turned so would be upright."
+        default=0,
+        description="Not 0: people lie or stand on their heads; the picture as it is now would be upright if it were "
+        "turned clockwise by so much: set `rotate`.",
     )
     worker: str | None = Field(default=None, description="The worker that has it.")
 

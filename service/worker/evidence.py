@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from models.atomic_file import replacing
 from models.runtime.contract import ActionContract
 from models.severity import is_at_least
+from pipelines.orientation import Rotation
 from pipelines.results import networks_json
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
 from pipelines.stream.render.thumbnail import thumbnail
@@ -35,12 +36,15 @@ class EvidencePlan:
 
     folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
     networks: which see and judge the people; None where nobody said.
+    rotate, mirror: how the camera's pictures are turned: degrees clockwise, then left and right swapped.
     """
 
     folder: Path
     recording: Recording
     has_pictures: bool
     networks: NetworksUsed | None = None
+    rotate: Rotation = 0
+    mirror: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,7 @@ class EvidenceKeeper:
             "labels": list(self._contract.labels), "rule": rule.model_dump() if rule else None,
             "temperature": self._contract.temperature, "layout": self._contract.layout,
             "skeletons_cover_s": covered,
+            "rotate": self._plan.rotate, "mirror": self._plan.mirror,
             "window_scores": [score for moment in kept for score in moment.scores],
         }  # fmt: skip
         folder = self._folder(event.event_id)

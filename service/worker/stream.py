@@ -5,7 +5,10 @@ import time
 from functools import partial
 from pathlib import Path
 
+from models.runtime.contract import ActionContract
+from models.runtime.overrides import overridden
 from pipelines.addresses.policy import AddressPolicy
+from pipelines.orientation import Orientation
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import PipelineConfig
@@ -45,7 +48,9 @@ class StreamRunner:
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
-        config = StreamConfig.model_validate({name: task.config[name] for name in StreamConfig.model_fields})
+        config = StreamConfig.model_validate(
+            {name: task.config[name] for name in StreamConfig.model_fields if name in task.config}
+        )
         wanted = config.analysis
         with self._models.hold(Wanted(wanted.model, wanted.detector, wanted.pose)) as networks:
             return _Session(task, channel, config, networks, self._policy).run()
@@ -64,10 +69,12 @@ class _Session:
         self._policy = policy
         self._folder = Path(str(task.config["folder"]))
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
-        contract = networks.action.contract
+        contract = _wanted_contract(networks, config)
         self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
         folder = Path(str(task.config["evidence_folder"]))
-        plan = EvidencePlan(folder, config.recording, config.privacy.pictures, networks.used)
+        plan = EvidencePlan(
+            folder, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate, mirror=config.mirror
+        )
         self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
@@ -112,7 +119,8 @@ class _Session:
 
     def _options(self) -> LiveOptions:
         source = self._config.source
-        return LiveOptions(transport=source.transport, rate_hz=self._config.analysis.fps, loops=source.loop)
+        turn = Orientation.turned(self._config.rotate, self._config.mirror)
+        return LiveOptions(transport=source.transport, rate_hz=self._config.analysis.fps, loops=source.loop, turn=turn)
 
     def _pipeline_config(self) -> PipelineConfig:
         wanted, default = self._config.analysis, PipelineConfig()
@@ -120,6 +128,7 @@ class _Session:
             update={
                 "track": default.track.model_copy(update={"max_persons": wanted.max_persons}),
                 "window": default.window.model_copy(update={"stride_s": wanted.stride_s}),
+                "actions": self._config.actions,
             }
         )
 
@@ -153,3 +162,12 @@ class _Session:
         for question in self._channel.take_questions():
             lines = newest(self._evidence.history(question.track_id))
             self._channel.offer(TrackHistory(question.task_id, question.question_id, lines))
+
+
+def _wanted_contract(networks: Networks, config: StreamConfig) -> ActionContract:
+    """What the action model says of itself, with the rules that hold at this camera."""
+    contract = networks.action.contract
+    unknown = sorted(set(config.actions) - set(contract.actions))
+    if unknown:
+        logger.warning("%s does not know the actions %s, which this camera sets", contract.name, ", ".join(unknown))
+    return contract.model_copy(update={"actions": overridden(contract.actions, config.actions)})

@@ -390,3 +390,20 @@ def test_settings_are_saved_without_touching_the_address(stage: Stage, camera: P
     assert saved["analysis"] == {"fps": 10, "max_persons": 10}
     assert saved["recording"] == {"enabled": False, "pre_roll_s": 5, "post_roll_s": 3}
     assert saved["source"] == {"uri": "rtsp://camera/1", "transport": "tcp"}
+
+
+def test_camera_that_hangs_turned_is_set_upright(stage: Stage, camera: Page) -> None:
+    camera.get_by_role("button", name="Settings").click()
+    dialog = camera.get_by_role("dialog")
+    expect(dialog.get_by_label("Turn the picture")).to_have_value("0")
+
+    dialog.get_by_label("Turn the picture").select_option("90° anticlockwise")
+    dialog.get_by_label("Swap left and right").check()
+    dialog.get_by_role("button", name="Save").click()
+
+    expect(dialog).to_have_count(0)
+    saved = stage.state.streams["dock"]
+    assert (saved["rotate"], saved["mirror"]) == (270, True)
+    camera.get_by_role("button", name="Settings").click()
+    expect(dialog.get_by_label("Turn the picture")).to_have_value("270")
+    expect(dialog.get_by_label("Swap left and right")).to_be_checked()

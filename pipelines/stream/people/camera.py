@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from models.skeleton.layouts import COCO17, Layout
+from pipelines.orientation import Rotation
 from pipelines.stream.config import CameraConfig
 from pipelines.stream.people.camera_motion import CameraMotion
 from pipelines.stream.people.camera_turn import CameraTurn, rotation_deg
@@ -18,7 +19,7 @@ class CameraReport:
     """
 
     moved_frames: int = 0
-    rotate_deg: int = 0
+    rotate_deg: Rotation = 0
 
 
 class CameraStage:

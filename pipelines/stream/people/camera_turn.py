@@ -11,6 +11,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.skeleton.layouts import COCO17, Layout
+from pipelines.orientation import Rotation
 from pipelines.types import Poses
 
 Quarter = Literal[0, 1, 2, 3]
@@ -116,9 +117,10 @@ def head_points(keypoints: FloatArray, size_wh: tuple[int, int], layout: Layout 
     return quarter if is_seen and is_straight and is_long else None
 
 
-def rotation_deg(quarter: Quarter) -> int:
+def rotation_deg(quarter: Quarter) -> Rotation:
     """By how many degrees the picture must be turned clockwise for heads that point so to point up."""
-    return -90 * quarter % 360
+    rotations: tuple[Rotation, ...] = (0, 270, 180, 90)
+    return rotations[quarter]
 
 
 def _quarter(vector: FloatArray) -> Quarter:

@@ -11,6 +11,7 @@ import av
 from av.video.stream import VideoStream
 
 from pipelines.errors import SourceTooLarge, SourceTruncated, UnsupportedMedia
+from pipelines.orientation import Orientation
 from pipelines.stream.file_names import printable
 from pipelines.stream.sources.container import open_file, require_video
 from pipelines.stream.sources.continuity import Continuity
@@ -30,16 +31,21 @@ class FileSource:
     """Iterates the frames of one video file, once.
 
     rate_hz: keep at most so many frames per second of media time, chosen by timestamp; None keeps all.
+    turn: what is done to every picture after what the file itself asks for.
     Opening decodes the first picture, so that a file which cannot be analysed fails here, before any work is done.
     Raises UnsupportedMedia, SourceTruncated, SourceTooLarge, SourceForbidden or SourceUnavailable (not_found).
     """
 
     is_live = False
 
-    def __init__(self, path: Path, limits: SourceLimits | None = None, rate_hz: float | None = None) -> None:
+    def __init__(
+        self, path: Path, limits: SourceLimits | None = None, rate_hz: float | None = None,
+        turn: Orientation | None = None,
+    ) -> None:  # fmt: skip
         self._name = printable(path.name)
         self._limits = limits or SourceLimits()
         self._rate_hz = rate_hz
+        self._turn = turn
         self._path = path
         self._breaks: Counter[BreakReason] = Counter()
         self._gaps_s = 0.0
@@ -104,7 +110,7 @@ class FileSource:
         # Below twice the rate, leaving out what other pictures do not need could leave fewer than were asked for.
         may_leave_out = self._rate_hz is not None and self._step_s * self._rate_hz <= 0.5
         self._reader = PictureReader(self._container, stream, self._is_wanted if may_leave_out else None)
-        self._make = PictureMaker(self._limits.max_side_px)
+        self._make = PictureMaker(self._limits.max_side_px, self._turn)
         self._is_truncated = False
         self._last_s = 0.0
 

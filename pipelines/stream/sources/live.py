@@ -84,7 +84,7 @@ class LiveReader:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._index = 0
-        self._make = PictureMaker(self._limits.max_side_px)
+        self._make = PictureMaker(self._limits.max_side_px, self._options.turn)
 
     def start(self) -> None:
         """Begin to read; returns at once, whether or not the camera is there."""
@@ -180,6 +180,8 @@ class LiveReader:
             self._continuity.interrupt("clock_jump")
         if self._gate.admits(moment.time_s):
             image = self._make(picture, decoded.aspect)
+            if self._packet_tap is not None:
+                self._packet_tap.orient(self._make.orientation)
             found = self._continuity.judge(moment.time_s, image)
             self._hand_over(Frame(self._index, moment.time_s, image, now_s, found))
         else:

@@ -7,6 +7,7 @@ from collections import deque
 import av
 from av.video.stream import VideoStream
 
+from pipelines.orientation import UPRIGHT, Orientation
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.timing import LiveClock, PlayedClock
 from pipelines.types import EncodedPacket, PacketSink
@@ -24,12 +25,19 @@ class PacketTap:
         self._clock = clock
         self._has_begun = False
         self._is_kept = False
+        self._orientation = UPRIGHT
         self._pending: deque[EncodedPacket] = deque(maxlen=_MAX_PENDING)
 
     def reconnect(self) -> None:
         """The next packets belong to a new connection."""
         self._has_begun = False
         self._pending.clear()
+
+    def orient(self, orientation: Orientation) -> None:
+        """Say how pictures are turned when they are analysed; told on only where it changes."""
+        if orientation != self._orientation:
+            self._orientation = orientation
+            self._sink.orient(orientation)
 
     def __call__(self, packet: VideoPacket, stream: VideoStream) -> None:
         """Take one packet, before it is decoded."""

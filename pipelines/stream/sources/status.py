@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.orientation import UPRIGHT, Orientation
 from pipelines.types import BreakReason
 
 StreamState = Literal["connecting", "running", "degraded", "reconnecting", "failed"]
@@ -23,6 +24,7 @@ class LiveOptions:
     rate_hz: keep at most so many frames per second; None keeps all.
     verify_tls: whether rtsps, rtmps and https must show a certificate that this machine trusts.
     loops: whether a file starts again at its end.
+    turn: what is done to every picture right after decoding.
     """
 
     transport: Transport = "tcp"
@@ -36,6 +38,7 @@ class LiveOptions:
     rate_hz: float | None = None
     verify_tls: bool = True
     loops: bool = False
+    turn: Orientation = UPRIGHT
 
 
 @dataclass(frozen=True, slots=True)

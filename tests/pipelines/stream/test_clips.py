@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from pipelines.addresses.policy import AddressPolicy
+from pipelines.orientation import Orientation, Rotation
 from pipelines.stream.clips import Clip as Evidence
 from pipelines.stream.clips import ClipWriter, EvidenceBuffer, write_clip
-from pipelines.stream.sources import LiveOptions, ReaderHooks, build_reader
+from pipelines.stream.sources import FileSource, LiveOptions, ReaderHooks, build_reader
 from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.timing import PlayedClock
 from pipelines.types import EncodedPacket, Frame
 from tests.rtsp_server import Footage, RtspServer
-from tests.videos import Clip, number, write_video
+from tests.videos import Clip, number, red_corner, write_video
 
 OPTIONS = {"preset": "ultrafast", "tune": "zerolatency", "g": "5"}
 
@@ -41,6 +42,9 @@ class _Shifted:
 
     def begin(self, header: bytes) -> None:
         self._sink.begin(header)
+
+    def orient(self, orientation: Orientation) -> None:
+        self._sink.orient(orientation)
 
     def add(self, packet: EncodedPacket) -> None:
         self._sink.add(
@@ -303,3 +307,30 @@ def test_clip_of_an_rtsp_camera_shows_what_its_frames_showed(video: Path, tmp_pa
     numbers = [index for index, _ in shown(tmp_path / "clip.mp4")]
     assert numbers == [number(frame.image) for frame in frames.frames[:12]]
     assert cut.covered_s == pytest.approx((frames.frames[0].time_s, frames.frames[11].time_s), abs=0.01)
+
+
+@pytest.mark.parametrize("rotation", [None, 90], ids=["stored upright", "held sideways"])
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("rotate_deg", [0, 90, 180, 270])
+def test_clip_is_shown_as_the_frames_that_were_analysed(
+    tmp_path: Path, rotate_deg: Rotation, mirror: bool, rotation: int | None
+) -> None:
+    path = write_video(tmp_path / "camera.mp4", Clip(num_frames=6, fps=50, rotation=rotation, codec_options=OPTIONS))
+    buffer, frames = EvidenceBuffer(), Frames(goal=6)
+    options = LiveOptions(turn=Orientation.turned(rotate_deg, mirror))
+    policy = AddressPolicy(schemes=frozenset({"file"}), folders=(tmp_path,))
+    reader = build_reader(f"file:{path}", frames, policy, options, hooks=ReaderHooks(packets=buffer))
+    reader.start()
+    assert frames.enough.wait(10)
+    reader.stop()
+    assert reader.join(5)
+
+    cut = buffer.cut(0.0, 1.0)
+    assert cut is not None
+    write_clip(cut, tmp_path / "clip.mp4")
+
+    with FileSource(tmp_path / "clip.mp4") as clip:
+        shown_first = next(iter(clip))
+    analysed = frames.frames[0]
+    assert red_corner(shown_first.image) == red_corner(analysed.image)
+    assert shown_first.size_wh == analysed.size_wh

@@ -166,6 +166,7 @@ class Desk:
             self.witness,
             lambda _: None,
             lambda: WorkerCapacity(8, None),
+            lambda _: ("fall", "lie", "walk"),
         )
         self._numbers = iter(range(1, 10_000))
 

@@ -24,7 +24,7 @@ def desk(tmp_path: Path) -> Desk:
 def _with(desk: Desk, capacity: WorkerCapacity) -> Desk:
     policy = AddressPolicy(frozenset({"rtsp", "push"}))
     desk.control = StreamControl(
-        desk.database, desk.log, policy, desk.dispatcher, desk.witness, lambda _: None, lambda: capacity
+        desk.database, desk.log, policy, desk.dispatcher, desk.witness, lambda _: None, lambda: capacity, lambda _: ()
     )
     return desk
 

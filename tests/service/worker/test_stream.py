@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ import pytest
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.types import NetworkId
 from service.protocol.facts import ActionReport, ClipReport, StreamFact
-from service.protocol.messages import BestEffort, Fact, StreamTask
+from service.protocol.messages import BestEffort, Fact, FrameResults, StreamTask
 from service.protocol.pause_clock import PauseClock
 from service.protocol.preview import PreviewPicture
 from service.protocol.push_socket import reachable
-from service.protocol.stream_config import Privacy, Source, StreamConfig
+from service.protocol.stream_config import StreamConfig
 from service.protocol.track_history import AskTrack, TrackHistory
 from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.stream import StreamRunner
@@ -33,7 +33,8 @@ FALLING = (0.0, 5.0, 0.0)
 NETWORKS = replace(
     networks_of(FALLING), detector_id=NetworkId("boxes", "0" * 64), pose_id=NetworkId("joints", "1" * 64)
 )
-PICTURE = cv2.imencode(".jpg", np.full((240, 320, 3), 90, np.uint8))[1].tobytes()
+PICTURE_WH = (320, 240)
+PICTURE = cv2.imencode(".jpg", np.full((*PICTURE_WH[::-1], 3), 90, np.uint8))[1].tobytes()
 
 
 class Ledger(Channel):
@@ -54,6 +55,9 @@ class Ledger(Channel):
     def answers(self) -> list[TrackHistory]:
         return [message for message in self.offered if isinstance(message, TrackHistory)]
 
+    def frames(self) -> list[FrameResults]:
+        return [message for message in self.offered if isinstance(message, FrameResults)]
+
     def pictures(self) -> list[PreviewPicture]:
         return [message for message in self.offered if isinstance(message, PreviewPicture)]
 
@@ -64,8 +68,8 @@ class Ledger(Channel):
 class Pushed:
     """A pushed stream that runs in a thread, and the hand that pushes."""
 
-    def __init__(self, folder: Path, *, has_pictures: bool = True) -> None:
-        wanted = StreamConfig(source=Source(uri="push:"), privacy=Privacy(pictures=has_pictures))
+    def __init__(self, folder: Path, **parts: object) -> None:
+        wanted = StreamConfig.model_validate({"source": {"uri": "push:"}, **parts})
         self.folder, self.evidence = folder / "streams" / "yard", folder / "evidence"
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
@@ -153,7 +157,7 @@ def test_pictures_are_sent_while_somebody_looks(pushed: Pushed) -> None:
 
 
 def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
-    private = Pushed(tmp_path, has_pictures=False)
+    private = Pushed(tmp_path, privacy={"pictures": False})
     private.ledger.show(60.0)
 
     private.push_until(lambda: bool(private.ledger.of("action.started")))
@@ -161,3 +165,79 @@ def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
 
     assert private.ledger.pictures() == []
     assert list(private.evidence.rglob("*.jpg")) == []
+
+
+@pytest.fixture
+def push(tmp_path: Path) -> Iterator[Callable[..., Pushed]]:
+    """Starts a pushed stream with its parts of the configuration; stopped at the end of the test."""
+    started: list[Pushed] = []
+
+    def start(**parts: object) -> Pushed:
+        started.append(Pushed(tmp_path, **parts))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_pictures_of_a_turned_camera_are_upright_wherever_they_go(push: Callable[..., Pushed]) -> None:
+    turned = push(rotate=90)
+    turned.ledger.show(30.0)
+
+    turned.push_until(lambda: bool(turned.ledger.pictures() and turned.ledger.of("action.started")))
+    turned.stop()
+
+    (report,) = turned.ledger.of("action.started")
+    assert isinstance(report, ActionReport)
+    seen = cv2.imdecode(np.frombuffer(turned.ledger.pictures()[-1].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    (kept,) = turned.evidence.iterdir()
+    why = json.loads((kept / "evidence.json").read_text())
+    assert report.frame_size == PICTURE_WH[::-1]
+    assert seen is not None
+    assert seen.shape == (*PICTURE_WH, 3)
+    assert {tuple(frame.data["frame_size"]) for frame in turned.ledger.frames()} == {PICTURE_WH[::-1]}  # type: ignore[arg-type]
+    assert (why["rotate"], why["mirror"]) == (90, False)
+
+
+def test_action_that_its_camera_makes_less_urgent_is_told_without_evidence(push: Callable[..., Pushed]) -> None:
+    calm = push(actions={"fall": {"severity": "info", "threshold": 0.9}})
+
+    calm.push_until(lambda: bool(calm.ledger.of("action.started")))
+    calm.stop()
+
+    (report,) = calm.ledger.of("action.started")
+    assert isinstance(report, ActionReport)
+    assert report.has_evidence is False
+    assert not calm.evidence.exists()
+
+
+def test_evidence_names_the_rule_that_held_at_the_camera(push: Callable[..., Pushed]) -> None:
+    strict = push(actions={"fall": {"threshold": 0.9, "min_duration_s": 0.5}, "yodel": {"threshold": 0.1}})
+
+    strict.push_until(lambda: bool(strict.ledger.of("action.started")))
+    strict.stop()
+
+    (kept,) = strict.evidence.iterdir()
+    rule = json.loads((kept / "evidence.json").read_text())["rule"]
+    assert (rule["threshold"], rule["min_duration_s"], rule["severity"]) == (0.9, 0.5, "alarm")
+    assert rule["offset_threshold"] == pytest.approx(0.54)
+
+
+def test_action_below_its_cameras_threshold_is_neither_shown_nor_an_event(push: Callable[..., Pushed]) -> None:
+    deaf = push(actions={"fall": {"threshold": 0.9999}})
+
+    deaf.push_until(lambda: len(_judged(deaf)) > 20)
+    deaf.stop()
+
+    assert {person["action"] for person in _judged(deaf)} == {None}
+    assert [fact for fact in deaf.ledger.facts if fact.content.name.startswith("action.")] == []
+
+
+def _judged(stream: Pushed) -> list[Mapping[str, object]]:
+    found: list[Mapping[str, object]] = []
+    for frame in stream.ledger.frames():
+        people = frame.data["persons"]
+        assert isinstance(people, list)
+        found += [person for person in people if isinstance(person, dict) and person["status"] != "warming_up"]
+    return found

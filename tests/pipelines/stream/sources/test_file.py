@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import SourceError, SourceForbidden, SourceTooLarge, SourceTruncated, UnsupportedMedia
+from pipelines.orientation import Orientation
 from pipelines.stream.sources import FileSource, SourceLimits
 from pipelines.types import Frame
 from tests.videos import Clip, number, picture, red_corner, write_audio, write_video
@@ -77,6 +78,27 @@ def test_file_hands_out_upright_pictures_when_the_container_says_how_it_was_held
         assert red_corner(frame.image) == corner
         assert frame.size_wh == source.info.size_wh == size_wh
         assert frame.image.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("turn", "corner", "size_wh"),
+    [
+        pytest.param(Orientation.turned(90), "top left", (64, 48), id="back to how it was stored"),
+        pytest.param(Orientation.turned(180), "top right", (48, 64), id="on its head"),
+        pytest.param(Orientation.turned(0, mirror=True), "bottom right", (48, 64), id="mirrored"),
+    ],
+)
+def test_file_is_turned_further_than_its_container_says(
+    tmp_path: Path, turn: Orientation, corner: str, size_wh: tuple[int, int]
+) -> None:
+    path = write_video(tmp_path / "held.mp4", Clip(num_frames=2, rotation=90))
+
+    with FileSource(path, turn=turn) as source:
+        frame = next(iter(source))
+
+        assert red_corner(frame.image) == corner
+        assert frame.size_wh == source.info.size_wh == size_wh
+        assert source.info.stored_wh == (64, 48)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,18 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
 import cv2
+import numpy as np
 import pytest
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.errors import SourceForbidden
+from pipelines.orientation import Orientation
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.sources import (
     FileSource,
@@ -26,7 +29,7 @@ from pipelines.stream.sources import (
 )
 from pipelines.types import Frame
 from tests.rtsp_server import Footage, RtspServer
-from tests.videos import Clip, number, picture, write_video
+from tests.videos import Clip, number, picture, red_corner, write_video
 
 LOCAL = AddressPolicy(
     schemes=frozenset({"rtsp", "rtsps", "http", "https", "file", "push", "webcam"}),
@@ -437,6 +440,17 @@ def test_push_hands_over_jpeg_pictures(watch: Watch) -> None:
 
     assert [number(frame.image) for frame in watched.frames] == [0, 1, 2, 3, 4]
     assert watched.reader.status().state == "running"
+
+
+def test_push_turns_pictures_as_the_camera_is_set(watch: Watch) -> None:
+    feed = PushFeed(QUICK)
+    watched = watch(feed, replace(QUICK, turn=Orientation.turned(90, mirror=True)))
+
+    feed.put(cv2.imencode(".jpg", np.rot90(picture(3), -1))[1].tobytes())
+    watched.until(lambda: len(watched.frames) == 1, "a frame")
+
+    (frame,) = watched.frames
+    assert (red_corner(frame.image), frame.size_wh) == ("bottom left", (64, 48))
 
 
 def test_push_counts_what_is_no_picture(watch: Watch) -> None:

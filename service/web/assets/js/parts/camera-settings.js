@@ -1,4 +1,4 @@
-// What else can be set of a camera: its name, address, rates, recording and privacy.
+// What else can be set of a camera: its name, address, how it hangs, rates, recording and privacy.
 import { field, formDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { changeStream } from "../streams.js";
@@ -17,6 +17,13 @@ export function editSettings(stream) {
     ["tcp", "TCP"],
     ["udp", "UDP"],
   ]);
+  const rotate = choice(String(stream.rotate ?? 0), [
+    ["0", "Not at all"],
+    ["90", "90° clockwise"],
+    ["180", "180°"],
+    ["270", "90° anticlockwise"],
+  ]);
+  const mirror = box(stream.mirror ?? false);
   const fps = number(stream.analysis.fps, 1, 60);
   const persons = number(stream.analysis.max_persons ?? 10, 1, 100);
   const recording = stream.recording ?? {};
@@ -34,6 +41,8 @@ export function editSettings(stream) {
     fields: [
       field("Name", name),
       isPush ? null : address,
+      field("Turn the picture", rotate, "So that people stand upright. Zones are drawn in the picture as it is then."),
+      check(mirror, "Swap left and right"),
       h("div", { class: "fields two" }, field("Pictures a second", fps), field("People followed at once", persons)),
       check(records, "Keep a clip of severe events"),
       h("div", { class: "fields two" }, field("Seconds before", before), field("Seconds after", after)),
@@ -43,6 +52,8 @@ export function editSettings(stream) {
       changeStream(stream.stream_id, {
         name: name.value.trim(),
         ...(uri.value.trim() ? { source: { uri: uri.value.trim(), transport: transport.value } } : {}),
+        rotate: Number(rotate.value),
+        mirror: mirror.checked,
         analysis: { ...stream.analysis, fps: Number(fps.value), max_persons: Number(persons.value) },
         recording: {
           ...recording,
