@@ -1,9 +1,10 @@
 """Joins the slices of streams and events: what a stream's worker reports is stored and announced."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from models.severity import Severity
 from service.events.control import EventControl
 from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
@@ -12,6 +13,8 @@ from service.protocol.facts import ActionReport, ClipReport, StateChanged, Strea
 from service.protocol.stream_config import RuleSpec, StreamConfig, ZoneSpec
 from service.streams.store import StreamRow
 
+SeveritiesOf = Callable[[str], Mapping[str, Severity]]
+
 _TRACK_STEP = 1000
 
 
@@ -19,16 +22,18 @@ class StreamEvents:
     """Keeps each stream's zones and rules at hand; rules remember cooldowns, so they live as long as the stream.
 
     forget_evidence: removes the evidence of an event.  forget_pictures: removes the pictures of a stream.
+    severities_of: name of an action model → how urgent its actions are; of the default one None need be said.
     """
 
     def __init__(
         self, ingest: EventIngest, events: EventControl, forget_evidence: Callable[[str], None],
-        forget_pictures: Callable[[str], None],
+        forget_pictures: Callable[[str], None], severities_of: SeveritiesOf = lambda model: {},  # noqa: ARG005
     ) -> None:  # fmt: skip
         self._ingest = ingest
         self._events = events
         self._forget_evidence = forget_evidence
         self._forget_pictures = forget_pictures
+        self._severities_of = severities_of
         self._lock = threading.Lock()
         self._origins: dict[str, Origin] = {}
 
@@ -63,7 +68,7 @@ class StreamEvents:
         """Take new zones, rules and tags; cooldowns start anew if the rules have changed."""
         with self._lock:
             known = self._origins.get(row.stream_id)
-            fresh = _origin(row)
+            fresh = self._read(row)
             self._origins[row.stream_id] = fresh if known is None else _remembering(known, fresh)
 
     def removed(self, stream_id: str) -> None:
@@ -75,17 +80,18 @@ class StreamEvents:
     def _origin(self, row: StreamRow) -> Origin:
         with self._lock:
             if row.stream_id not in self._origins:
-                self._origins[row.stream_id] = _origin(row)
+                self._origins[row.stream_id] = self._read(row)
             return self._origins[row.stream_id]
 
-
-def _origin(row: StreamRow) -> Origin:
-    config = StreamConfig.model_validate(dict(row.config))
-    return Origin(
-        stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
-        rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
-        severities={action: one.severity for action, one in config.actions.items() if one.severity is not None},
-    )  # fmt: skip
+    def _read(self, row: StreamRow) -> Origin:
+        config = StreamConfig.model_validate(dict(row.config))
+        model = config.analysis.model
+        own = {action: one.severity for action, one in config.actions.items() if one.severity is not None}
+        return Origin(
+            stream_id=row.stream_id, tags=dict(config.tags), zones=tuple(_zone(spec) for spec in config.zones),
+            rules=RuleBook([_rule(spec) for spec in config.rules]) if config.rules else None,
+            severities={**({} if model is None else self._severities_of(model)), **own},
+        )  # fmt: skip
 
 
 def _remembering(known: Origin, fresh: Origin) -> Origin:

@@ -12,6 +12,7 @@ import httpx
 from pydantic import JsonValue
 
 from models.errors import ModelError
+from models.severity import Severity
 from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library, Running
 from service.database import Database
@@ -125,7 +126,10 @@ def build_live(base: Foundation) -> LiveServices:
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
     evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
-    stream_events = StreamEvents(ingest, events, evidence.remove, partial(_forget_pictures, folders, previews))
+    stream_events = StreamEvents(
+        ingest, events, evidence.remove, partial(_forget_pictures, folders, previews),
+        partial(_severities_of, base.library),
+    )  # fmt: skip
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
         base.log, base.supervisor, outputs, stream_events, partial(_task_options, evidence, folders)
@@ -222,6 +226,14 @@ def _watched(streams: StreamControl, library: Library) -> list[WatchedStream]:
         )
         for row in streams.all()
     ]  # fmt: skip
+
+
+def _severities_of(library: Library, model: str) -> dict[str, Severity]:
+    """How urgent the actions of a stream's own model are; nothing is known of a model that is gone."""
+    try:
+        return {one.action: one.severity for one in library.actions(model)}
+    except ModelError:
+        return {}
 
 
 def _told_actions(library: Library, model: str | None) -> tuple[str, ...]:

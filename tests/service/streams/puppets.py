@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.severity import Severity
 from pipelines.addresses.policy import AddressPolicy
 from service.database import Database, migrate
 from service.event_log import EventLog, Message
@@ -140,6 +141,10 @@ class FakePlacer:
         return 0 if self.refuses or kind != "stream" else 16
 
 
+SEVERITIES: dict[str, dict[str, Severity]] = {"careful": {"fall": "warning", "walk": "alarm"}}
+"""Action model of a stream's own → how urgent its actions are."""
+
+
 class Desk:
     """Control, dispatcher and events over one database; `tick` does what the dispatcher's thread does once a second."""
 
@@ -153,7 +158,9 @@ class Desk:
         ingest = EventIngest(self.database, self.log, lambda action: "alarm" if action == "fall" else "info")
         self.events = EventControl(self.database)
         self.forgotten: list[str] = []
-        self.witness = StreamEvents(ingest, self.events, self.forgotten.append, self.forgotten.append)
+        self.witness = StreamEvents(
+            ingest, self.events, self.forgotten.append, self.forgotten.append, SEVERITIES.__getitem__
+        )
         self.shown: list[PreviewPicture] = []
         self.answered: list[TrackHistory] = []
         self.dispatcher = self.next_server()

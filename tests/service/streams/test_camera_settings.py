@@ -151,3 +151,15 @@ def test_request_of_an_earlier_version_is_known_by_its_key(tmp_path: Path) -> No
     assert (row.stream_id, is_repeated) == ("dock", True)
     with pytest.raises(IdempotencyConflict):
         desk.control.create(StreamCreate.model_validate({**wanted, "rotate": 90}), "k")
+
+
+def test_events_of_a_stream_with_its_own_model_have_that_models_severities(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.add(analysis={"model": "careful"}, actions={"walk": {"severity": "info"}})
+    row = desk.control.require("dock")
+
+    for action in ("fall", "walk"):
+        desk.witness.take(row, report(event_id=f"own-{action}", action=action))
+
+    found = {action: desk.events.require(f"own-{action}").severity for action in ("fall", "walk")}
+    assert found == {"fall": "warning", "walk": "info"}
