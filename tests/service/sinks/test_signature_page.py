@@ -56,7 +56,7 @@ def test_printed_check_takes_one_of_several_signatures(verify: Callable[[str, di
     assert verify(secret, headers, BODY)
 
 
-@pytest.mark.parametrize("secret", [make_secret(), "a secret of one's own"])
+@pytest.mark.parametrize("secret", [make_secret(), "a secret of one's own"], ids=["ours", "their own"])
 def test_printed_use_of_the_standards_library_takes_what_was_signed(secret: str) -> None:
     errors = pytest.importorskip("standardwebhooks.webhooks")
     read = cast("Callable[[str, dict[str, str], bytes], dict[str, object]]", _printed("read"))
