@@ -33,6 +33,8 @@ from service.events import routes as event_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
+from service.insights import routes as insight_routes
+from service.insights.control import InsightControl
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -97,6 +99,7 @@ class Parts:
     live: LiveServices
     reserve: DiskReserve
     audit: AuditLog
+    insights: InsightControl
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -161,6 +164,7 @@ def build_parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
         Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
+        InsightControl(database),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -226,7 +230,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, sink_routes, catalog_routes, live_routes, session_routes, health
+        job_routes, stream_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
+        session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

@@ -4,6 +4,7 @@ ServiceError
 ├── NotFound                 a path or an id that is not there
 ├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
+│   └── RangeTooLong         more days or hours than one answer covers
 ├── ActionUnknown            an action that the camera's action model does not have
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
@@ -72,6 +73,12 @@ class InvalidRequest(ServiceError):
     """A body, a header or a query that does not hold what it should."""
 
     code, status = "invalid_request", 422
+
+
+class RangeTooLong(InvalidRequest):
+    """More days or hours than one answer covers."""
+
+    code = "range_too_long"
 
 
 class ActionUnknown(ServiceError):

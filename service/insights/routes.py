@@ -1,0 +1,65 @@
+"""GET of sums over days, hours, cameras, people and actions, and of where people were."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from service.deps import provided
+from service.insights.calendar import By
+from service.insights.control import InsightControl, Question
+from service.insights.schemas import HeatmapRead, InsightFormat, InsightsRead, csv_text, negotiate
+from service.numbers import in_utc
+from service.security import Viewer
+
+router = APIRouter(prefix="/v1/insights", tags=["insights"])
+
+InsightControlDep = Annotated[InsightControl, Depends(provided(InsightControl))]
+Name = Annotated[str, Query(max_length=128)]
+_Since = Annotated[dt.datetime | None, Query(description="Left out: a week before `until`, a day by hour.")]
+_Until = Annotated[dt.datetime | None, Query(description="Left out: now.")]
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_STREAMS_MAX = 100
+
+
+@router.get("", dependencies=[Viewer], response_model=InsightsRead, responses=_CSV, summary="Sum up what people did")
+def get_insights(
+    control: InsightControlDep,
+    stream: Annotated[list[Name] | None, Query(max_length=_STREAMS_MAX, description="Left out: every camera.")] = None,
+    since: _Since = None,
+    until: _Until = None,
+    zone: Name | None = None,
+    action: Name | None = None,
+    by: By = "day",
+    tz: Annotated[str, Query(max_length=64, description="Whose days and hours: an IANA name.")] = "UTC",
+    format_: Annotated[InsightFormat | None, Query(alias="format", description="Overrides `Accept`.")] = None,
+    accept: Annotated[str, Header()] = "*/*",
+) -> Response | InsightsRead:
+    """Seconds per action, counts, people and first and last movement, from stored events and tracks.
+
+    An event's seconds are split over the days or hours that it spans; one that goes on counts to its latest time, one
+    that is provisional or was retracted not at all. At most 366 days, 31 by hour: else `range_too_long`.
+    """
+    names = tuple(dict.fromkeys(stream or ()))
+    found = control.summarise(Question(names, _utc(since, "since"), _utc(until, "until"), zone, action, by, tz))
+    if (format_ or negotiate(accept)) == "json":
+        return found
+    headers = {"Content-Disposition": f'attachment; filename="insights-by-{by}.csv"'}
+    return Response(csv_text(found), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/heatmap", dependencies=[Viewer], summary="See where people were")
+def get_heatmap(
+    control: InsightControlDep,
+    stream: Name,
+    since: _Since = None,
+    until: _Until = None,
+    zone: Name | None = None,
+    action: Name | None = None,
+) -> HeatmapRead:
+    """Seconds of events in the cells of a grid over the picture of one stream. At most 366 days."""
+    return control.heatmap(Question((stream,), _utc(since, "since"), _utc(until, "until"), zone, action))
+
+
+def _utc(time: dt.datetime | None, name: str) -> dt.datetime | None:
+    return None if time is None else in_utc(time, f"query.{name}")

@@ -1,0 +1,133 @@
+"""Sums of what people did, and when somebody was in the picture."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from service.insights.calendar import By
+from service.insights.pieces import Wanted, event_pieces, seconds_between, seconds_of, track_pieces
+
+Key = tuple[str | int, ...]
+TRACKS_MAX = 500
+_COLUMNS: dict[By, tuple[str, ...]] = {
+    "day": ("n",), "hour": ("n",), "camera": ("stream_id",), "track": ("stream_id", "track_id"), "action": ("action",),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Group:
+    """What is known of one day, hour, camera, person or action.
+
+    totals_s, counts: action → seconds of it, and how many began.
+    first_movement, last_movement: UTC; None where nothing was seen.
+    presence_s: seconds with somebody in the picture; None where tracks do not say.
+    """
+
+    totals_s: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    falls: int = 0
+    other_alarms: int = 0
+    tracks: int = 0
+    presence_s: float | None = None
+    first_movement: dt.datetime | None = None
+    last_movement: dt.datetime | None = None
+
+    def see(self, first: dt.datetime, last: dt.datetime) -> None:
+        """Widen the time in which somebody moved."""
+        self.first_movement = min(first, self.first_movement or first)
+        self.last_movement = max(last, self.last_movement or last)
+
+
+def summarise(connection: sa.Connection, wanted: Wanted, by: By) -> dict[Key, Group]:
+    """What is known of each group that has any event or track.
+
+    Of people the newest `TRACKS_MAX` and one more, which says that there are others.
+    """
+    if not wanted.streams:
+        return {}
+    has_tracks = by != "action" and not wanted.is_filtered
+    shown = _newest(connection, wanted, has_tracks) if by == "track" else None
+    found: dict[Key, Group] = {}
+    _add_actions(connection, wanted, by, shown, found)
+    if has_tracks:
+        _add_presence(connection, wanted, by, shown, found)
+    # Tracks may be forgotten before their events.
+    if any(group.counts and not group.tracks for group in found.values()):
+        _count_tracks(connection, wanted, by, found)
+    return found
+
+
+def _add_actions(
+    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+) -> None:
+    pieces = event_pieces(wanted)
+    keys = [pieces.c[name] for name in _COLUMNS[by]]
+    is_alarm = sa.and_(pieces.c.severity == "alarm", pieces.c.action != "fall")
+    query = sa.select(
+        *keys, pieces.c.action.label("done"), sa.func.sum(seconds_of(pieces)), sa.func.sum(pieces.c.is_begun),
+        sa.func.sum(sa.case((is_alarm, pieces.c.is_begun), else_=0)), sa.func.min(pieces.c.start_time),
+        sa.func.max(pieces.c.end_time),
+    ).group_by(*dict.fromkeys((*keys, pieces.c.action)))  # fmt: skip
+    for *key, action, seconds, count, alarms, first, last in connection.execute(_among(query, keys, shown)):
+        group = found.setdefault(tuple(key), Group())
+        group.totals_s[action] = float(seconds)
+        group.counts[action] = int(count)
+        group.falls += int(count) if action == "fall" else 0
+        group.other_alarms += int(alarms)
+        group.see(first, last)
+
+
+def _add_presence(
+    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+) -> None:
+    """Seconds with anybody in the picture: what two tracks share counts once."""
+    pieces = track_pieces(wanted)
+    keys = [pieces.c[name] for name in _COLUMNS[by]]
+    order = (pieces.c.start_time, pieces.c.end_time)
+    seen = sa.func.max(pieces.c.end_time).over(partition_by=keys, order_by=order, rows=(None, -1)).label("seen")
+    lined = _among(sa.select(*keys, pieces.c.start_time, pieces.c.end_time, seen), keys, shown).subquery("lined")
+    begins = sa.case((lined.c.seen > lined.c.start_time, lined.c.seen), else_=lined.c.start_time)
+    fresh = sa.case((lined.c.end_time > begins, seconds_between(lined.c.end_time, begins)), else_=0.0)
+    names = [lined.c[name] for name in _COLUMNS[by]]
+    query = sa.select(
+        *names, sa.func.sum(fresh), sa.func.count(), sa.func.min(lined.c.start_time), sa.func.max(lined.c.end_time)
+    ).group_by(*names)
+    for *key, seconds, count, first, last in connection.execute(query):
+        group = found.setdefault(tuple(key), Group())
+        group.presence_s = float(seconds)
+        group.tracks = int(count)
+        group.see(first, last)
+
+
+def _count_tracks(connection: sa.Connection, wanted: Wanted, by: By, found: dict[Key, Group]) -> None:
+    """Count the people of the events, where no tracks tell."""
+    pieces = event_pieces(wanted)
+    columns = dict.fromkeys((*_COLUMNS[by], "stream_id", "track_id"))
+    people = sa.select(*(pieces.c[name] for name in columns)).distinct().subquery("people")
+    keys = [people.c[name] for name in _COLUMNS[by]]
+    for *key, count in connection.execute(sa.select(*keys, sa.func.count()).group_by(*keys)):
+        group = found.get(tuple(key))
+        if group is not None and not group.tracks:
+            group.tracks = int(count)
+
+
+def _newest(connection: sa.Connection, wanted: Wanted, has_tracks: bool) -> list[Key]:
+    sources = [event_pieces(wanted), *([track_pieces(wanted)] if has_tracks else [])]
+    everybody = sa.union_all(
+        *(sa.select(one.c.stream_id, one.c.track_id, one.c.start_time) for one in sources)
+    ).subquery("everybody")
+    query = (
+        sa.select(everybody.c.stream_id, everybody.c.track_id)
+        .group_by(everybody.c.stream_id, everybody.c.track_id)
+        .order_by(sa.func.min(everybody.c.start_time).desc(), everybody.c.stream_id, everybody.c.track_id)
+        .limit(TRACKS_MAX + 1)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def _among(
+    query: "sa.Select[*tuple[object, ...]]", keys: Sequence[sa.ColumnElement[object]], shown: Sequence[Key] | None
+) -> "sa.Select[*tuple[object, ...]]":
+    return query if shown is None else query.where(sa.tuple_(*keys).in_(shown))
