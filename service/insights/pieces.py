@@ -201,7 +201,7 @@ def streams_with_any(connection: sa.Connection) -> list[str]:
     return sorted(found)[:_STREAMS_MAX]
 
 
-def _names(table: sa.TableClause) -> sa.Select[tuple[str | None]]:
+def _names(table: sa.TableClause) -> "sa.Select[*tuple[str | None]]":
     column = table.c.stream_id
     names = sa.select(sa.func.min(column).label("stream_id")).cte("names", recursive=True)
     following = sa.select(sa.func.min(column)).where(column > names.c.stream_id).scalar_subquery()

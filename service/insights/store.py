@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from service.insights.calendar import By
 from service.insights.pieces import Wanted, event_pieces, seconds_between, seconds_of, track_pieces
 
 Key = tuple[str | int, ...]
+_Rows = sa.Select[*tuple[Any, ...]]
 TRACKS_MAX = 500
 _COLUMNS: dict[By, tuple[str, ...]] = {
     "day": ("n",), "hour": ("n",), "camera": ("stream_id",), "track": ("stream_id", "track_id"), "action": ("action",),
@@ -127,7 +129,5 @@ def _newest(connection: sa.Connection, wanted: Wanted, has_tracks: bool) -> list
     return [tuple(row) for row in connection.execute(query)]
 
 
-def _among(
-    query: "sa.Select[*tuple[object, ...]]", keys: Sequence[sa.ColumnElement[object]], shown: Sequence[Key] | None
-) -> "sa.Select[*tuple[object, ...]]":
+def _among(query: _Rows, keys: Sequence[sa.ColumnElement[object]], shown: Sequence[Key] | None) -> _Rows:
     return query if shown is None else query.where(sa.tuple_(*keys).in_(shown))
