@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.e2e.contract_insights import create_insights_router
 from tests.e2e.contract_live import create_live_router
 from tests.e2e.contract_server import Contract, create_contract_app, serving
 
@@ -88,7 +89,7 @@ def open_tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """The page over a server whose content the test makes up."""
     state = Contract(tmp_path)
-    with serving(create_contract_app(state, create_live_router(state))) as url:
+    with serving(create_contract_app(state, create_live_router(state), create_insights_router(state))) as url:
         yield Stage(state, url)
 
 

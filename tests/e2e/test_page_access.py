@@ -59,7 +59,8 @@ def populate(stage: Stage) -> list[str]:
     add_stream(stage.state, "Gate", [], state="reconnecting", last_error=fault)
     add_event(stage.state, "dock", "fall", 30, zones=["Yard"])
     videos = [f"/#/videos/{job}" for job in (done, running, failed)]
-    return ["/#/", *videos, "/#/live", "/#/live/dock", "/#/live/gate", "/#/events", "/#/setup"]
+    lists = ["/#/live", "/#/live/dock", "/#/live/gate", "/#/events", "/#/insights?stream=dock", "/#/setup"]
+    return ["/#/", *videos, *lists]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from models.severity import Severity
 from pipelines.event_json import parse_event
 from pipelines.types import EventState
 from service.database import Database
@@ -32,7 +33,7 @@ class Household:
             "event_id": f"e{self._number}", "track_id": track_id, "action": action, "state": state, "start_s": 0.0,
             "end_s": seconds, "score": 0.9, "box": box,
         }  # fmt: skip
-        severity = "alarm" if action in ("fall", "punch") else "info"
+        severity: Severity = "alarm" if action in ("fall", "punch") else "info"
         began = utc(start)
         row = EventRow(
             parse_event(known), severity, began, began + dt.timedelta(seconds=seconds), stream_id=stream_id, zones=zones

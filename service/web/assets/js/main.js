@@ -11,6 +11,7 @@ const SECTIONS = [
   ["Videos", "/", ["/", "/videos"]],
   ["Live", "/live", ["/live"]],
   ["Events", "/events", ["/events"]],
+  ["Insights", "/insights", ["/insights"]],
   ["Setup", "/setup", ["/setup"]],
 ];
 
@@ -20,6 +21,7 @@ const ROUTES = [
   ["/live", () => opener(import("./pages/wall.js"))],
   ["/live/:id", () => opener(import("./pages/stream.js"))],
   ["/events", () => opener(import("./pages/events.js"))],
+  ["/insights", () => opener(import("./pages/insights.js"))],
   ["/setup", () => opener(import("./pages/setup.js"))],
 ];
 
