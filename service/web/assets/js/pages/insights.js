@@ -95,7 +95,7 @@ function facts({ items, by }) {
   const sum = (pick) => items.reduce((total, item) => total + pick(item), 0);
   const seconds = sum((item) => Object.values(item.totals_s).reduce((total, one) => total + one, 0));
   const rows = [
-    ["Actions, all people together", duration(seconds)],
+    ["All actions of all people", duration(seconds)],
     ["Falls", String(sum((item) => item.falls))],
     ["Other alarms", String(sum((item) => item.other_alarms))],
   ];
@@ -104,7 +104,7 @@ function facts({ items, by }) {
     rows.push(["Somebody in the picture", duration(sum((item) => item.presence_s))]);
   return h(
     "dl",
-    { class: "facts status" },
+    { class: "insight-facts" },
     rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { class: "figure" }, value))),
   );
 }

@@ -21,26 +21,28 @@ export function stackedBars(found, naming) {
 
 /** The numbers behind the bars. */
 export function insightTable(found, naming) {
-  const heads = [headOf(found.by), "Together", "In the picture", "People", "Falls", "Other alarms", "First", "Last"];
+  const actions = [...totals(found.items).keys()];
+  const heads = [headOf(found.by), "First", "Last", "People", "In the picture", "Falls", "Other alarms", "All actions"];
   return h(
     "div",
     { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Numbers" },
     h(
       "table",
       { class: "plain" },
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("thead", {}, h("tr", {}, [...heads, ...actions.map(words)].map((head) => h("th", { scope: "col" }, head)))),
       h(
         "tbody",
         {},
         found.items.map((item) => {
           const cells = [
-            duration(together(item)),
-            item.presence_s === null ? "–" : duration(item.presence_s),
-            item.tracks,
-            item.falls,
-            item.other_alarms,
             timeOf(item.first_movement, found),
             timeOf(item.last_movement, found),
+            item.tracks || "–",
+            lasted(item.presence_s),
+            item.falls || "–",
+            item.other_alarms || "–",
+            lasted(together(item)),
+            ...actions.map((action) => lasted(item.totals_s[action])),
           ];
           return h("tr", {}, h("th", { scope: "row" }, labelOf(item, found, naming)), cells.map(numberCell));
         }),
@@ -51,6 +53,11 @@ export function insightTable(found, naming) {
 
 function numberCell(value) {
   return h("td", { class: "figure" }, String(value));
+}
+
+/** Nothing is a dash, so that what there is stands out. */
+function lasted(seconds) {
+  return seconds ? duration(seconds) : "–";
 }
 
 function row(item, found, longest, naming) {
@@ -72,30 +79,33 @@ function row(item, found, longest, naming) {
         }),
       ),
     ),
-    h("span", { class: "stack-sum figure faint" }, duration(together(item))),
+    h("span", { class: "stack-sum figure faint" }, lasted(together(item))),
     item.falls ? h("span", { class: "tag", dataset: { tone: "alarm" } }, `${item.falls} × fall`) : null,
   );
 }
 
 function legend(items, catalog) {
-  const sums = new Map();
-  for (const [action, seconds] of items.flatMap((item) => Object.entries(item.totals_s)))
-    sums.set(action, (sums.get(action) ?? 0) + seconds);
   return h(
     "ul",
     { class: "legend", "aria-label": "Actions" },
-    [...sums]
-      .sort(([, one], [, other]) => other - one)
-      .map(([action, seconds]) =>
-        h(
-          "li",
-          { class: "stack-key" },
-          swatch(action, catalog.actions.get(action)?.quality),
-          h("span", {}, words(action)),
-          h("span", { class: "faint figure" }, duration(seconds)),
-        ),
+    [...totals(items)].map(([action, seconds]) =>
+      h(
+        "li",
+        { class: "stack-key" },
+        swatch(action, catalog.actions.get(action)?.quality),
+        h("span", {}, words(action)),
+        h("span", { class: "faint figure" }, duration(seconds)),
       ),
+    ),
   );
+}
+
+/** Action → seconds over all items, the longest first. */
+function totals(items) {
+  const sums = new Map();
+  for (const [action, seconds] of items.flatMap((item) => Object.entries(item.totals_s)))
+    sums.set(action, (sums.get(action) ?? 0) + seconds);
+  return new Map([...sums].sort(([, one], [, other]) => other - one));
 }
 
 function together(item) {
