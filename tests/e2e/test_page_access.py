@@ -59,7 +59,7 @@ def populate(stage: Stage) -> list[str]:
     add_stream(stage.state, "Gate", [], state="reconnecting", last_error=fault)
     add_event(stage.state, "dock", "fall", 30, zones=["Yard"])
     videos = [f"/#/videos/{job}" for job in (done, running, failed)]
-    lists = ["/#/live", "/#/live/dock", "/#/live/gate", "/#/events", "/#/insights?stream=dock", "/#/setup"]
+    lists = ["/#/live", "/#/live/dock", "/#/live/gate", "/#/events", "/#/insights", "/#/setup"]
     return ["/#/", *videos, *lists]
 
 
