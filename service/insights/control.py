@@ -9,6 +9,7 @@ from service.insights import heatmap, pieces, store
 from service.insights.calendar import Bucket, By, choose_range, load_zone, split
 from service.insights.pieces import Wanted
 from service.insights.schemas import HeatmapRead, InsightRead, InsightsRead
+from service.insights.sorting import sorting_in_memory
 from service.insights.store import TRACKS_MAX, Group, Key
 
 
@@ -45,7 +46,7 @@ class InsightControl:
         zone = load_zone(asked.tz)
         whole = self._range(asked, zone)
         buckets = split(whole, asked.by, zone)
-        with self._database.read() as connection:
+        with self._database.read() as connection, sorting_in_memory(connection):
             streams = asked.streams or pieces.streams_with_any(connection)
             wanted = Wanted(streams, buckets, self._clock(), asked.zone, asked.action)
             found = store.summarise(connection, wanted, asked.by)

@@ -14,6 +14,7 @@ from service.insights.calendar import Bucket
 from service.insights.control import InsightControl, Question
 from service.insights.pieces import Wanted, streams_with_any
 from service.insights.schemas import InsightRead, csv_text
+from service.insights.sorting import sorting_in_memory
 from service.insights.store import TRACKS_MAX
 from tests.postgres import postgres
 from tests.service.insights.household import Household, utc
@@ -265,6 +266,19 @@ def test_index_is_searched_when_a_week_is_summed_up(tmp_path: Path) -> None:
     looked_at = [line for line in plans if line.split()[1] in ("events", "tracks")]
     searched = ["USING COVERING INDEX ix_" in line and "(stream_id=? AND start_time" in line for line in looked_at]
     assert (len(looked_at), searched) == (6, [True] * 6)
+
+
+def test_connection_keeps_as_much_in_memory_as_before(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'memory.sqlite3'}")
+
+    with database.read() as connection:
+        sizes = [connection.exec_driver_sql("PRAGMA cache_size").scalar_one()]
+        with sorting_in_memory(connection):
+            sizes.append(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+        sizes.append(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+    database.close()
+
+    assert sizes == [sizes[0], -32 * 1024, sizes[0]]
 
 
 def test_streams_are_found_by_one_look_up_each(house: Household) -> None:
