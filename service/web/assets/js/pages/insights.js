@@ -2,7 +2,7 @@
 import { get } from "../api.js";
 import { loadCatalog } from "../catalog.js";
 import { field } from "../dialog.js";
-import { announce, closers, fill, h } from "../dom.js";
+import { address, announce, closers, fill, h } from "../dom.js";
 import { count, duration } from "../format.js";
 import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
@@ -47,7 +47,7 @@ function build(host, { catalog, streams, save, signal }) {
   async function load() {
     const mine = ++turn;
     const wanted = filters.params();
-    save.href = `/v1/insights?${wanted}&format=csv`;
+    save.href = address(`/v1/insights?${wanted}&format=csv`);
     try {
       const found = await get(`/v1/insights?${wanted}`, { signal });
       if (mine === turn) show(found);
