@@ -1,15 +1,18 @@
 """The insights of the made-up server: the real sums over the events that a test adds."""
 
 import datetime as dt
+from typing import get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from models.severity import Severity
 from pipelines.event_json import parse_event
 from service.database import Database, migrate
 from service.errors import ServiceError
 from service.events import store
 from service.events.store import EventRow
+from service.insights.calendar import By
 from service.insights.control import InsightControl, Question
 from service.insights.schemas import csv_text
 from tests.e2e.contract_server import Contract, Json, problem
@@ -39,9 +42,10 @@ def create_insights_router(state: Contract) -> APIRouter:
 def _question(request: Request) -> Question:
     asked = request.query_params
     since, until = (dt.datetime.fromisoformat(asked[name].replace("Z", "+00:00")) for name in ("since", "until"))
-    by = asked.get("by", "day")
-    assert by in ("day", "hour", "camera", "track", "action")
-    return Question(tuple(asked.getlist("stream")), since, until, by=by, tz=asked.get("tz", "UTC"))
+    by: dict[str, By] = {name: name for name in get_args(By)}
+    return Question(
+        tuple(asked.getlist("stream")), since, until, by=by[asked.get("by", "day")], tz=asked.get("tz", "UTC")
+    )
 
 
 def _control(state: Contract) -> InsightControl:
@@ -57,5 +61,5 @@ def _control(state: Contract) -> InsightControl:
 
 def _row(event: Json) -> EventRow:
     start, end = (dt.datetime.fromisoformat(str(event[name])) for name in ("start_time", "end_time"))
-    severity = "alarm" if event["severity"] == "alarm" else "info"
+    severity: Severity = "alarm" if event["severity"] == "alarm" else "info"
     return EventRow(parse_event(event), severity, start, end, stream_id=str(event["stream_id"]))

@@ -49,7 +49,7 @@ def test_week_is_shown_as_bars_and_numbers(
     expect(tab.get_by_role("row")).to_have_count(8)
     expect(tab.get_by_role("img", name="Where people were in the picture of Dock")).to_be_visible()
     expect(tab.locator(".heat-picture rect")).to_have_count(3)
-    tab.wait_for_function("document.querySelector('.heat-picture img')?.complete")
+    expect(tab.locator(".heat-picture img")).to_have_js_property("complete", True)
     keep_picture(tab)
 
 
