@@ -9,20 +9,22 @@ from service.deps import provided
 from service.insights.calendar import By
 from service.insights.control import InsightControl, Question
 from service.insights.schemas import HeatmapRead, InsightFormat, InsightsRead, csv_text, negotiate
-from service.numbers import in_utc
+from service.numbers import Time, in_utc
+from service.responses import problems
 from service.security import Viewer
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
 InsightControlDep = Annotated[InsightControl, Depends(provided(InsightControl))]
 Name = Annotated[str, Query(max_length=128)]
-_Since = Annotated[dt.datetime | None, Query(description="Left out: a week before `until`, a day by hour.")]
-_Until = Annotated[dt.datetime | None, Query(description="Left out: now.")]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_Since = Annotated[Time | None, Query(description="Left out: a week before `until`, a day by hour.")]
+_Until = Annotated[Time | None, Query(description="Left out: now.")]
+_TOO_LONG = problems({422: "`range_too_long`: over 366 days, by hour over 31; `invalid_request`"})
+_SUMMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **_TOO_LONG}
 _STREAMS_MAX = 100
 
 
-@router.get("", dependencies=[Viewer], response_model=InsightsRead, responses=_CSV, summary="Sum up what people did")
+@router.get("", dependencies=[Viewer], response_model=InsightsRead, responses=_SUMMED, summary="Sum up what people did")
 def get_insights(
     control: InsightControlDep,
     stream: Annotated[list[Name] | None, Query(max_length=_STREAMS_MAX, description="Left out: every camera.")] = None,
@@ -48,7 +50,7 @@ def get_insights(
     return Response(csv_text(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/heatmap", dependencies=[Viewer], summary="See where people were")
+@router.get("/heatmap", dependencies=[Viewer], responses={**_TOO_LONG}, summary="See where people were")
 def get_heatmap(
     control: InsightControlDep,
     stream: Name,
