@@ -84,7 +84,7 @@ def _spread(model: Any, layer: nn.Module, kind: str, pixels: torch.Tensor) -> No
         layer.bias.data -= middle
         return
     person = free[0, 0] * scale
-    layer.bias.data[:] = -middle - 6.0
+    layer.bias.data[:] = -middle - 12.0
     layer.bias.data[0] = -torch.quantile(person.flatten(), 1 - FEW) - 2.0
 
 
