@@ -40,6 +40,7 @@ class ActionTable(_Part):
     neutral: str = Field(pattern=_COLOUR)
     unknown: str = Field(pattern=_COLOUR)
     actions: Mapping[str, Action]
+    families: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,6 +59,14 @@ class ActionTable(_Part):
             for pose in (action.begins, action.ends):
                 if pose is not None and pose not in self.actions:
                     raise ValueError(f"{name} begins or ends with {pose!r}, which is not one of the actions")
+        return self
+
+    @model_validator(mode="after")
+    def _members_are_labels(self) -> "ActionTable":
+        for name, members in self.families.items():
+            strange = sorted(set(members) - set(self.actions))
+            if strange or name in self.labels:
+                raise ValueError(f"family {name!r}: {strange[0] if strange else name!r} is not one of the actions")
         return self
 
 

@@ -17,7 +17,7 @@ class Windows:
     """Cut windows before they become features.
 
     joints: (B, T, 17, 3): metres y up where `is_3d`, else pixels y down. seen: (B, T, 17). valid: (B, T).
-    label: (B,) UNKNOWN where only not_fall is known. not_fall: (B,).
+    label: (B,) UNKNOWN where only `denied` is known. denied: (B,) a bit per label. not_fall: (B,).
     """
 
     joints: FloatArray
@@ -27,6 +27,7 @@ class Windows:
     motion: BoolArray
     label: IntArray
     not_fall: BoolArray
+    denied: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def cut(corpus: Corpus, index: IntArray, where: Cut, num_frames: int, rate_hz: f
         motion=corpus.motion[index],
         label=corpus.label[index],
         not_fall=corpus.not_fall[index],
+        denied=corpus.denied[index],
     )
 
 
@@ -144,8 +146,8 @@ class Augment:
 
     def __call__(
         self, corpus: Corpus, index: IntArray, tipped: BoolArray, generator: np.random.Generator
-    ) -> tuple[FloatArray, BoolArray, IntArray, BoolArray]:
-        """Keypoints (B, T, 17, 3), valid (B, T), label (B,), not_fall (B,).
+    ) -> tuple[FloatArray, BoolArray, IntArray, IntArray]:
+        """Keypoints (B, T, 17, 3), valid (B, T), label (B,), denied (B,) as in a corpus; 0 where somebody is tipped.
 
         tipped: (B,) the windows whose person is made to fall or to lie.
         """
@@ -164,7 +166,7 @@ class Augment:
         keypoints = self._worsen(keypoints, generator)
         most = np.where(label == self._fall, _REAL_FALL_LATE, self.num_frames // 2)
         most[tipped] = np.minimum(self.num_frames // 2, falls.onset)
-        return keypoints, windows.valid & ~self._late(most, generator), label, windows.not_fall & ~tipped
+        return keypoints, windows.valid & ~self._late(most, generator), label, np.where(tipped, 0, windows.denied)
 
     def _late(self, most: IntArray, generator: np.random.Generator) -> BoolArray:
         """(B, T) frames before a person came into sight, at most `most` (B,) of them: a fall unseen is no fall."""

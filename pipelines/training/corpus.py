@@ -11,11 +11,11 @@ from models.arrays import BoolArray, FloatArray, IntArray
 from pipelines.errors import DatasetInvalid
 from pipelines.training.config import TrainConfig
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set, to_coco17
-from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, SetTable
+from pipelines.training.labels import FALL_INSIDE, FOREIGN, SKIP, LabelTable, SetTable, denials
 from pipelines.training.transforms import fill, find_fall
 
 UNKNOWN = -1
-"""The label of a piece that is only known not to be a fall."""
+"""The label of a piece of which only is known what it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class TrainingClip:
 
     joints:  (T, 17, 3) float32: metres with y up where `is_3d`, else pixels with y down and 0 in the third place.
     seen:    (T, 17) bool.
-    label:   index among the everyday labels, UNKNOWN where only `not_fall` is known.
+    label:   index among the everyday labels, UNKNOWN where only `denied` is known.
+    denied:  indexes of labels that it certainly does not show; used where the label is unknown. not_fall: a fall is one.
     ends_s:  earliest and latest end of a window, seconds from the piece's start; None places it by its length.
     """
 
@@ -39,6 +40,7 @@ class TrainingClip:
     is_3d: bool
     motion: bool = True
     ends_s: tuple[float, float] | None = None
+    denied: tuple[int, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -52,6 +54,7 @@ class Corpus:
 
     joints: (N, 17, 3) and seen (N, 17) of all frames; every other field is one value per clip.
     source: index into `sources`. low_s, high_s: earliest and latest end of a window.
+    denied: a set bit for each label that the clip certainly does not show, see `denied_labels`.
     """
 
     joints: FloatArray
@@ -69,6 +72,7 @@ class Corpus:
     sources: tuple[str, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...]
+    denied: IntArray
 
     def __len__(self) -> int:
         return len(self.first)
@@ -97,7 +101,14 @@ def pack(clips: Sequence[TrainingClip], window_s: float) -> Corpus:
         sources=sources,
         names=tuple(clip.name for clip in clips),
         groups=tuple(f"{clip.source}/{clip.group}" for clip in clips),
+        denied=np.array([sum(1 << index for index in set(clip.denied)) for clip in clips], np.int64),
     )
+
+
+def denied_labels(denied: IntArray, num_labels: int) -> BoolArray:
+    """(B, K) bool of (B,) set bits: the labels that are ruled out."""
+    found: BoolArray = (denied[:, None] >> np.arange(num_labels)) & 1 > 0
+    return found
 
 
 def _ends(duration_s: float, window_s: float) -> tuple[float, float]:
@@ -188,12 +199,12 @@ def _path(folders: Sequence[Path], name: str) -> Path | None:
 
 
 def _group(rows: SetTable, annotation: Annotation) -> str:
-    return str(annotation.extra.get(rows.group, annotation.name)) if rows.group else annotation.name
+    return rows.person(str(annotation.extra.get(rows.group, annotation.name))) if rows.group else annotation.name
 
 
 def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation: Annotation) -> list[TrainingClip]:
     meaning = _meaning(skeletons, rows, annotation)
-    if meaning == SKIP:
+    if meaning in {SKIP, FOREIGN}:
         return []
     keypoint, score = to_coco17(skeletons, annotation)
     clips: list[TrainingClip] = []
@@ -204,12 +215,12 @@ def _clips(skeletons: SkeletonSet, rows: SetTable, table: LabelTable, annotation
             joints = np.concatenate([joints, np.zeros_like(joints[..., :1])], axis=-1)
         clip = TrainingClip(
             annotation.name, skeletons.name, _group(rows, annotation), joints, seen,
-            _rate_hz(skeletons, rows, annotation), UNKNOWN, meaning == NOT_FALL,
-            is_3d=keypoint.shape[-1] == 3, motion=rows.motion,
+            _rate_hz(skeletons, rows, annotation), UNKNOWN, "fall" in denials(meaning),
+            is_3d=keypoint.shape[-1] == 3, motion=rows.motion, denied=table.denied(meaning),
         )  # fmt: skip
         if meaning == FALL_INSIDE:
             clips += _fall_clips(clip, table)
-        elif meaning == NOT_FALL:
+        elif denials(meaning):
             clips.append(clip)
         else:
             clips.append(replace(clip, label=table.index(meaning)))
@@ -233,9 +244,10 @@ def _meaning(skeletons: SkeletonSet, rows: SetTable, annotation: Annotation) -> 
     return rows.meaning(skeletons.classes[annotation.label])
 
 
-def _part(clip: TrainingClip, start: int, stop: int | None, label: int, not_fall: bool = False) -> TrainingClip:
+def _part(clip: TrainingClip, start: int, stop: int | None, label: int, denied: tuple[int, ...] = ()) -> TrainingClip:
     piece = slice(start, stop)
-    return replace(clip, joints=clip.joints[piece], seen=clip.seen[piece], label=label, not_fall=not_fall)
+    joints, seen = clip.joints[piece], clip.seen[piece]
+    return replace(clip, joints=joints, seen=seen, label=label, denied=denied, not_fall=bool(denied))
 
 
 def _fall_clips(clip: TrainingClip, table: LabelTable) -> list[TrainingClip]:
@@ -248,7 +260,7 @@ def _fall_clips(clip: TrainingClip, table: LabelTable) -> list[TrainingClip]:
     pieces = [replace(_part(clip, 0, None, table.index("fall")), ends_s=(ends[0], max(ends)))]
     margin, least = round(0.3 * clip.rate_hz), round(0.7 * clip.rate_hz)
     if fall.onset - margin >= least:
-        pieces.append(_part(clip, 0, fall.onset - margin, UNKNOWN, not_fall=True))
+        pieces.append(_part(clip, 0, fall.onset - margin, UNKNOWN, (table.index("fall"),)))
     if len(clip.joints) - fall.ground - margin >= least:
         pieces.append(_part(clip, fall.ground + margin, None, table.index("lie")))
     return pieces

@@ -15,7 +15,7 @@ from models.skeleton.features import require_features
 from pipelines.training.augment import Augment, centred, cut, plain_camera, to_picture
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from pipelines.training.config import OptimConfig, TrainConfig, WindowConfig
-from pipelines.training.corpus import UNKNOWN, Corpus
+from pipelines.training.corpus import UNKNOWN, Corpus, denied_labels
 from pipelines.training.fit.devices import require_device
 from pipelines.training.fit.folder import require_same
 from pipelines.training.labels import LabelTable
@@ -39,11 +39,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's input. features: (B, T, 13, C); label: (B,) negative where unknown; not_fall: (B,)."""
+    """One step's input. features: (B, T, 13, C); label: (B,) negative where unknown; denied: (B, K) labels ruled out."""
 
     features: Tensor
     label: Tensor
-    not_fall: Tensor
+    denied: Tensor
 
 
 class Trainer:
@@ -130,18 +130,16 @@ class Trainer:
     def draw(self) -> Batch:
         """The next batch."""
         drawn = self._sampler.draw(self.config.optim.batch_size, self._generator)
-        keypoints, valid, label, not_fall = self._augment(self._train, drawn.index, drawn.tipped, self._generator)
+        keypoints, valid, label, denied = self._augment(self._train, drawn.index, drawn.tipped, self._generator)
         features = torch.from_numpy(self._features(keypoints, valid))
         return Batch(*(item.to(self.device) for item in (
-            features, torch.from_numpy(label), torch.from_numpy(not_fall),
+            features, torch.from_numpy(label), torch.from_numpy(denied_labels(denied, len(self.table.labels))),
         )))  # fmt: skip
 
     def _learn(self, batch: Batch) -> float:
         self.network.train()
         logits = self.network(batch.features)
-        loss = everyday_loss(
-            logits, batch.label, batch.not_fall, self.table.index("fall"), self.config.optim.label_smoothing
-        )
+        loss = everyday_loss(logits, batch.label, batch.denied, self.config.optim.label_smoothing)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optim.clip_norm)

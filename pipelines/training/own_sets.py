@@ -9,7 +9,7 @@ from pipelines.actions import load_actions
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import load_set
-from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, SetTable
+from pipelines.training.labels import LabelTable, SetTable, load_labels
 from pipelines.training.skeletons import SkeletonSet
 
 
@@ -40,9 +40,9 @@ def own_table(skeletons: SkeletonSet, labels: Sequence[str]) -> SetTable:
     that is silent by classes that are called as a label. Raises ConfigInvalid for classes that are neither.
     """
     said = skeletons.description
-    meanings = {*labels, NOT_FALL, FALL_INSIDE, SKIP}
+    is_meaning = load_labels().is_meaning
     table = {name: said.everyday.get(name, name) for name in skeletons.classes}
-    strange = [name for name, meaning in table.items() if meaning not in meanings]
+    strange = [name for name, meaning in table.items() if not is_meaning(meaning)]
     if strange:
         raise ConfigInvalid(
             f"{skeletons.name}: class {strange[0]!r} is no everyday label; say in [everyday] of "

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -13,18 +13,24 @@ from models.arrays import AnyArray
 from pipelines.errors import ConfigInvalid, DatasetInvalid
 from pipelines.training.config import Section
 from pipelines.training.datasets import Annotation, SkeletonSet
-from pipelines.training.labels import FALL_INSIDE, NOT_FALL, load_labels
+from pipelines.training.labels import SKIP, load_labels
 
 EVERYDAY = "everyday"
 """The segments of the public clips that the everyday recipe can learn from."""
 _EVERYDAY_FILE = Path(__file__).with_name("segments.toml")
 # Other sets hold one action of a few seconds per sequence: a long stretch counts as often as it is long.
 _PIECE_S = 4.0
-_LEAST_S = 0.7
+LEAST_S = 0.7
+"""Shorter stretches are not used."""
 # Who comes back after longer may be somebody else.
 _LOST_S = 0.5
 _MARGIN = 0.1
 
+# Who stands behind is smaller than those whom a clip is about.
+_NEAR_SHARE = 0.6
+
+Side = Literal["left", "right", "not-left", "not-right"]
+"""Of the people who are seen when the segment begins: the one at an end, or everyone else."""
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,11 +44,12 @@ class VideoSegment(Section):
     at: tuple[_Share, _Share] | None = Field(
         default=None, description="A point on the person half way through, shares of width and height; none: everyone."
     )
+    side: Side | None = Field(default=None, description="Who of those seen at the clip's start; none: everyone.")
 
     @model_validator(mode="after")
     def _ordered(self) -> "VideoSegment":
-        if self.to_s - self.from_s < _LEAST_S:
-            raise ValueError(f"from_s to to_s is {self.to_s - self.from_s:.2f} s, expected {_LEAST_S} s or more")
+        if self.to_s - self.from_s < LEAST_S:
+            raise ValueError(f"from_s to to_s is {self.to_s - self.from_s:.2f} s, expected {LEAST_S} s or more")
         return self
 
 
@@ -58,7 +65,14 @@ SegmentTable = Mapping[str, VideoSegments]
 
 
 def load_segments(name: str) -> SegmentTable:
-    """The segments of a TOML file, or those of the public clips (`everyday`); raises ConfigInvalid."""
+    """The segments of a TOML file, those of the public clips (`everyday`), or what a manifest (.json) says.
+
+    Raises ConfigInvalid.
+    """
+    if name.endswith(".json"):
+        from pipelines.training.manifest import load_manifest, manifest_segments
+
+        return manifest_segments(load_manifest(Path(name)), load_labels())
     path = _EVERYDAY_FILE if name == EVERYDAY else Path(name)
     try:
         table = TypeAdapter(dict[str, VideoSegments]).validate_python(tomllib.loads(path.read_text("utf-8")))
@@ -68,10 +82,14 @@ def load_segments(name: str) -> SegmentTable:
         raise ConfigInvalid(f"{path.name}: {where}: {first['msg']} (got {first.get('input')!r})") from cause
     except (OSError, ValueError) as cause:
         raise ConfigInvalid(f"{path}: {cause}") from cause
-    meanings = {*load_labels().labels, NOT_FALL, FALL_INSIDE}
-    strange = {segment.shows for video in table.values() for segment in video.segments} - meanings
+    labels = load_labels()
+    said = {segment.shows for video in table.values() for segment in video.segments}
+    strange = sorted(word for word in said if word == SKIP or not labels.is_meaning(word))
     if strange:
-        raise ConfigInvalid(f"{path.name}: shows {sorted(strange)}, expected one of {', '.join(sorted(meanings))}")
+        raise ConfigInvalid(
+            f"{path.name}: shows {strange}, expected `@fall`, `?`, what it is not (`!fall !strike`), or one of "
+            f"{', '.join(labels.labels)}"
+        )
     return table
 
 
@@ -124,11 +142,38 @@ def _times(track: Annotation) -> AnyArray:
 
 
 def _shown(tracks: list[Annotation], segment: VideoSegment) -> list[Annotation]:
-    """Everyone, or the one whose body covers the segment's point half way through."""
+    """Everyone, or the one whose body covers the segment's point half way through, or those on one side."""
+    if segment.side is not None:
+        return _on_side(tracks, segment.side)
     if segment.at is None:
         return tracks
     found = [(far, index) for index, track in enumerate(tracks) if (far := _distance(track, segment)) is not None]
     return [tracks[min(found)[1]]] if found else []
+
+
+def _on_side(tracks: list[Annotation], side: Side) -> list[Annotation]:
+    """The leftmost or the rightmost of those near the camera when the first of them comes into sight, or the others."""
+    start_s = min((float(_times(track)[0]) for track in tracks), default=0.0)
+    there = [track for track in tracks if _times(track)[0] <= start_s + LEAST_S]
+    most = max((_height(track) for track in there), default=0.0)
+    near = sorted((track for track in there if _height(track) >= _NEAR_SHARE * most), key=_first_x)
+    if not near:
+        return []
+    actor = near[0] if side.endswith("left") else near[-1]
+    return [track for track in near if (track is actor) != side.startswith("not")]
+
+
+def _first_x(track: Annotation) -> float:
+    """Where the middle of the body is at first, pixels."""
+    seen = track.score[0] > 0
+    first = int(seen.any(axis=-1).argmax())
+    return float(track.keypoint[0, first, seen[first], 0].mean())
+
+
+def _height(track: Annotation) -> float:
+    """The usual height of a body's joints, pixels."""
+    seen = (track.score[0] > 0).any(axis=-1)
+    return float(np.median(np.ptp(track.keypoint[0, seen][..., 1], axis=1))) if seen.any() else 0.0
 
 
 def _distance(track: Annotation, segment: VideoSegment) -> float | None:
@@ -136,7 +181,7 @@ def _distance(track: Annotation, segment: VideoSegment) -> float | None:
     middle_s, times = (segment.from_s + segment.to_s) / 2, _times(track)
     frame = int(np.abs(times - middle_s).argmin())
     seen = track.score[0, frame] > 0
-    if abs(times[frame] - middle_s) > _LEAST_S / 2 or not seen.any() or segment.at is None or track.shape_hw is None:
+    if abs(times[frame] - middle_s) > LEAST_S / 2 or not seen.any() or segment.at is None or track.shape_hw is None:
         return None
     joints = track.keypoint[0, frame, seen]
     low, high = joints.min(axis=0), joints.max(axis=0)
@@ -153,7 +198,7 @@ def _pieces(track: Annotation, segment: VideoSegment, label: int) -> Iterator[An
     inside = (times >= segment.from_s) & (times <= segment.to_s) & (track.score[0] > 0).any(axis=-1)
     frames = np.flatnonzero(inside)
     for run in np.split(frames, np.flatnonzero(np.diff(times[frames]) > _LOST_S) + 1):
-        if not len(run) or times[run[-1]] - times[run[0]] < _LEAST_S:
+        if not len(run) or times[run[-1]] - times[run[0]] < LEAST_S:
             continue
         count = max(1, round((times[run[-1]] - times[run[0]]) / _PIECE_S))
         for part in np.array_split(np.arange(run[0], run[-1] + 1), count):

@@ -15,7 +15,7 @@ from models.skeleton.reference.features import LAYOUTS_3D
 from pipelines.errors import DatasetInvalid
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set
-from pipelines.training.labels import FALL_INSIDE, NOT_FALL, SKIP, LabelTable, load_labels
+from pipelines.training.labels import LabelTable, load_labels, taught_label
 from pipelines.training.own_sets import own_table
 from pipelines.training.recipe import Recipe
 from pipelines.training.recipe_sections import DataSection
@@ -167,7 +167,8 @@ class _Meaning:
 
 
 def _everyday(table: LabelTable, meaning: str) -> int:
-    return -1 if meaning in {SKIP, NOT_FALL, FALL_INSIDE} else table.index(meaning)
+    label = taught_label(meaning)
+    return -1 if label is None else table.index(label)
 
 
 def _counted(skeletons: SkeletonSet, data: DataSection) -> tuple[str, ...]:

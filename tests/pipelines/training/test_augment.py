@@ -109,15 +109,15 @@ def test_tipped_windows_are_falls_or_lying_and_end_low(is_3d: bool) -> None:
 
 
 def test_untipped_windows_keep_their_label_and_the_partial_one() -> None:
-    pieces = corpus(clip(UNKNOWN, not_fall=True), clip(3))
+    pieces = corpus(clip(UNKNOWN, not_fall=True, denied=(7,)), clip(3))
     augment = Augment(AugmentConfig(), TABLE, 30, 15.0)
 
-    keypoints, valid, label, not_fall = augment(
+    keypoints, valid, label, denied = augment(
         pieces, np.array([0, 1]), np.zeros(2, np.bool_), np.random.default_rng(0)
     )
 
     assert label.tolist() == [UNKNOWN, 3]
-    assert not_fall.tolist() == [True, False]
+    assert denied.tolist() == [1 << 7, 0]
     assert keypoints.shape == (2, 30, 17, 3)
     assert valid.shape == (2, 30)
     assert np.isfinite(keypoints).all()

@@ -4,14 +4,14 @@ import torch
 
 from models.arrays import FloatArray
 from pipelines.training.calibrate import choose_threshold, choose_unknown, class_weights, fit_temperature
-from pipelines.training.losses import everyday_loss, not_label_loss
+from pipelines.training.losses import denied_loss, everyday_loss
 from pipelines.training.metrics import calibration_error, score, softmax
 
 
-def test_not_label_loss_is_minus_log_of_everything_else() -> None:
+def test_denied_loss_is_minus_log_of_everything_else() -> None:
     logits = torch.tensor([[1.0, 2.0, -1.0], [0.0, 50.0, 0.0]])
 
-    loss = not_label_loss(logits, 1)
+    loss = denied_loss(logits, torch.tensor([[False, True, False]] * 2))
 
     share = torch.softmax(logits[0], dim=0)[1]
     assert loss[0].item() == pytest.approx(-float(torch.log(1 - share)), rel=1e-5)
@@ -21,7 +21,7 @@ def test_not_label_loss_is_minus_log_of_everything_else() -> None:
 def test_everyday_loss_pulls_a_partial_label_away_from_the_fall_and_nowhere_else() -> None:
     logits = torch.zeros(2, 4, requires_grad=True)
 
-    loss = everyday_loss(logits, torch.tensor([-1, -1]), torch.tensor([True, False]), fall_index=2, smoothing=0.1)
+    loss = everyday_loss(logits, torch.tensor([-1, -1]), _denied((2,), ()), smoothing=0.1)
     (gradient,) = torch.autograd.grad(loss, logits)
 
     assert gradient[0, 2] > 0
@@ -29,10 +29,25 @@ def test_everyday_loss_pulls_a_partial_label_away_from_the_fall_and_nowhere_else
     assert not gradient[1].any(), "a window of which nothing is known teaches nothing"
 
 
+def test_everyday_loss_pulls_a_partial_label_away_from_a_whole_family() -> None:
+    logits = torch.zeros(1, 5, requires_grad=True)
+
+    loss = everyday_loss(logits, torch.tensor([-1]), _denied((1, 3))[:, :5], smoothing=0.1)
+    (gradient,) = torch.autograd.grad(loss, logits)
+
+    assert (gradient[0] > 0).tolist() == [False, True, False, True, False]
+    assert loss.item() == pytest.approx(-np.log(3 / 5))
+
+
+def _denied(*rows: tuple[int, ...]) -> torch.Tensor:
+    """(B, K) bool of indexes."""
+    return torch.tensor([[index in row for index in range(5 if len(rows) == 1 else 4)] for row in rows])
+
+
 def test_everyday_loss_equals_cross_entropy_when_all_labels_are_known() -> None:
     logits, label = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 3, 0])
 
-    loss = everyday_loss(logits, label, torch.zeros(5, dtype=torch.bool), 2, 0.0)
+    loss = everyday_loss(logits, label, torch.zeros(5, 4, dtype=torch.bool), 0.0)
 
     assert loss.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, label).item(), rel=1e-6)
 

@@ -29,6 +29,14 @@ def test_clip_weights_balance_classes_by_the_power() -> None:
     assert not weights[pieces.label == UNKNOWN].any()
 
 
+def test_a_set_is_drawn_by_its_weight_beside_its_size() -> None:
+    pieces = corpus(*[clip(WALK, source=name) for name in "ab" for _ in range(4)])
+
+    weights = clip_weights(pieces, DataConfig(), np.array([1.0, 0.5]))
+
+    assert weights[pieces.source == 1].sum() == pytest.approx(1 / 3)
+
+
 def test_clip_weights_share_a_class_between_real_and_projected() -> None:
     pieces = corpus(*_mixed())
 

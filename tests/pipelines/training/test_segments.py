@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,15 @@ from pipelines.training.config import TrainConfig
 from pipelines.training.corpus import read_clips, with_sets
 from pipelines.training.datasets import Annotation, SkeletonSet, load_set, save_set
 from pipelines.training.labels import load_labels
-from pipelines.training.segments import EVERYDAY, SegmentTable, VideoSegment, VideoSegments, cut_segments, load_segments
+from pipelines.training.segments import (
+    EVERYDAY,
+    SegmentTable,
+    Side,
+    VideoSegment,
+    VideoSegments,
+    cut_segments,
+    load_segments,
+)
 
 RATE_HZ = 10.0
 _POINTS = np.stack([np.linspace(0, 40, 17), np.linspace(0, 120, 17)], axis=-1)
@@ -70,6 +80,71 @@ def test_a_point_names_one_of_several_people(at: tuple[float, float], expected: 
     assert [name for name, _, _ in _spans(pieces)] == expected
 
 
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [("left", ["a"]), ("right", ["c"]), ("not-left", ["c"]), ("not-right", ["a"])],
+)
+def test_a_side_names_one_of_those_who_are_near_at_the_start(side: Side, expected: list[str]) -> None:
+    small = _track("b", 390, 0, 10)
+    small = replace(small, keypoint=small.keypoint * 0.3 + 300)
+    tracks = _prepared(_track("a", 10, 0, 10), small, _track("c", 200, 0.3, 10), _track("late", 300, 4, 10))
+    segment = VideoSegment(who="one", shows="kick", from_s=5.0, to_s=8.0, side=side)
+
+    pieces = cut_segments(tracks, _table(segment))
+
+    assert [name for name, _, _ in _spans(pieces)] == expected
+
+
+def test_a_manifest_says_who_acts_and_when(tmp_path: Path) -> None:
+    rows = [
+        {"file": "utint_kick_seq01_1.avi", "label": "kick", "seconds": 4.0, "actor": "right", "licence": "research"},
+        {"file": "b.mp4", "label": "fall", "seconds": 9.0, "person": "gmdcsa_s2",
+         "segments_s": [["Falling (BW)", "2.5 to 8"], ["Standing", "0 to 1; 1.2 to 1.4"]]},
+        {"file": "c.mp4", "label": "sit_down", "seconds": 9.0, "segments_s": [["Sitting", "0.6 to 9"]]},
+        {"file": "d.mp4", "label": "pick_up", "seconds": 5.0, "segments_s": [["Walking", "1.8 to 5"]]},
+        {"file": "not_looked_at.mp4", "bytes": 5},
+    ]  # fmt: skip
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(rows), "utf-8")
+
+    table = load_segments(str(path))
+
+    said = {
+        name: [(item.shows, item.side, round(item.from_s, 1), item.to_s) for item in rows.segments]
+        for name, rows in table.items()
+    }
+    assert said == {
+        "utint_kick_seq01_1": [
+            ("kick", "right", 0.0, 4.0), ("!fall !strike !gesture", "not-right", 0.0, 4.0)
+        ],
+        "b": [("@fall", None, 1.5, 9.0), ("stand", None, 0.0, 1.0)],
+        "c": [("sit_down", None, 0.1, 2.6), ("sitting", None, 2.6, 9.0)],
+        "d": [("walk", None, 1.8, 5.0), ("pick_up", None, 0.0, 1.8)],
+    }  # fmt: skip
+    assert [rows.segments[0].who for rows in table.values()] == ["utint-seq01", "gmdcsa-s2", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", None),
+        ('[{"file": "a.mp4", "label": "juggle", "seconds": 3}]', "lacks 'juggle'"),
+        ('[{"file": "a.mp4", "label": "walk", "seconds": "long"}]', "is no manifest"),
+        ("[", "is no manifest"),
+    ],
+    ids=["empty", "an unknown word", "a wrong value", "no JSON"],
+)
+def test_a_manifest_that_says_nothing_clear_is_refused(tmp_path: Path, text: str, message: str | None) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(text, "utf-8")
+
+    if message is None:
+        assert load_segments(str(path)) == {}
+        return
+    with pytest.raises(ConfigInvalid, match=message):
+        load_segments(str(path))
+
+
 def test_a_long_stretch_counts_as_often_as_it_is_long() -> None:
     pieces = cut_segments(_prepared(_track("a", 10, 0, 20)), _table(_segment("stand", 0, 12)))
 
@@ -110,7 +185,7 @@ def test_segments_of_the_public_clips_name_people_once_and_no_clip_of_the_exam()
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('{ who = "a", shows = "dance", from_s = 0, to_s = 2 }', r"shows \['dance'\], expected one of !fall"),
+        ('{ who = "a", shows = "dance", from_s = 0, to_s = 2 }', r"shows \['dance'\], expected `@fall`"),
         ('{ who = "a", shows = "walk", from_s = 2, to_s = 1 }', r"hall\.segments\.0: .*-1\.00 s, expected 0\.7"),
         ('{ who = "a", shows = "walk", from_s = 0, to_s = 2, at = [1.5, 0] }', r"at\.0: .*less than or equal to 1"),
         ('{ who = "a", shows = "walk", from_s = 0, to_s = 2, when = 1 }', "when: Extra inputs"),
