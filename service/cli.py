@@ -20,6 +20,7 @@ _COMMANDS = {
     "dataset": ("service.commands.dataset", "Say what is in a skeleton data set, and what looks wrong."),
     "train": ("service.commands.train", "Train an action network."),
     "evaluate": ("service.commands.evaluate", "Measure a network on a skeleton data set."),
+    "examine": ("service.commands.examine", "Make the table by which an action model is judged."),
     "export": ("service.commands.export", "Convert a trained network to ONNX and check that the two agree."),
     "fuse": ("service.commands.fuse", "Make one action model of several."),
     "compare": ("service.commands.compare", "Hold training runs against each other."),

@@ -3,6 +3,7 @@
 import click
 
 from pipelines.training.command_evaluate import compare, evaluate, export
+from pipelines.training.command_examine import examine
 from pipelines.training.command_train import pretrain, recipes, train
 from pipelines.training.dataset_command import dataset
 from pipelines.training.prepare_command import prepare
@@ -16,7 +17,7 @@ def main() -> None:
     end_with_starter()
 
 
-for command in (prepare, dataset, train, pretrain, recipes, evaluate, export, compare, visualize):
+for command in (prepare, dataset, train, pretrain, recipes, evaluate, examine, export, compare, visualize):
     main.add_command(command)
 
 if __name__ == "__main__":

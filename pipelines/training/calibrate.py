@@ -1,11 +1,13 @@
 """From logits to answers that can be relied on: temperature, threshold of each action, threshold of `unknown`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from models.arrays import BoolArray, FloatArray, IntArray
-from pipelines.training.metrics import softmax
+from pipelines.training.metrics import auroc, energy, softmax
 
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 # Below 0.4 an answer that is right on the training's own people is too weak for those of an unseen place.
@@ -67,7 +69,57 @@ def choose_thresholds(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownChoice:
+    """The open-set rule, and how it was chosen.
+
+    threshold: below this probability, or above this energy, a window is `unknown`. auroc: rule → how well it tells
+    known windows from `foreign` ones, 0..1; empty where there were too few. said: rule → share of the foreign windows
+    that it would still let pass as an action.
+    """
+
+    method: Literal["max_probability", "energy"]
+    threshold: float
+    known: int = 0
+    foreign: int = 0
+    auroc: Mapping[str, float] = field(default_factory=dict)
+    said: Mapping[str, float] = field(default_factory=dict)
+
+
+LEAST_FOREIGN = 20
+"""Fewer windows that are like no label choose nothing."""
+
+
 def choose_unknown(probabilities: FloatArray, label: IntArray, lost: float) -> float:
     """The highest probability below which a window is `unknown`: at most `lost` of the right answers fall under it."""
     top = probabilities.max(axis=1)[probabilities.argmax(axis=1) == label]
     return round(float(np.quantile(top, lost)), 3) if len(top) else 0.0
+
+
+def choose_unknown_rule(
+    known: FloatArray, label: IntArray, foreign: FloatArray, temperature: float, lost: float
+) -> UnknownChoice:
+    """The rule that tells known windows from those that are like no label, by the larger AUROC on held-out people.
+
+    known: (N, K) logits of windows with a label; label: (N,). foreign: (M, K) logits of held-out windows of what was
+    never learnt. lost: share of the right answers that the rule may turn into `unknown`.
+    """
+    probabilities = softmax(known, temperature)
+    if len(foreign) < LEAST_FOREIGN or not len(known):
+        return UnknownChoice("max_probability", choose_unknown(probabilities, label, lost), len(known), len(foreign))
+    scores = rule_scores(known, temperature)
+    strange = rule_scores(foreign, temperature)
+    right = probabilities.argmax(axis=1) == label
+    least = {name: float(np.quantile(row[right], lost)) if right.any() else -np.inf for name, row in scores.items()}
+    quality = {name: round(auroc(scores[name], strange[name]), 4) for name in scores}
+    best = max(quality, key=lambda name: quality[name])
+    said = {name: round(float((strange[name] >= least[name]).mean()), 4) for name in scores}
+    method: Literal["max_probability", "energy"] = "energy" if best == "energy" else "max_probability"
+    threshold = round(-least[best] if best == "energy" else least[best], 3)
+    return UnknownChoice(method, threshold, len(known), len(foreign), quality, said)
+
+
+def rule_scores(logits: FloatArray, temperature: float) -> dict[str, FloatArray]:
+    """Rule → (B,) how much each window is like what was learnt, higher is more."""
+    top: FloatArray = softmax(logits, temperature).max(axis=1, initial=0.0)
+    return {"max_probability": top, "energy": -energy(logits, temperature)}

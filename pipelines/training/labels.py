@@ -150,7 +150,9 @@ class LabelTable:
         """The same table in which sequences that are like no label are all there is, as ones without a label."""
         sets = {
             name: replace(
-                rows, whole=None, classes={key: NOT_FALL if row == FOREIGN else SKIP for key, row in rows.classes.items()}
+                rows,
+                whole=None,
+                classes={key: NOT_FALL if row == FOREIGN else SKIP for key, row in rows.classes.items()},
             )
             for name, rows in self.sets.items()
         }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.arrays import AnyArray, FloatArray, IntArray
+from models.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
@@ -68,7 +68,13 @@ def calibration_error(probabilities: FloatArray, label: IntArray, num_bins: int 
     """Expected calibration error (Guo et al. 2017): mean gap of confidence and accuracy, weighted by bin."""
     if not len(label):
         return float("nan")
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == label
+    return confidence_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == label, num_bins)
+
+
+def confidence_error(confidence: FloatArray, right: BoolArray, num_bins: int = 15) -> float:
+    """The same of (B,) probabilities of what was said, 0..1, and whether it was right; NaN without any."""
+    if not len(confidence):
+        return float("nan")
     bins = np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
     gaps = [
         abs(float(confidence[bins == index].mean()) - float(right[bins == index].mean()))
@@ -76,3 +82,23 @@ def calibration_error(probabilities: FloatArray, label: IntArray, num_bins: int 
         for index in np.unique(bins)
     ]
     return float(sum(gaps))
+
+
+def energy(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
+    """(B,) free energy of logits (Liu et al. 2020): the higher, the less a window is like what was learnt."""
+    scaled = logits / temperature
+    top = scaled.max(axis=1, initial=-np.inf)
+    total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+    return np.asarray(-temperature * total, np.float32)
+
+
+def auroc(known: FloatArray, foreign: FloatArray) -> float:
+    """Chance that a known window has the higher score of the two, ties counting half; NaN where either is empty.
+
+    known: (N,) and foreign: (M,) scores of which the known ones should be the higher.
+    """
+    if not len(known) or not len(foreign):
+        return float("nan")
+    order = np.sort(foreign)
+    below, upto = np.searchsorted(order, known, "left"), np.searchsorted(order, known, "right")
+    return float((below + upto).mean() / 2 / len(foreign))

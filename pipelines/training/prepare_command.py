@@ -91,7 +91,10 @@ class _Asked:
     show_default=True,
     help="Videos: shorter tracks are dropped.",
 )
-@click.option("--segments", help="What each part of a video shows: a .toml file, a manifest.json, or `everyday`. Others are not read.")
+@click.option(
+    "--segments",
+    help="What each part of a video shows: a .toml file, a manifest.json, or `everyday`. Others are not read.",
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that read.")
 @click.option("--cache", type=_PATH, help="Folder for downloaded weights.")
 @click.option("--weights", type=_PATH, help="A folder with your own weight files.")

@@ -28,11 +28,13 @@ class TimedEvent:
 class Replay:
     """What was said of one track.
 
-    scores: the model's answer to each window, before smoothing. events: every change of an event.
+    scores: the model's answer to each window, before smoothing. events: every change of an event. flips: how often
+    what is shown of the person was replaced by another action.
     """
 
     scores: tuple[ActionScores, ...]
     events: tuple[TimedEvent, ...]
+    flips: int = 0
 
     def confirmed(self, action: str) -> list[TimedEvent]:
         """The moments at which an event of this action was confirmed, first mention only."""
@@ -58,7 +60,7 @@ def _run(annotation: Annotation, chain: ActionChain) -> Replay:
         scores += actions.raw
         events += [TimedEvent(time_s, event) for event in actions.events]
     events += [TimedEvent(time_s, event) for event in chain.finish()]
-    return Replay(tuple(scores), tuple(events))
+    return Replay(tuple(scores), tuple(events), chain.label_flips)
 
 
 def times_of(annotation: Annotation) -> AnyArray:

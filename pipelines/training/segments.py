@@ -1,7 +1,7 @@
 """What is seen in which part of a video, written down by somebody who looked; prepared tracks are cut by it."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -144,14 +144,14 @@ def _times(track: Annotation) -> AnyArray:
 def _shown(tracks: list[Annotation], segment: VideoSegment) -> list[Annotation]:
     """Everyone, or the one whose body covers the segment's point half way through, or those on one side."""
     if segment.side is not None:
-        return _on_side(tracks, segment.side)
+        return on_side(tracks, segment.side)
     if segment.at is None:
         return tracks
     found = [(far, index) for index, track in enumerate(tracks) if (far := _distance(track, segment)) is not None]
     return [tracks[min(found)[1]]] if found else []
 
 
-def _on_side(tracks: list[Annotation], side: Side) -> list[Annotation]:
+def on_side(tracks: Sequence[Annotation], side: Side) -> list[Annotation]:
     """The leftmost or the rightmost of those near the camera when the first of them comes into sight, or the others."""
     start_s = min((float(_times(track)[0]) for track in tracks), default=0.0)
     there = [track for track in tracks if _times(track)[0] <= start_s + LEAST_S]

@@ -112,9 +112,7 @@ def test_untipped_windows_keep_their_label_and_the_partial_one() -> None:
     pieces = corpus(clip(UNKNOWN, not_fall=True, denied=(7,)), clip(3))
     augment = Augment(AugmentConfig(), TABLE, 30, 15.0)
 
-    keypoints, valid, label, denied = augment(
-        pieces, np.array([0, 1]), np.zeros(2, np.bool_), np.random.default_rng(0)
-    )
+    keypoints, valid, label, denied = augment(pieces, np.array([0, 1]), np.zeros(2, np.bool_), np.random.default_rng(0))
 
     assert label.tolist() == [UNKNOWN, 3]
     assert denied.tolist() == [1 << 7, 0]
