@@ -57,6 +57,14 @@ class UnknownRule(_Part):
     threshold: float = Field(description="Below this probability, or above this energy, the answer is unknown.")
 
 
+class FamilyRule(_Part):
+    """When an answer is sure of a family of labels that are easily taken for one another, and not of its member."""
+
+    labels: tuple[str, ...] = Field(min_length=2, description="The members.")
+    threshold: float = Field(ge=0, le=1, description="Smoothed probability of the family from which the rule holds.")
+    share: float = Field(ge=0, le=1, description="Part of it that one member needs; with less the answer is unknown.")
+
+
 class TensorSpec(_Part):
     """One input of the network; a name or -1 in `shape` stands for a free axis."""
 
@@ -76,8 +84,8 @@ class ActionContract(_Part):
     """What `model.json` says of the weights beside it.
 
     num_frames: frames that the network gets. num_samples: of the window, at `rate_hz`; equal unless `sampling` is
-    uniform. members: of a fusion, which has no network of its own. defaults: fields that neither a training nor a
-    checkpoint settled, but the table of defaults in docs/models.md.
+    uniform. families: name → labels of which an unsure one is unknown. members: of a fusion, which has no network of
+    its own. defaults: fields that neither a training nor a checkpoint settled, but the table in docs/models.md.
     """
 
     name: str
@@ -98,6 +106,7 @@ class ActionContract(_Part):
     temperature: float = Field(default=1.0, gt=0)
     unknown: UnknownRule
     actions: dict[str, ActionRule]
+    families: dict[str, FamilyRule] = Field(default_factory=dict)
     members: tuple[MemberSpec, ...] = ()
     is_continual: bool = False
     defaults: tuple[str, ...] = ()
@@ -116,6 +125,13 @@ class ActionContract(_Part):
         twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
         if twice:
             raise ValueError(f"labels that occur twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _families_agree(self) -> Self:
+        strange = sorted({label for rule in self.families.values() for label in rule.labels} - set(self.labels))
+        if strange:
+            raise ValueError(f"families of labels that it does not know: {', '.join(strange)}")
         return self
 
     @model_validator(mode="after")

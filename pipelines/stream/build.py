@@ -147,7 +147,7 @@ def build_actions(
     stages = ActionStages(
         window=WindowStage(config.window, contract.window_s, contract.rate_hz),
         classify=_build_classify(model, config, layout),
-        smooth=SmoothStage(config.smooth, contract.labels),
+        smooth=SmoothStage(config.smooth, contract.labels, contract.families),
         label=LabelStage(config.smooth, contract.labels, rules),
         events=EventStage(source_id, contract.labels, rules, config.events, EventDating(contract.window_s, smooth_s)),
     )

@@ -123,3 +123,21 @@ def rule_scores(logits: FloatArray, temperature: float) -> dict[str, FloatArray]
     """Rule → (B,) how much each window is like what was learnt, higher is more."""
     top: FloatArray = softmax(logits, temperature).max(axis=1, initial=0.0)
     return {"max_probability": top, "energy": -energy(logits, temperature)}
+
+
+FAMILY_THRESHOLD = 0.5
+_LEAST_FAMILY = 20
+
+
+def choose_family_share(
+    probabilities: FloatArray, label: IntArray, members: Sequence[int], lost: float
+) -> float | None:
+    """The part of a family's probability that one member needs: all but `lost` of the right answers reach it.
+
+    None where too few held-out windows show the family to choose by.
+    """
+    of_family = np.isin(label, members) & (probabilities.argmax(axis=1) == label)
+    if of_family.sum() < _LEAST_FAMILY:
+        return None
+    mine = probabilities[of_family][:, list(members)]
+    return round(float(np.quantile(mine.max(axis=1) / mine.sum(axis=1), lost)), 3)

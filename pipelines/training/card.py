@@ -1,6 +1,7 @@
 """The model card: what a person must know before trusting the weights, rendered from model.json and the scores."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def write_card(folder: Path, whole: Scores, scores: Mapping[str, Scores], labels
         "## Protocol",
         _protocol(contract),
         "## Measured on the test splits of the sets it learnt from",
-        "Other people or videos, same places and sensors. The middle window of each clip; 3D joints from the front.",
+        "Same places and sensors; other people only where the table of the protocol says so, else other videos, "
+        "views or clips. The middle window of each clip; 3D joints from the front.",
         sets_table(scores),
         classes_table(scores, labels),
         "### Confusion, all test splits",
@@ -39,9 +41,32 @@ def _summary(contract: Mapping[str, Any]) -> str:
         f"Says what one person does in the last {contract['window_s']:g} s, from COCO-17 joints "
         f"({contract['features']}: thirteen of them) at {contract['rate_hz']:g} Hz. Network {contract['network']}. "
         f"On held-out people and videos of the training splits: mean of classes {percent(held['macro'])} %, expected "
-        f"calibration error {percent(held['ece'])} % after a temperature of {contract['temperature']}. Below a highest "
-        f"probability of {contract['unknown']['threshold']} the answer is `unknown`."
+        f"calibration error {percent(held['ece'])} % after a temperature of {contract['temperature']}, which was "
+        f"fitted on these windows. {unknown_line(contract)}"
     )
+
+
+def with_unknown_line(text: str, contract: Mapping[str, Any]) -> str:
+    """A card whose sentence on `unknown` says what the contract says now; unchanged where it has no such sentence."""
+    found = re.search(r"(Below a highest probability|Above an energy) of [^\n]*", text)
+    return text if found is None else f"{text[: found.start()]}{unknown_line(contract)}{text[found.end() :]}"
+
+
+def unknown_line(contract: Mapping[str, Any]) -> str:
+    """When the answer is `unknown`."""
+    rule = contract["unknown"]
+    words = {
+        "max_probability": f"Below a highest probability of {rule['threshold']} the answer is `unknown`.",
+        "energy": f"Above an energy of {rule['threshold']} the answer is `unknown`.",
+        "off": "No window is refused as unlike everything that was learnt.",
+    }[rule["method"]]
+    for name, family in contract.get("families", {}).items():
+        words += (
+            f" So it is where a {name} ({', '.join(family['labels'])}) is seen with {family['threshold']} or more, and "
+            f"no member has {100 * family['share']:.1f} % of that."
+        )
+    how = contract["protocol"].get("unknown")
+    return f"{words} Chosen: {how}." if how else words
 
 
 def _actions(contract: Mapping[str, Any]) -> str:

@@ -60,7 +60,8 @@ def evaluate(
 
 @click.command(
     help="Export a trained network to a folder that the service can load: ONNX with a parity check, contract and card. "
-    "Several everyday runs that differ only in their seed become one model: the mean of their logits."
+    "Several everyday runs that differ only in their seed become one model: the mean of their logits. An exported "
+    "everyday model is packed anew: the same weights, with rules for `unknown` that are chosen on held-out people."
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @DATA_IF_NEEDED
@@ -80,10 +81,16 @@ def export(models: tuple[Path, ...], data: tuple[Path, ...], out: Path, measured
         elif continual:
             raise ConfigInvalid("an everyday network judges whole windows: --continual is for runs of recipes")
         else:
-            from pipelines.training.release import release
+            from pipelines.training.release import release, repack
 
             if not data:
                 raise ConfigInvalid("--data is missing: thresholds are chosen on held-out people of the training sets")
+            if len(models) == 1 and (models[0] / "model.json").is_file():
+                contract = repack(models[0], data, load_labels(), out)
+                click.echo(
+                    f"{out}: the same weights, unknown by {contract.unknown.method} {contract.unknown.threshold}"
+                )
+                return
             extra = json.loads(measured.read_text("utf-8")) if measured else {}
             exported = release(models, data, load_labels(), extra, out)
         click.echo(f"{exported.path}: {exported.size_bytes} bytes, differs from torch by {exported.max_difference:.1e}")

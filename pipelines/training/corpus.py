@@ -25,7 +25,7 @@ class TrainingClip:
     joints:  (T, 17, 3) float32: metres with y up where `is_3d`, else pixels with y down and 0 in the third place.
     seen:    (T, 17) bool.
     label:   index among the everyday labels, UNKNOWN where only `denied` is known.
-    denied:  indexes of labels that it certainly does not show; used where the label is unknown. not_fall: a fall is one.
+    denied:  indexes of labels that it certainly does not show; used where the label is unknown. not_fall: of a fall.
     ends_s:  earliest and latest end of a window, seconds from the piece's start; None places it by its length.
     """
 

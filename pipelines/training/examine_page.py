@@ -42,9 +42,9 @@ def _left_out(part: Part) -> list[str]:
     rows.append(["all windows", "", *(_share(part["top1"][name]) for name in sets)])
     runs = part["runs"]
     how = (
-        f"Runs of `{runs['name']}` (network {runs['network']['name']}, {runs['optim']['steps']} steps), seeds "
-        f"{', '.join(map(str, part['seeds']))}, {part['left_out_together']} sources left out of each. Share right in %, "
-        "mean over seeds ± half their range (windows). The mean of a label is over the sets that hold it, its ± over sets."
+        f"Runs of `{runs['name']}` (network {runs['network']['name']}, {runs['optim']['steps']} steps), "
+        f"seeds {', '.join(map(str, part['seeds']))}, {part['left_out_together']} sources left out of each. Share "
+        "right in %, mean over seeds ± half their range (windows). A label's mean and its ± are over its sets."
     )
     missing = part["missing"]
     return [how, table(["label", "mean", *sets], rows), *([f"Not run: {', '.join(missing)}."] if missing else [])]
@@ -60,8 +60,8 @@ def _people(part: Part) -> list[str]:
         for name, row in part["sets"].items()
     ]
     return [
-        "The test part of each set, one window per clip, 3D from the front. Only where other people test is it a number "
-        f"on people never seen; the mean over those sets is {_share(part['mean_over_sets_of_people'])} %.",
+        "The test part of each set, one window per clip, 3D from the front. Only where other people test is it a "
+        f"number on people never seen; the mean over those sets is {_share(part['mean_over_sets_of_people'])} %.",
         table(["set", "never in both parts", "windows", "mean of classes %", "ECE %"], rows),
     ]
 

@@ -1,4 +1,4 @@
-"""An examination on skeleton sets: people held out inside sets, sets left out whole, what is like no label, calibration.
+"""An examination on skeleton sets: people held out inside sets, what is like no label, calibration.
 
 Every number is a mean over models that differ in their seed, with half the range as the spread.
 """
@@ -13,8 +13,8 @@ from models.arrays import FloatArray
 from pipelines.training import runs
 from pipelines.training.calibrate import rule_scores
 from pipelines.training.corpus import UNKNOWN, Corpus, find_set, load_clips, pack
-from pipelines.training.everyday_report import Subject, load_subject
 from pipelines.training.evaluate import HELD, Answers, answer
+from pipelines.training.everyday_report import Subject, load_subject
 from pipelines.training.labels import LabelTable
 from pipelines.training.metrics import auroc, softmax
 
@@ -26,7 +26,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One seed of the model that is examined, and the divisor of its logits, which was chosen on its validation part."""
+    """One seed of the model that is examined. temperature: of its logits, chosen on its validation part."""
 
     subject: Subject
     temperature: float

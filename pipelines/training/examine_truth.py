@@ -105,7 +105,7 @@ def _of_group(row: Mapping[str, Any]) -> ClipTruth:
 
 
 def _of_row(row: ManifestRow, table: LabelTable) -> ClipTruth:
-    """A strike somewhere in the clip by the one who acts; timed segments; any of `accept` where a label is none of ours."""
+    """A strike somewhere in the clip by the one who acts; timed segments; any of `accept` for a fight."""
     found = manifest_segments([row], table).get(row.name)
     segments = found.segments if found is not None else ()
     expected = []

@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's input. features: (B, T, 13, C); label: (B,) negative where unknown; denied: (B, K) labels ruled out."""
+    """One step's input. features: (B, T, 13, C); label: (B,) negative: unknown; denied: (B, K) labels ruled out."""
 
     features: Tensor
     label: Tensor

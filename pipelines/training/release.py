@@ -1,18 +1,23 @@
 """From a run to the folder that is served: choices on held-out people, numbers on the test parts, contract and card."""
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from models.export.onnx import Exported
+from models.runtime.contract import ActionContract, load_contract
 from pipelines.training import runs
-from pipelines.training.card import write_card
+from pipelines.training.card import with_unknown_line, write_card
 from pipelines.training.corpus import find_set
 from pipelines.training.datasets import load_set
 from pipelines.training.evaluate import Answers, answer, shared_share
+from pipelines.training.everyday_report import load_subject
 from pipelines.training.labels import LabelTable
 from pipelines.training.own_sets import with_own_sets
-from pipelines.training.package import Choices, Facts, Quality, write_package
+from pipelines.training.package import Choices, Facts, Quality, doubt, unknown_words, write_package
 
 JHMDB_SHARED = ("clap", "jump", "pick_up", "push", "run", "sit_down", "stand_up", "throw", "walk", "wave")
 _SOLID_SHARE, _SOLID_SETS, _SOLID_WINDOWS = 0.7, 2, 20
@@ -34,7 +39,9 @@ def release(
     held = runs.load_parts(config, table, data, lambda _: None).validation
     held_answers = answer(network, held, config.window)
     left_out = cast("Mapping[str, Mapping[str, object]]", measured.get("left_out", {}))
-    choices = runs.choose(held_answers, table, judge(left_out, table))
+    foreign = runs.load_foreign(config, table, data)
+    strange = None if foreign is None else answer(network, foreign, config.window).logits
+    choices = runs.choose(held_answers, table, judge(left_out, table), strange)
     floor = runs.fall_floor(network, held, config, table, choices.temperature)
     choices = _raised(choices, {"fall": floor} | dict.fromkeys(_experimental(choices), _EXPERIMENTAL_LEAST))
     sets = runs.sets_of(config, table)
@@ -54,6 +61,31 @@ def release(
     exported = write_package(network, config, table, choices, facts, out)
     write_card(out, tested.scores(choices.temperature), scores, table.labels)
     return exported
+
+
+def repack(folder: Path, data: Sequence[Path], table: LabelTable, out: Path) -> ActionContract:
+    """An exported everyday model with its rules of doubt chosen anew; weights, temperature and thresholds stay.
+
+    Raises ConfigInvalid for a folder that does not say how it was trained, DatasetInvalid where a set is missing.
+    """
+    subject = load_subject(folder)
+    config = subject.config
+    table = with_own_sets(table.only(subject.labels).with_split(config.data.split), config.data.sets, data)
+    held = answer(subject.network, runs.load_parts(config, table, data, lambda _: None).validation, config.window)
+    foreign = runs.load_foreign(config, table, data)
+    strange = None if foreign is None else answer(subject.network, foreign, config.window).logits
+    choices = replace(runs.choose(held, table, None, strange), temperature=subject.temperature or 1.0)
+    raw = json.loads((folder / "model.json").read_text("utf-8"))
+    raw |= doubt(table, choices)
+    raw["protocol"]["unknown"] = unknown_words(choices.unknown)
+    if out != folder:
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "model.onnx", out / "model.onnx")
+    (out / "model.json").write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if (folder / "card.md").is_file():
+        text = (folder / "card.md").read_text("utf-8")
+        (out / "card.md").write_text(with_unknown_line(text, raw), "utf-8")
+    return load_contract(out / "model.json")
 
 
 def judge(left_out: Mapping[str, Mapping[str, object]], table: LabelTable) -> dict[str, Quality]:
@@ -80,7 +112,7 @@ def _experimental(choices: Choices) -> list[str]:
 def _raised(choices: Choices, least: Mapping[str, float]) -> Choices:
     """Thresholds raised to a least one, where that is higher."""
     thresholds = {name: max(value, least.get(name, 0.0)) for name, value in choices.thresholds.items()}
-    return Choices(choices.temperature, thresholds, choices.unknown, choices.quality)
+    return replace(choices, thresholds=thresholds)
 
 
 def _terms(table: LabelTable, sets: Sequence[str], data: Sequence[Path]) -> dict[str, object]:
@@ -115,7 +147,7 @@ def _members(models: Sequence[Path]) -> dict[str, object]:
 
 def _reported(table: LabelTable, name: str) -> str:
     rows = table.require(name)
-    return "nothing: all of it is learnt from" if rows.optional else rows.test
+    return "nothing: all of it is learnt from" if rows.optional else f"{rows.test} (other {rows.apart})"
 
 
 def _false_falls(answers: Answers, table: LabelTable, choices: Choices) -> str:

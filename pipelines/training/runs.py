@@ -8,8 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from models.arrays import FloatArray
 from pipelines.errors import ConfigInvalid, RunExists
-from pipelines.training.calibrate import choose_thresholds, choose_unknown, fit_temperature
+from pipelines.training.calibrate import (
+    choose_family_share,
+    choose_thresholds,
+    choose_unknown_rule,
+    fit_temperature,
+)
 from pipelines.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from pipelines.training.config import TrainConfig
 from pipelines.training.corpus import UNKNOWN, Corpus, load_clips, pack, split_validation
@@ -137,15 +143,38 @@ def fall_floor(network: OnePerson, held: Corpus, config: TrainConfig, table: Lab
     return min(float(np.quantile(softmax(logits, temperature)[:, fall], 0.999)), _HIGHEST_FLOOR)
 
 
-def choose(answers: Answers, table: LabelTable, quality: dict[str, Quality] | None = None) -> Choices:
-    """Temperature, thresholds and the open-set threshold on held-out people and videos of the training splits."""
+def load_foreign(config: TrainConfig, table: LabelTable, folders: Sequence[Path]) -> Corpus | None:
+    """What is like no label among the held-out people and videos of the training splits; None without any."""
+    clips = load_clips(folders, sets_of(config, table), table.foreign_only(), "train", lambda _: None)
+    held_clips = split_validation(clips, config.data.validation_share)[1]
+    return pack(held_clips, config.window.window_s) if held_clips else None
+
+
+def choose(
+    answers: Answers,
+    table: LabelTable,
+    quality: dict[str, Quality] | None = None,
+    foreign: FloatArray | None = None,
+) -> Choices:
+    """Temperature, thresholds and the rules of doubt on held-out people and videos of the training splits.
+
+    foreign: (M, K) logits of held-out windows that are like no label; None chooses the open-set rule without them.
+    """
     known = answers.label != UNKNOWN
     logits, label = answers.logits[known], answers.label[known]
     temperature = fit_temperature(logits, label)
     probabilities = softmax(logits, temperature)
     precision = {name: row.precision for name, row in table.actions.items()}
     thresholds = choose_thresholds(probabilities, label, table.labels, precision)
-    return Choices(temperature, thresholds, choose_unknown(probabilities, label, UNKNOWN_LOST), quality or {})
+    strange = np.zeros((0, logits.shape[1]), np.float32) if foreign is None else foreign
+    unknown = choose_unknown_rule(logits, label, strange, temperature, UNKNOWN_LOST)
+    shares = {
+        name: choose_family_share(probabilities, label, [table.index(member) for member in members], UNKNOWN_LOST)
+        for name, members in table.families.items()
+        if len(members) > 1
+    }
+    families = {name: share for name, share in shares.items() if share is not None}
+    return Choices(temperature, thresholds, unknown, quality or {}, families)
 
 
 def write_report(answers: Answers, table: LabelTable, temperature: float, title: str, out: Path) -> dict[str, Scores]:

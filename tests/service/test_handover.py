@@ -27,7 +27,7 @@ def test_weights_are_kept_in_the_cache_of_the_settings(tmp_path: Path) -> None:
     assert found == ["--cache", str(tmp_path / "weights"), "--offline"]
 
 
-@pytest.mark.parametrize("name", ["prepare", "dataset", "train", "evaluate", "export"])
+@pytest.mark.parametrize("name", ["prepare", "dataset", "train", "evaluate", "examine", "export"])
 def test_command_is_listed(name: str) -> None:
     assert name in CliRunner().invoke(main, ["--help"]).output
 

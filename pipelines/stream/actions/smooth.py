@@ -1,11 +1,12 @@
-"""Smooth stage: the mean of each person's last windows."""
+"""Smooth stage: the mean of each person's last windows, and doubt between labels of one family."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.runtime.contract import NONE_LABEL
+from models.arrays import FloatArray
+from models.runtime.contract import NONE_LABEL, FamilyRule
 from pipelines.stream.config import SmoothConfig
 from pipelines.types import ActionScores, PersonStatus, Poses
 
@@ -14,11 +15,19 @@ _WITHHELD = ("warming_up", "not_assessable")
 
 
 class SmoothStage:
-    """Averages probabilities over the last windows by time, never across a pause longer than that."""
+    """Averages probabilities over the last windows by time, never across a pause longer than that.
 
-    def __init__(self, config: SmoothConfig, labels: Sequence[str]) -> None:
+    families: name → rule by which an answer that is sure of the family and not of a member is unknown.
+    """
+
+    def __init__(
+        self, config: SmoothConfig, labels: Sequence[str], families: Mapping[str, FamilyRule] | None = None
+    ) -> None:
         self._config = config
         self._labels = tuple(labels)
+        self._families = [
+            ([self._labels.index(label) for label in rule.labels], rule) for rule in (families or {}).values()
+        ]
         self._recent: dict[int, deque[ActionScores]] = {}
 
     def __call__(self, poses: Poses, scores: tuple[ActionScores, ...]) -> tuple[ActionScores, ...]:
@@ -46,9 +55,19 @@ class SmoothStage:
             recent.popleft()
         known = [item.probabilities for item in recent if item.status != "unknown"]
         mean = np.sum([np.zeros_like(new.probabilities), *known], axis=0) / np.float32(len(recent))
-        is_known = 2 * len(known) > len(recent)
+        is_known = 2 * len(known) > len(recent) and not self._drop_unsure(mean)
         status = self._status(int(mean.argmax())) if is_known else "unknown"
         return ActionScores(new.track_id, new.time_s, mean, status, partner=new.partner)
+
+    def _drop_unsure(self, mean: FloatArray) -> bool:
+        """Whether a family is probable and none of its members clearly; none of them may become an event then."""
+        unsure = False
+        for members, rule in self._families:
+            whole = float(mean[members].sum())
+            if whole >= rule.threshold and float(mean[members].max()) < rule.share * whole:
+                mean[members] = 0.0
+                unsure = True
+        return unsure
 
     def _status(self, strongest: int) -> PersonStatus:
         return "none" if self._labels[strongest] == NONE_LABEL else "assessed"

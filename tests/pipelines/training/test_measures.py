@@ -3,9 +3,16 @@ import pytest
 import torch
 
 from models.arrays import FloatArray
-from pipelines.training.calibrate import choose_threshold, choose_unknown, class_weights, fit_temperature
+from pipelines.training.calibrate import (
+    choose_family_share,
+    choose_threshold,
+    choose_unknown,
+    choose_unknown_rule,
+    class_weights,
+    fit_temperature,
+)
 from pipelines.training.losses import denied_loss, everyday_loss
-from pipelines.training.metrics import calibration_error, score, softmax
+from pipelines.training.metrics import auroc, calibration_error, confidence_error, energy, score, softmax
 
 
 def test_denied_loss_is_minus_log_of_everything_else() -> None:
@@ -123,3 +130,76 @@ def test_choose_unknown_gives_up_the_share_that_it_may() -> None:
     threshold = choose_unknown(probabilities, np.zeros(101, np.int64), lost=0.1)
 
     assert (top < threshold).mean() == pytest.approx(0.1, abs=0.02)
+
+
+def _known_and_foreign(
+    foreign: int = 60,
+) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.int64]], FloatArray]:
+    """Known windows with one logit far above the rest; foreign ones as sure, with every logit lower."""
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 4, 400)
+    known = generator.normal(0, 0.3, (400, 4)).astype(np.float32)
+    known[np.arange(400), label] += 4
+    strange = generator.normal(-3, 0.3, (foreign, 4)).astype(np.float32)
+    strange[:, 0] += 4
+    return known, label, strange
+
+
+def test_open_set_rule_is_the_one_that_tells_foreign_windows_better() -> None:
+    known, label, strange = _known_and_foreign()
+
+    choice = choose_unknown_rule(known, label, strange, 1.0, 0.03)
+
+    assert choice.method == "energy"
+    assert choice.auroc["energy"] > 0.99 > 0.7 > choice.auroc["max_probability"]
+    assert (energy(known) <= choice.threshold).mean() == pytest.approx(0.97, abs=0.01)
+    assert choice.said["energy"] == 0.0
+    assert (choice.known, choice.foreign) == (400, 60)
+
+
+def test_open_set_rule_stays_with_the_probability_where_it_has_too_little_to_choose_by() -> None:
+    known, label, strange = _known_and_foreign(foreign=5)
+
+    choice = choose_unknown_rule(known, label, strange, 1.0, 0.03)
+
+    assert (choice.method, choice.auroc) == ("max_probability", {})
+    assert choice.threshold == choose_unknown(softmax(known), label, 0.03)
+
+
+def test_family_share_is_what_all_but_a_few_right_answers_reach() -> None:
+    probabilities = np.array([[0.5 + 0.01 * step, 0.4 - 0.01 * step, 0.1] for step in range(40)], np.float32)
+    label = np.zeros(40, np.int64)
+
+    share = choose_family_share(probabilities, label, [0, 1], 0.1)
+
+    assert share is not None
+    assert (probabilities[:, 0] / 0.9 >= share).mean() == pytest.approx(0.9, abs=0.03)
+    assert choose_family_share(probabilities[:10], label[:10], [0, 1], 0.1) is None, "too few to choose by"
+
+
+@pytest.mark.parametrize(
+    ("known", "foreign", "expected"),
+    [([3, 4], [1, 2], 1.0), ([1, 2], [3, 4], 0.0), ([1, 1], [1, 1], 0.5), ([1, 3], [2], 0.5), ([], [1], np.nan)],
+)
+def test_auroc_is_the_chance_that_a_known_window_scores_higher(
+    known: list[float], foreign: list[float], expected: float
+) -> None:
+    found = auroc(np.array(known, np.float32), np.array(foreign, np.float32))
+
+    np.testing.assert_equal(found, expected)
+
+
+def test_energy_is_minus_the_log_of_the_sum_of_powers_at_a_temperature() -> None:
+    logits = np.array([[1.0, 2.0], [700.0, 0.0]], np.float32)
+
+    found = energy(logits, 2.0)
+
+    assert found[0] == pytest.approx(-2 * np.log(np.exp(0.5) + np.exp(1.0)), rel=1e-6)
+    assert found[1] == pytest.approx(-700.0)
+
+
+def test_confidence_error_is_the_gap_between_what_was_said_and_what_was_right() -> None:
+    sure, right = np.full(100, 0.9, np.float32), np.arange(100) < 60
+
+    assert confidence_error(sure, right) == pytest.approx(0.3, abs=1e-6)
+    assert np.isnan(confidence_error(sure[:0], right[:0]))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.runtime.action import ActionModel
+from models.runtime.contract import FamilyRule
 from pipelines.stream.actions.classify import ActionStage
 from pipelines.stream.actions.label import LabelStage
 from pipelines.stream.actions.smooth import SmoothStage
@@ -61,6 +62,27 @@ def test_action_stage_asks_nothing_between_two_ticks() -> None:
 
     assert ActionStage(ActionModel(contract_of(), network))(WindowBatch()) == ()
     assert network.fed == []
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "status", "kept"),
+    [
+        ((0.45, 0.4, 0.15), "unknown", (0.0, 0.0, 0.15)),
+        ((0.8, 0.1, 0.1), "assessed", (0.8, 0.1, 0.1)),
+        ((0.2, 0.25, 0.55), "none", (0.2, 0.25, 0.55)),
+    ],
+    ids=["of the family but which", "sure of the member", "not of the family"],
+)
+def test_smooth_says_neither_of_two_labels_of_a_family_that_are_both_likely(
+    probabilities: tuple[float, float, float], status: str, kept: tuple[float, float, float]
+) -> None:
+    family = FamilyRule(labels=("walk", "run"), threshold=0.5, share=0.7)
+    stage = SmoothStage(SmoothConfig(), LABELS, {"locomotion": family})
+
+    (found,) = stage(poses_of(1.0), scores_of(1.0, *probabilities))
+
+    assert found.status == status
+    np.testing.assert_allclose(found.probabilities, kept)
 
 
 def test_smooth_is_the_mean_of_the_last_three_windows() -> None:
