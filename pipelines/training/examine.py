@@ -13,6 +13,7 @@ from pathlib import Path
 from models.runtime.action import ActionModel
 from models.runtime.contract import load_contract
 from models.runtime.session import Session
+from pipelines.errors import ConfigInvalid
 from pipelines.training import left_out
 from pipelines.training.config import load_config
 from pipelines.training.datasets import Annotation, load_set
@@ -62,17 +63,30 @@ def examine(asked: Asked, say: Say = lambda _: None) -> dict[str, object]:
     """All parts as JSON values; raises what reading a model, a set or a run raises."""
     table = load_labels()
     asked.work.mkdir(parents=True, exist_ok=True)
-    models = load_examined(asked.models, table, asked.data)
+    models, why = _models(asked, table)
     say("people held out inside sets")
-    people = held_out_people(models, table, asked.data)
+    people = held_out_people(models, table, asked.data) if models else {"status": NOT_RUN, "why": why}
     say("what is like no label")
-    strange = open_set(models, table, asked.data)
+    strange = open_set(models, table, asked.data) if models else {"status": NOT_RUN, "why": why}
     sources, doubt = _left_out(asked, table, say)
     return {
-        "model": [_named(path, one) for path, one in zip(asked.models, models, strict=True)],
+        "model": [_named(path, one) for path, one in zip(asked.models, models, strict=bool(models))],
         "left_out": sources, "people": people, "events": _events(asked, table, say), "open_set": strange,
         "calibration": doubt, "looked_at": LOOKED_AT,
     }  # fmt: skip
+
+
+def _models(asked: Asked, table: LabelTable) -> tuple[list[Examined], str]:
+    """Networks whose sets are known; none, and why, of served models that do not say how they were trained.
+
+    Raises ConfigInvalid or CheckpointMismatch for a run that is not one of an everyday network.
+    """
+    try:
+        return load_examined(asked.models, table, asked.data), ""
+    except ConfigInvalid as cause:
+        if not all((path / "model.json").is_file() for path in asked.models):
+            raise
+        return [], str(cause)
 
 
 def _named(path: Path, one: Examined) -> dict[str, object]:

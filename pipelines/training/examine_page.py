@@ -11,7 +11,10 @@ Part = Mapping[str, Any]
 def page(found: Part) -> str:
     """All sections; a part that was not run says so."""
     names = ", ".join(f"{row['name']} (seed {row['seed']}, temperature {row['temperature']})" for row in found["model"])
-    parts = [f"# Examination of {names}", f"{found['looked_at'][0].upper()}{found['looked_at'][1:]}."]
+    parts = [
+        f"# Examination of {names or 'a served model'}",
+        f"{found['looked_at'][0].upper()}{found['looked_at'][1:]}.",
+    ]
     for title, key, section in (
         ("Sources left out whole", "left_out", _left_out), ("People held out inside sets", "people", _people),
         ("Whole videos, event by event", "events", _events), ("What is like no label", "open_set", _open_set),

@@ -1,6 +1,8 @@
 """The examination: what is seen in videos, events against it, folds of sources, and the command on a small model."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.runtime.contract import load_contract
+from models.weights.registry import ZOO_PATH
 from pipelines.errors import ConfigInvalid
 from pipelines.training.__main__ import main
 from pipelines.training.datasets import SkeletonSet, save_set
@@ -162,8 +165,7 @@ def test_examine_makes_runs_and_a_table_of_every_part_and_goes_on_where_it_was(t
     trained = runner.invoke(main, ["train", "everyday-tcn", *own, "--out", str(tmp_path / "run"), *train, *sets])
     exported = runner.invoke(main, ["export", str(tmp_path / "run"), *own, "--out", str(model)])
     tracks = tmp_path / "hall.npz"
-    track = _annotation(picture(body(60)), "stand#1")
-    track.extra["video"] = "stand"  # type: ignore[index]  # a dict, as `prepare` makes it
+    track = replace(_annotation(picture(body(60)), "stand#1"), extra={"video": "stand", "time_s": np.arange(60) / 20})
     save_set(SkeletonSet("hall", (), {}, (track,), tuple(range(17)), 20.0), tracks)
     (tmp_path / "truth.toml").write_text(TOML, "utf-8")
     call = [
@@ -212,6 +214,28 @@ def test_an_exported_model_is_packed_anew_with_the_same_weights(tmp_path: Path) 
     assert said.startswith("max_probability: only 0 held-out windows are like no label")
     card = (tmp_path / "packed" / "card.md").read_text()
     assert card.count("too few to choose a rule by") == 1
+
+
+def test_a_served_model_that_does_not_say_how_it_was_trained_is_examined_on_videos_alone(
+    tmp_path: Path, truth_file: Path
+) -> None:
+    model, tracks = tmp_path / "model", tmp_path / "hall.npz"
+    shutil.copytree(ZOO_PATH / "everyday-stgcnpp", model)
+    raw = json.loads((model / "model.json").read_text())
+    del raw["protocol"]["config"]
+    (model / "model.json").write_text(json.dumps(raw))
+    track = replace(_annotation(picture(body(60)), "stand#1"), extra={"video": "stand", "time_s": np.arange(60) / 20})
+    save_set(SkeletonSet("hall", (), {}, (track,), tuple(range(17)), 20.0), tracks)
+
+    done = CliRunner().invoke(
+        main,
+        ["examine", str(model), "--out", str(tmp_path / "e"), "--tracks", str(tracks), "--truth", str(truth_file)],
+    )
+
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "e" / "examination.json").read_text())
+    assert "does not say how it was trained" in found["people"]["why"]
+    assert found["events"]["sets"]["hall"]["clips"] == 1
 
 
 @pytest.mark.parametrize(
