@@ -195,7 +195,7 @@ def test_leaving_every_set_out_is_an_error_that_says_so(sets: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "card"),
     [
-        ('["utkinect", "jhmdb14"]', "Learnt without clips: sets that `actogram prepare` makes."),
+        ('["utkinect", "jhmdb14"]', "Learnt without clips, video2: sets that `actogram prepare` makes."),
         ('["utkinect", "jhmdb14", "clips"]', "| clips: hall | ours, for anything |"),
     ],
     ids=["public sets", "own videos too"],
