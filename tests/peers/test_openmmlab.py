@@ -138,12 +138,10 @@ def test_people_and_joints_are_those_of_mmposes_rtmo_when_the_picture_needs_no_s
 def export(peer: Peer, name: str, folder: Path) -> Path:
     """The folder that the command writes; the exporter itself has compared the file with torch."""
     files = [str(peer.folder / f"{name}.{ending}") for ending in ("py", "pth")]
-    python = str(peer.environment / "bin" / "python")
-    arguments = ["export-mmpose", *files, "-o", str(folder / "network"), "--venv", python]
-    done = CliRunner().invoke(
-        command, [*arguments, str(peer.environment / "bin" / "python"), "--licence", "Apache-2.0"]
-    )
+    options = ["-o", str(folder / "network"), "--venv", str(peer.environment / "bin" / "python"), "--licence", "MIT"]
+    done = CliRunner().invoke(command, ["export-mmpose", *files, *options])
     assert done.exit_code == 0, done.output
+    assert "licence MIT" in done.output
     return folder / "network"
 
 

@@ -95,6 +95,11 @@ def compare(mine: dict[str, FloatArray], their: dict[str, FloatArray]) -> None:
     Random networks give hundreds of boxes that overlap by just as much as suppression allows, or score just as much as
     is asked for; the last bit decides about those.
     """
+    is_box = (their["xyxy"][:, 2:] > their["xyxy"][:, :2]).all(axis=1) if len(their["score"]) else np.zeros(0, bool)
+    their = {key: value[is_box] for key, value in their.items() if len(value)}  # untrained YOLO26 turns some inside out
+    if not their:
+        assert not len(mine["score"])
+        return
     most = max(len(their["score"]), len(mine["score"]))
     slack = -(-most // 100)
     assert abs(len(mine["score"]) - len(their["score"])) <= slack

@@ -92,8 +92,7 @@ def predict(checkpoint: Path, pictures: list[str], target: Path, is_end_to_end: 
     """Boxes, scores and joints of people per picture."""
     network = ultralytics.YOLO(str(checkpoint))
     options = {"conf": SCORE_FLOOR, "iou": 0.7, "imgsz": 640, "classes": [0], "verbose": False, "device": "cpu"}
-    if is_end_to_end:
-        options["nms"] = False
+    options |= {"nms": False} if is_end_to_end else {"max_det": 10_000}
     answers = []
     for picture in pictures:
         found = network.predict(cv2.imread(picture), **options)[0]
