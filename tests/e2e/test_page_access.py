@@ -96,7 +96,7 @@ def test_focus_goes_from_skip_link_through_sections_to_the_upload(stage: Stage, 
     expect(tab.get_by_text("Nothing here yet")).to_be_visible()
     names = []
 
-    for _ in range(8):
+    for _ in range(9):
         tab.keyboard.press("Tab")
         names.append(
             tab.evaluate(
@@ -110,6 +110,7 @@ def test_focus_goes_from_skip_link_through_sections_to_the_upload(stage: Stage, 
         "Videos",
         "Live",
         "Events",
+        "Insights",
         "Setup",
         "Use the dark theme",
         "Choose a video",

@@ -34,7 +34,18 @@ for root in (main, training):
         found[" ".join(path)] = (told.exit_code, repr(told.exception), told.output)
 print(json.dumps(found), file=sys.stderr)
 """
-HAND_OVER = ("prepare", "dataset", "train", "evaluate", "export", "compare", "visualize", "pretrain", "recipes")
+HAND_OVER = (
+    "prepare",
+    "dataset",
+    "train",
+    "evaluate",
+    "export",
+    "compare",
+    "visualize",
+    "pretrain",
+    "recipes",
+    "examine",
+)
 
 
 def _without_torch(folder: Path) -> dict[str, str]:

@@ -144,5 +144,5 @@ def test_an_own_set_called_as_a_known_one_speaks_for_itself(tmp_path: Path) -> N
     without_falls = with_own_sets(load_labels().only(["walk", "none"]), ["clips"], [tmp_path])
 
     assert dict(table.require("clips").classes) == {"class_0": "walk", "class_1": "fall"}
-    assert dict(without_falls.require("clips").classes) == {"class_0": "walk", "class_1": ""}
+    assert dict(without_falls.require("clips").classes) == {"class_0": "walk", "class_1": "?"}
     assert load_set(tmp_path / "clips.npz").description.everyday == {"class_0": "walk", "class_1": "fall"}
