@@ -138,7 +138,7 @@ async function showResult(self, job) {
     onHidden: (actions) => (self.timeline.setHidden(actions), self.table.setHidden(actions)),
   });
   const pick = (trackId) => choose(self, trackId);
-  self.now = createNowList({ onPick: pick });
+  self.now = createNowList({ onPick: pick, empty: "Nobody is followed at this moment." });
   self.timeline = createTimeline({ onSeek: (timeS) => self.stage.seek(timeS) });
   self.table = createActionTable({ onSeek: (timeS, trackId) => showAction(self, timeS, trackId) });
   self.stage = stageOf(self, job, job.links.source ?? `/v1/jobs/${job.id}/source`, pick);
