@@ -3,9 +3,10 @@
 `Client` blocks, `AsyncClient` awaits; both have the same methods over the same requests and answers.
 """
 
+from actogram.client.awaiting import AsyncClient
+from actogram.client.blocking import Client
 from actogram.client.errors import ApiError, ConnectionLost
 from actogram.client.live import Message
-from actogram.client.sessions import AsyncClient, Client
 from actogram.client.values import ActionSpan, Event, Job, Person, Stream
 
 __all__ = [

@@ -1,7 +1,7 @@
 """What is asked of the server and what is made of its answers, without a word about waiting.
 
-A call is a generator: it yields requests, is sent their replies, and returns its result. `sessions.py` drives it, once
-blocking and once awaiting.
+A call is a generator: it yields requests, is sent their replies, and returns its result;
+`blocking.py` and `awaiting.py` drive it.
 """
 
 import mimetypes
@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from actogram.client.errors import ApiError
 from actogram.client.values import Event, Job, Json, Person, Stream, table, tables
@@ -75,7 +76,7 @@ def submit_file(path: Path, form: Parameters) -> Call[Job]:
 def wait_for(job_id: str, every_s: float, told: Callable[[Job], None]) -> Call[Job]:
     """Ask for a job until it is over; `told` gets it each time."""
     while True:
-        reply = yield Request("GET", f"/v1/jobs/{job_id}")
+        reply = yield Request("GET", f"/v1/jobs/{part(job_id)}")
         job = Job.of(table(checked(reply).json))
         told(job)
         if job.is_over:
@@ -85,7 +86,7 @@ def wait_for(job_id: str, every_s: float, told: Callable[[Job], None]) -> Call[J
 
 def timeline(job_id: str) -> Call[tuple[Person, ...]]:
     """People of a finished job."""
-    reply = yield Request("GET", f"/v1/jobs/{job_id}/timeline")
+    reply = yield Request("GET", f"/v1/jobs/{part(job_id)}/timeline")
     return tuple(Person.of(one) for one in tables(table(checked(reply).json).get("tracks")))
 
 
@@ -103,7 +104,7 @@ def delete(path: str) -> Call[None]:
 
 def job(job_id: str) -> Call[Job]:
     """One job."""
-    reply = yield Request("GET", f"/v1/jobs/{job_id}")
+    reply = yield Request("GET", f"/v1/jobs/{part(job_id)}")
     return Job.of(table(checked(reply).json))
 
 
@@ -115,13 +116,13 @@ def add_stream(settings: Json) -> Call[Stream]:
 
 def change_stream(stream_id: str, changes: Json) -> Call[Stream]:
     """A camera with some of its settings changed."""
-    reply = yield Request("PATCH", f"/v1/streams/{stream_id}", json=changes)
+    reply = yield Request("PATCH", f"/v1/streams/{part(stream_id)}", json=changes)
     return Stream.of(table(checked(reply).json))
 
 
 def stream(stream_id: str) -> Call[Stream]:
     """One camera."""
-    reply = yield Request("GET", f"/v1/streams/{stream_id}")
+    reply = yield Request("GET", f"/v1/streams/{part(stream_id)}")
     return Stream.of(table(checked(reply).json))
 
 
@@ -144,6 +145,11 @@ def page(path: str, params: Parameters, cursor: str | None) -> Call[Page]:
 def event_of(raw: Json) -> Event:
     """An item of a page of events."""
     return Event.of(raw)
+
+
+def part(name: str) -> str:
+    """An id as one part of a path, whatever is in it."""
+    return quote(name, safe="")
 
 
 def media_type(path: Path) -> str:

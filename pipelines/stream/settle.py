@@ -15,6 +15,7 @@ import numpy as np
 from models.arrays import Image
 from models.runtime.contract import ActionContract
 from models.runtime.overrides import judging_rules
+from pipelines.errors import SinkError
 from pipelines.stream.config import PipelineConfig
 from pipelines.types import ActionState, Event, Frame, FrameResult
 
@@ -50,7 +51,7 @@ class Settled:
         self._events: dict[int, dict[str, Event]] = {}
 
     def add(self, result: FrameResult) -> Iterator[FrameResult]:
-        """Take the next result; give on those that are old enough."""
+        """Take the next result; give on those that are old enough. Raises SinkError for one too big for JPEG."""
         self._see(result.events)
         kept = _Kept.of(result.frame, keeps_picture=self._keeps_pictures)
         self._held.append((replace(result, frame=replace(result.frame, image=kept.blank())), kept))
@@ -129,7 +130,10 @@ class _Kept:
         if not keeps_picture:
             return cls(frame.image.shape, None)
         done, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        return cls(frame.image.shape, data.tobytes() if done else None)
+        if not done:
+            width, height = frame.size_wh
+            raise SinkError(f"a picture of {width} x {height} pixels cannot be kept as JPEG")
+        return cls(frame.image.shape, data.tobytes())
 
     def blank(self) -> Image:
         """A black picture of this shape that takes no memory."""

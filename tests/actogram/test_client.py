@@ -242,6 +242,29 @@ def test_busy_server_is_asked_again_and_an_unsafe_request_is_not() -> None:
     assert asked == ["PATCH"]
 
 
+@pytest.mark.parametrize("name", ["../keys", "a/b", "x?force=1", "a#b"])
+def test_id_never_becomes_another_path(name: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(204)
+
+    client = Client("http://server")
+    client._http = httpx.Client(base_url="http://server", transport=httpx.MockTransport(answer))
+
+    client.delete_stream(name)
+    client.delete_job(name)
+
+    assert [path.count("/") for path in asked] == [3, 3]
+    assert all("?" not in path for path in asked)
+
+
+def test_results_of_a_server_that_goes_away_are_a_lost_connection(unused_port: int) -> None:
+    with Client(f"http://127.0.0.1:{unused_port}") as client, pytest.raises(ConnectionLost, match="does not answer"):
+        list(client.results("job_1"))
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", ""])
 def test_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="expected an address"):
