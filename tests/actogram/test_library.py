@@ -1,6 +1,5 @@
 """The library: a whole video as values and arrays, a camera as a loop, and a client that needs nothing of either."""
 
-import importlib.util
 import subprocess
 import sys
 import threading
@@ -57,13 +56,14 @@ def test_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
         actogram.analyze(tmp_path / "no.mp4", choice=networks_of())
 
 
-def test_actions_become_a_table_where_pandas_is(video: Path) -> None:
-    if importlib.util.find_spec("pandas") is None:
-        pytest.skip("pandas is not installed")
+def test_actions_become_a_table(video: Path) -> None:
+    found = actogram.analyze(video, choice=networks_of())
 
-    table = actogram.analyze(video, choice=networks_of()).to_pandas()
+    table = found.to_pandas()
 
     assert list(table.columns) == ["track_id", "action", "start_s", "end_s", "duration_s", "score"]
+    assert list(table["action"]) == [one.action for _, one in found.actions]
+    assert len(table) > 0
 
 
 def test_watched_file_ends_and_every_event_comes(video: Path) -> None:
