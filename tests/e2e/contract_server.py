@@ -80,6 +80,7 @@ class Contract:
         self.role = "admin"
         self.refused: list[str] = []
         self.uploads: list[Json] = []
+        self.tested: list[Json] = []
 
     def add_job(
         self, name: str, acts: list[Act], duration_s: float = 6.0, times_s: tuple[float, ...] | None = None,

@@ -9,12 +9,11 @@ from contextlib import closing
 
 import av
 import cv2
-import numpy as np
 
-from models.arrays import Image
 from pipelines.addresses.redact import redact
 from pipelines.errors import DecoderFailed, SourceError, SourceUnavailable
 from pipelines.orientation import Orientation
+from pipelines.stream.render.blur import coarse
 from pipelines.stream.sources.connection import AvConnector, DecodedPicture
 from pipelines.stream.sources.decode import VideoPacket
 from pipelines.stream.sources.decoder_confinement import end_with_parent, limit_live
@@ -28,7 +27,6 @@ _LIMITS = DecoderLimits(memory_bytes=1 << 30, cpu_s_max=20.0)
 _WATCH_S = 1.0
 _PICTURES_MAX = 90
 _ORDER_BYTES_MAX = 64 << 10
-_COARSE_PX = 24
 _JPEG_QUALITY = 82
 _FEW = 3
 
@@ -76,14 +74,6 @@ def _jpeg(decoded: DecodedPicture, order: ProbeOrder) -> bytes:
     if not done:
         raise DecoderFailed(f"{redact(order.uri)}: its picture cannot be written")
     return jpeg.tobytes()
-
-
-def coarse(image: Image) -> Image:
-    """The same picture with so few pixels that no face is left in it; (H, W, 3) uint8 as before."""
-    height, width = image.shape[:2]
-    scale = _COARSE_PX / max(height, width)
-    small = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def main() -> None:

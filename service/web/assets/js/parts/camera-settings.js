@@ -3,6 +3,7 @@ import { field, formDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { changeStream } from "../streams.js";
 import { actionOverrides } from "./action-overrides.js";
+import { addressTest } from "./address-test.js";
 import { networkFields } from "./network-fields.js";
 
 /** Edit a stream's settings; resolves to the changed stream, or null when the person closed the dialog. */
@@ -35,9 +36,16 @@ export function editSettings(stream) {
   const pictures = box(stream.privacy?.pictures ?? true);
   const networks = networkFields(stream.analysis, () => actions.setModel(networks.value().model));
   const actions = actionOverrides(stream.actions, stream.analysis.model ?? null);
+  const tested = addressTest(() => ({
+    source: { uri: uri.value.trim(), transport: transport.value },
+    rotate: Number(rotate.value),
+    mirror: mirror.checked,
+  }));
+  uri.addEventListener("input", tested.clear);
   const address = [
     field("New address", uri, "Left empty, it stays. The one in use is shown without its password."),
     field("RTSP transport", transport, "Changes together with the address."),
+    tested.element,
   ];
   return formDialog({
     title: `Settings of ${stream.name}`,
