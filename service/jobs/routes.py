@@ -219,7 +219,7 @@ async def _receive(
         if upload.size_bytes == 0:
             raise UnsupportedMedia(f"{upload.name} is empty; expected a video")
         form = _form(upload.fields)
-        options = JobOptions(model=form.model, detector=form.detector, pose=form.pose, video=form.video)
+        options = JobOptions(**form.model_dump(exclude={"tags"}))
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
 
 

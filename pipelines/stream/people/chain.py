@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.arrays import FloatArray
-from pipelines.stream.people.boxes import iou_matrix
+from pipelines.stream.people.boxes import areas, cover_matrix, iou_matrix
 from pipelines.stream.people.camera import CameraReport, CameraStage
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
@@ -14,6 +14,9 @@ from pipelines.stream.stats import StageClock
 from pipelines.types import Boxes, Frame, Poses, TrackEnd, Tracks
 
 _SAME = 0.4  # overlap (IoU) from which a box is that of somebody whose joints are told
+_WITHIN = 0.8  # share of a box that lies in another one
+_WEAK = 0.4
+_MUCH_LARGER = 3.0
 
 
 class PeopleChain:
@@ -78,5 +81,9 @@ def _unposed(poses: Poses, tracks: Tracks, boxes: Boxes | None) -> FloatArray:
     hidden = tracks.xyxy[~np.isin(tracks.track_id, poses.track_id)]
     if boxes is None or not len(boxes):
         return hidden
-    own = iou_matrix(boxes.xyxy, poses.xyxy).max(axis=1, initial=0.0) >= _SAME
-    return np.concatenate([hidden, boxes.xyxy[~own]])
+    own = iou_matrix(boxes.xyxy, poses.xyxy) >= _SAME
+    # A weak box within somebody is a piece of them; one around somebody, and not much larger, is theirs too.
+    own |= (cover_matrix(boxes.xyxy, poses.xyxy) >= _WITHIN) & (boxes.score < _WEAK)[:, None]
+    much_larger = areas(boxes.xyxy)[:, None] > _MUCH_LARGER * areas(poses.xyxy)[None]
+    own |= (cover_matrix(poses.xyxy, boxes.xyxy).T >= _WITHIN) & ~much_larger
+    return np.concatenate([hidden, boxes.xyxy[~own.any(axis=1)]])

@@ -30,7 +30,7 @@ _HOLD_S = 1.0
 _GROWTH = 0.6  # of its size, per second that a region is held
 _CELLS = 3
 _COARSE_PX = 24
-_FACE_JOINT_SHARES = (0.75, 1.3, 0.55, 0.42, 0.075)  # of ear span, eye span, shoulder width, torso, longer side
+_FACE_JOINT_SHARES = (0.75, 1.3, 0.36, 0.26, 0.07)  # of ear span, eye span, shoulder width, torso, longer side
 
 
 def head_regions(poses: Poses) -> FloatArray:

@@ -34,6 +34,7 @@ export function editSettings(stream) {
   const before = number(recording.pre_roll_s ?? 5, 0, 30);
   const after = number(recording.post_roll_s ?? 3, 0, 30);
   const pictures = box(stream.privacy?.pictures ?? true);
+  const blur = box(stream.privacy?.blur ?? false);
   const networks = networkFields(stream.analysis, () => actions.setModel(networks.value().model));
   const actions = actionOverrides(stream.actions, stream.analysis.model ?? null);
   const tested = addressTest(() => ({
@@ -61,6 +62,7 @@ export function editSettings(stream) {
       check(records, "Keep a clip of severe events"),
       h("div", { class: "fields two" }, field("Seconds before", before), field("Seconds after", after)),
       check(pictures, "Pictures may be shown and kept; without, there are skeletons alone"),
+      check(blur, "Make faces unrecognisable in every picture and clip of it"),
     ],
     submit: () =>
       changeStream(stream.stream_id, {
@@ -76,7 +78,7 @@ export function editSettings(stream) {
           pre_roll_s: Number(before.value),
           post_roll_s: Number(after.value),
         },
-        privacy: { ...stream.privacy, pictures: pictures.checked },
+        privacy: { ...stream.privacy, pictures: pictures.checked, blur: blur.checked },
       }),
   });
 }

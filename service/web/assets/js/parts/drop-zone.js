@@ -23,6 +23,9 @@ export function dropZone({ onJob }) {
     class: "unseen",
   });
   const annotated = h("input", { type: "checkbox" });
+  const blur = h("input", { type: "checkbox" });
+  const blurOption = h("label", { class: "check drop-option", hidden: true }, blur, "Make faces in it unrecognisable");
+  annotated.addEventListener("change", () => (blurOption.hidden = !annotated.checked));
   // Asked for when somebody opens it: most people never do.
   let networks = null;
   const options = h("details", { class: "link drop-networks", ...needs("operator") }, h("summary", {}, "Choose networks"));
@@ -41,9 +44,14 @@ export function dropZone({ onJob }) {
     input,
     h("label", { class: "button primary", for: input.id }, icon("up"), "Choose a video"),
     h("label", { class: "check drop-option" }, annotated, "Also make an annotated MP4"),
+    blurOption,
   );
   const take = (files) => {
-    for (const file of files) queue.waiting.push(uploadRow(file, { ...chosen(), ...(annotated.checked || !canPlay(file) ? { video: true } : {}) }));
+    for (const file of files) {
+      const video = annotated.checked || !canPlay(file) ? { video: true } : {};
+      const hidden = annotated.checked && blur.checked ? { blur_faces: true } : {};
+      queue.waiting.push(uploadRow(file, { ...chosen(), ...video, ...hidden }));
+    }
     drain();
   };
   input.addEventListener("change", () => {
