@@ -200,9 +200,10 @@ def write_hidden(cut: Cut, path: Path, faces: FaceRecord) -> None:
 
 
 def _mux(cut: Cut, place: str | io.BytesIO) -> None:
+    options = {"movflags": "+faststart"} if isinstance(place, str) else {}  # it opens the file a second time
     with (
         av.open(io.BytesIO(cut.header), mode="r", format="nut") as template,
-        av.open(place, mode="w", format="mp4", options={"movflags": "+faststart"}) as container,
+        av.open(place, mode="w", format="mp4", options=options) as container,
     ):
         stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
         _tell_orientation(stream, cut.orientation)

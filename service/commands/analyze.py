@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from models.runtime.contract import ActionContract
+    from pipelines.exercises.signals import ExerciseName
     from pipelines.results import PersonTimeline, Summary
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _FORMATS = ("jsonl", "json", "csv")
+_EXERCISES = ("squat", "sit_to_stand", "arm_raise", "jump")
 _PATH = click.Path(path_type=Path)
 
 
@@ -40,6 +42,7 @@ class _Outputs:
     video: Path | None
     timeline: Path | None
     blurs: bool = False
+    exercises: "tuple[ExerciseName, ...]" = ()
 
 
 @click.command(help="Say who does what, when, in VIDEO: print a table, and write the files that the options name.")
@@ -54,6 +57,9 @@ class _Outputs:
 @click.option("--video", "video_out", type=_PATH, help="Write the annotated video to this file (mp4).")
 @click.option("--timeline", type=_PATH, help="Write a picture of who did what, when, to this file (png).")
 @click.option("--blur-faces", is_flag=True, help="Make heads unrecognisable in the annotated video.")
+@click.option(
+    "--exercise", "exercises", type=click.Choice(_EXERCISES), multiple=True, help="Count its repetitions; may be repeated."
+)
 @network_options
 @click.option(
     "--fps",
@@ -75,6 +81,7 @@ def command(
     video_out: Path | None,
     timeline: Path | None,
     blur_faces: bool,
+    exercises: "tuple[ExerciseName, ...]",
     networks: WantedNetworks,
     fps: float,
     turn: Orientation,
@@ -87,11 +94,12 @@ def command(
     _end_cleanly_when_told()
     with reported():
         settings = load_settings()
-        outputs = replace(outputs, blurs=blur_faces or settings.blur_faces)
+        outputs = replace(outputs, blurs=blur_faces or settings.blur_faces, exercises=exercises)
         with _open(video, fps, turn) as source:
             loaded = load_networks_of(settings, networks)
             summary = _analyze(video.name, source, loaded, outputs, every_frame=every_frame)
     _show(summary, loaded.action.contract, to_stderr=outputs.out == Path("-"))
+    _show_exercises(summary, to_stderr=outputs.out == Path("-"))
     show_turn(summary.stats.rotate_deg, turn)
 
 
@@ -132,6 +140,7 @@ def _analyze(
 
         faces = FaceRecord() if outputs.blurs and outputs.video is not None else None
         run = Run(name, on_progress=show, enough_hz=None if every_frame else ENOUGH_HZ)
+        run = replace(run, exercises=outputs.exercises)
         if faces is not None:
             run = replace(run, on_result=faces.add)
         return analyze(source, networks, PipelineConfig(), _sinks(outputs, faces), run)
@@ -238,6 +247,15 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         )
     if stats.is_truncated:
         click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
+
+
+def _show_exercises(summary: "Summary", to_stderr: bool) -> None:
+    """A line per person and exercise."""
+    for number, track in summary.numbered():
+        for found in summary.exercises.get(track.track_id, ()):
+            told = f"not assessable ({found.reason})" if found.count is None else str(found.count)
+            times = ", ".join(f"{one.turn_s:.1f}" for one in found.repetitions)
+            click.echo(f"person {number}, {found.exercise}: {told}{f', at {times} s' if times else ''}", err=to_stderr)
 
 
 def show_turn(rotate_deg: Rotation, turn: Orientation) -> None:

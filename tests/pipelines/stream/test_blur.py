@@ -180,8 +180,7 @@ def test_no_detail_is_left_of_any_real_head(data_dir: Path, networks: Networks, 
     look(path, networks, record.add, 7.0)
     look(path, networks, heads.append, None)
 
-    shares, faces = list[float](), list[int]()
-    detector = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml")
+    shares = list[float]()
     for result in heads:
         image = result.frame.image
         hidden = record.hidden(image, result.frame.time_s)
@@ -190,12 +189,10 @@ def test_no_detail_is_left_of_any_real_head(data_dir: Path, networks: Networks, 
                 low, high = points[:5, :2].min(0) - 3, points[:5, :2].max(0) + 3
                 region = np.concatenate([low, high])
                 shares.append(detail(hidden, region) / max(detail(image, region), 0.5))
-        faces.append(len(detector.detectMultiScale(hidden, 1.1, 5)) - len(detector.detectMultiScale(image, 1.1, 5)))
 
     assert len(shares) > 30
     assert max(shares) < 0.25
     assert np.mean(shares) < 0.08
-    assert sum(faces) <= 0
 
 
 def cut_of(path: Path) -> Cut:
