@@ -69,7 +69,7 @@ def body_height(joints: Joints) -> FloatArray:
 
 CATALOG: Mapping[ExerciseName, Exercise] = {
     "squat": Exercise(hip_height, "low", 0.22, 0.78, 0.70, 0.5, 15.0),
-    "sit_to_stand": Exercise(hip_height, "rise", 0.22, 0.78, 0.75, 0.2, 10.0),
+    "sit_to_stand": Exercise(hip_height, "rise", 0.22, 0.68, 0.75, 0.2, 10.0),
     "arm_raise": Exercise(hand_height, "high", 0.8, -0.2, 0.2, 0.4, 15.0),
     "jump": Exercise(body_height, "high", 0.12, np.inf, -np.inf, 0.15, 1.5, smooth_s=0.0),
 }

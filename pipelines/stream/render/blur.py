@@ -25,6 +25,8 @@ _UPPER = 0.4
 _ABOVE = 0.12
 _NEAR_S = 0.6
 """Seconds from a look at the people within which it says something of a moment."""
+_LOOSE_S = 0.35
+"""The same of somebody who is nobody's track: weak boxes come and go, and the next look follows soon."""
 _HOLD_S = 1.0
 """Seconds for which somebody who is not found is still expected where they were, and were to be found before."""
 _GROWTH = 0.6  # of its size, per second that a region is held
@@ -95,7 +97,7 @@ class FaceRecord:
             near = [look for look in self._looks if abs(look.time_s - time_s) <= _HOLD_S]
         if not any(abs(look.time_s - time_s) <= _NEAR_S for look in near):
             return None
-        found = [region for look in near if abs(look.time_s - time_s) <= _NEAR_S for region in look.loose]
+        found = [region for look in near if abs(look.time_s - time_s) <= _LOOSE_S for region in look.loose]
         for track_id in {track_id for look in near for track_id in look.heads}:
             found.append(_between([(look.time_s, look.heads[track_id]) for look in near if track_id in look.heads], time_s))
         return np.array(found, np.float32).reshape(-1, 4)

@@ -57,11 +57,11 @@ def noise() -> Image:
 
 
 def detail(image: Image, region: FloatArray) -> float:
-    """How much fine structure there is in a region, pixels: the mean size of its Laplacian."""
+    """How much fine structure there is in a region, pixels: what a blur by two pixels would take, as deviation."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0, [width, height, width, height]).astype(int)
-    grey = cv2.cvtColor(image[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY)
-    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), 2.0))[y1:y2, x1:x2].std())
 
 
 def test_head_is_where_its_joints_are() -> None:
@@ -180,7 +180,7 @@ def test_no_detail_is_left_of_any_real_head(data_dir: Path, networks: Networks, 
     look(path, networks, record.add, 7.0)
     look(path, networks, heads.append, None)
 
-    shares = list[float]()
+    checked, left = 0, list[tuple[float, float]]()
     for result in heads:
         image = result.frame.image
         hidden = record.hidden(image, result.frame.time_s)
@@ -188,11 +188,13 @@ def test_no_detail_is_left_of_any_real_head(data_dir: Path, networks: Networks, 
             if (points[:5, 2] > 0.7).all():
                 low, high = points[:5, :2].min(0) - 3, points[:5, :2].max(0) + 3
                 region = np.concatenate([low, high])
-                shares.append(detail(hidden, region) / max(detail(image, region), 0.5))
+                checked += 1
+                before, after = detail(image, region), detail(hidden, region)
+                if after > 0.2 * before + 0.5:
+                    left.append((before, after))
 
-    assert len(shares) > 30
-    assert max(shares) < 0.25
-    assert np.mean(shares) < 0.08
+    assert checked > 30
+    assert left == []
 
 
 def cut_of(path: Path) -> Cut:
@@ -235,7 +237,8 @@ def test_clip_of_evidence_shows_no_head(data_dir: Path, networks: Networks, tmp_
         points = result.poses.keypoints[0, :5, :2]
         region = np.concatenate([points.min(0) - 3, points.max(0) + 3])
         checked += 1
-        assert detail(np.asarray(picture, np.uint8), region) < 0.3 * max(detail(result.frame.image, region), 5.0)
+        # What the encoder adds is allowed for.
+        assert detail(np.asarray(picture, np.uint8), region) < 0.2 * detail(result.frame.image, region) + 1.0
     assert checked > 10
 
 
