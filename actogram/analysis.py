@@ -37,7 +37,8 @@ class Skeleton:
     time_s:    (T,) float64, media seconds of the frames in which the person was seen.
     keypoints: (T, V, 3) float32, x and y in pixels of the video and score 0..1, in the order of `layout`.
     action:    (T,) what the timeline says of each frame; None where it names nothing.
-    xyxy:      (T, 4) float32, the person's box in pixels. score: (T,) float32, 0..1, how sure it is that this is a person.
+    xyxy:      (T, 4) float32, the person's box in pixels.
+    score:     (T,) float32, 0..1, how sure it is that this is a person.
     """
 
     time_s: FloatArray
@@ -75,9 +76,9 @@ class Analysis:
         return self._skeletons[track_id]
 
     def angles(self, track_id: int) -> Mapping[str, FloatArray]:
-        """One person's joint angles: name → (T,) degrees at the seconds of their skeleton; NaN where joints were not seen.
+        """One person's joint angles: name → (T,) degrees at the seconds of their skeleton.
 
-        Raises KeyError as `skeleton` does.
+        NaN where joints were not seen. Raises KeyError as `skeleton` does.
         """
         known = self.skeleton(track_id)
         return joint_angles(known.keypoints, known.layout)
@@ -173,7 +174,9 @@ class _Keeper:
         """Keep everybody of a frame."""
         poses = result.poses
         for row, (track_id, state) in enumerate(zip(poses.track_id.tolist(), result.states, strict=True)):
-            own = _Row(result.frame.time_s, poses.keypoints[row], poses.xyxy[row], float(poses.score[row]), state.action)
+            own = _Row(
+                result.frame.time_s, poses.keypoints[row], poses.xyxy[row], float(poses.score[row]), state.action
+            )
             self._rows.setdefault(track_id, []).append(own)
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:

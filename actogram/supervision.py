@@ -1,4 +1,4 @@
-"""People as values of the package `supervision`: for its annotators, zones and sinks. Nothing here is needed without it."""
+"""People as values of the package `supervision`: for its annotators, zones and sinks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SupervisionFrame:
     """Everybody in one frame, twice, in the same order.
 
-    time_s: media seconds. detections: boxes, with `tracker_id`, and `class_name` in `data`: the action, or an empty text.
+    time_s: media seconds. detections: boxes with `tracker_id`, and the action in `data["class_name"]`, or "".
     key_points: the same people's joints, pixels.
     """
 
@@ -32,14 +32,18 @@ class SupervisionFrame:
 def frames_of(labels: Sequence[str], skeletons: "Mapping[int, Skeleton]") -> Iterator[SupervisionFrame]:
     """Every frame of a video in which somebody is, in the order of time. Raises PackageMissing."""
     _require()
-    rows = sorted((at_s, track_id, row) for track_id, one in skeletons.items() for row, at_s in enumerate(one.time_s.tolist()))
+    rows = sorted(
+        (at_s, track_id, row) for track_id, one in skeletons.items() for row, at_s in enumerate(one.time_s.tolist())
+    )
     start = 0
     for end in range(1, len(rows) + 1):
         if end == len(rows) or rows[end][0] != rows[start][0]:
             found = [(track_id, skeletons[track_id], row) for _, track_id, row in rows[start:end]]
             yield _frame(
-                rows[start][0], [track_id for track_id, _, _ in found], np.stack([one.xyxy[row] for _, one, row in found]),
-                np.array([one.score[row] for _, one, row in found], np.float32), [one.action[row] for _, one, row in found],
+                rows[start][0], [track_id for track_id, _, _ in found],
+                np.stack([one.xyxy[row] for _, one, row in found]),
+                np.array([one.score[row] for _, one, row in found], np.float32),
+                [one.action[row] for _, one, row in found],
                 np.stack([one.keypoints[row] for _, one, row in found]), labels,
             )  # fmt: skip
             start = end
@@ -58,8 +62,8 @@ def frame_of(moment: "Moment", labels: Sequence[str] = ()) -> SupervisionFrame:
 
 
 def _frame(
-    time_s: float, track_ids: list[int], xyxy: FloatArray, score: FloatArray, actions: list[str | None], joints: FloatArray,
-    labels: Sequence[str],
+    time_s: float, track_ids: list[int], xyxy: FloatArray, score: FloatArray, actions: list[str | None],
+    joints: FloatArray, labels: Sequence[str],
 ) -> SupervisionFrame:  # fmt: skip
     import supervision as sv
 

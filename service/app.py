@@ -234,7 +234,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, camera_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
+        job_routes, stream_routes, camera_routes, event_routes, insight_routes, sink_routes, catalog_routes,
+        live_routes,
         session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]

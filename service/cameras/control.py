@@ -30,7 +30,7 @@ Probe = Callable[[ProbeOrder, AddressPolicy], Probed]
 class CameraRules:
     """What the settings say.
 
-    may_search: whether the network may be searched and cameras asked for their streams. blurs: pictures are made coarse.
+    may_search: whether the network may be searched and cameras asked for their streams. blurs: no face may be shown.
     group: where the question for cameras goes.
     """
 

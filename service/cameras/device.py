@@ -53,7 +53,7 @@ class OfferedStream:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A camera and its streams. clock_offset_s: how far its clock is ahead of ours; None where it does not tell its time."""
+    """A camera and its streams. clock_offset_s: how far its clock is ahead; None where it tells no time."""
 
     manufacturer: str
     model: str
@@ -76,7 +76,9 @@ class OnvifCamera:
     ) -> None:  # fmt: skip
         known = policy.require(address)
         if known.scheme.kind != "http" or known.user is not None:
-            raise NotOnvif(f"{known.shown}: expected the http or https address of a camera's device service, without a login")
+            raise NotOnvif(
+                f"{known.shown}: expected the http or https address of a camera's device service, without a login"
+            )
         self._address, self._shown = known.text, known.shown
         self._login = login
         self._client = client
@@ -103,7 +105,14 @@ class OnvifCamera:
         told = next(every(body, "UTCDateTime"), None)
         if told is None:
             return None
-        names = (("Date", "Year"), ("Date", "Month"), ("Date", "Day"), ("Time", "Hour"), ("Time", "Minute"), ("Time", "Second"))
+        names = (
+            ("Date", "Year"),
+            ("Date", "Month"),
+            ("Date", "Day"),
+            ("Time", "Hour"),
+            ("Time", "Minute"),
+            ("Time", "Second"),
+        )
         try:
             year, month, day, hour, minute, second = (int(text_at(told, *path)) for path in names)
             return dt.datetime(year, month, day, hour, minute, min(second, 59), tzinfo=dt.UTC) - self._now()
@@ -128,12 +137,14 @@ class OnvifCamera:
         except NotOnvif:
             named = {}
         if MEDIA not in named and MEDIA2 not in named:
-            body = self._ask(self._address, f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>')
-            named = {MEDIA: text_at(one, "XAddr") for one in every(body, "Media")}
+            body = self._ask(
+                self._address, f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>'
+            )
+            named = {MEDIA: next((text_at(one, "XAddr") for one in every(body, "Media")), "")}
         return {name: self._beside(address) for name, address in named.items() if address}
 
     def _beside(self, address: str) -> str:
-        """A service's address at the host that was asked: a login's digest goes to no other, and many name a wrong one."""
+        """A service's address at the host that was asked: a login goes to no other, and many name a wrong one."""
         own, parts = urlsplit(self._address), _split(address)
         if parts.hostname == own.hostname and parts.scheme in ("http", "https"):
             return address
@@ -155,8 +166,9 @@ class OnvifCamera:
         if namespace == MEDIA2:
             inner = f"<Protocol>RtspUnicast</Protocol>{profile}"
         else:
-            setup = f'<Stream xmlns="{SCHEMA}">RTP-Unicast</Stream><Transport xmlns="{SCHEMA}"><Protocol>RTSP</Protocol></Transport>'
-            inner = f"<StreamSetup>{setup}</StreamSetup>{profile}"
+            setup = f'<Stream xmlns="{SCHEMA}">RTP-Unicast</Stream>'
+            transport = f'<Transport xmlns="{SCHEMA}"><Protocol>RTSP</Protocol></Transport>'
+            inner = f"<StreamSetup>{setup}{transport}</StreamSetup>{profile}"
         body = self._ask(address, f'<GetStreamUri xmlns="{namespace}">{inner}</GetStreamUri>')
         named = next((text_at(one) for one in every(body, "Uri")), "")
         for uri in (named, _at_host(named, urlsplit(self._address).hostname or "")):
@@ -211,7 +223,9 @@ class OnvifCamera:
 
 def _offered(profile: ET.Element, uri: str) -> OfferedStream:
     """What a profile says of its pictures; media and media2 nest alike in this."""
-    encoder = next((one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile)
+    encoder = next(
+        (one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile
+    )
     width, height = (_number(text_at(encoder, "Resolution", side)) for side in ("Width", "Height"))
     size = (int(width), int(height)) if width and height else None
     rate = _number(text_at(encoder, "RateControl", "FrameRateLimit"))
@@ -224,7 +238,7 @@ def _number(text: str) -> float | None:
         found = float(text)
     except ValueError:
         return None
-    return found if 0 < found < 1e5 else None  # noqa: PLR2004 - larger than any picture
+    return found if 0 < found < 1e5 else None
 
 
 def _split(address: str) -> SplitResult:

@@ -37,7 +37,9 @@ class PersonExercise(BaseModel):
     repetitions: list[RepetitionRead]
     time_s: list[float] = Field(description=f"Of the points of the curve and the angles; at most {_POINTS_MAX}.")
     curve: list[float | None] = Field(description="What goes up and down, in lengths of the body; null: not seen.")
-    angles: dict[str, list[float | None]] = Field(description="Angle of a joint → degrees, in the plane of the picture.")
+    angles: dict[str, list[float | None]] = Field(
+        description="Angle of a joint → degrees, in the plane of the picture."
+    )
 
 
 class ExercisesRead(BaseModel):
@@ -57,7 +59,9 @@ def read_exercises(results: Path, timeline: Path, exercise: ExerciseName) -> Exe
     if layout not in LAYOUTS:
         raise NotReady(f"the results hold joints of the layout {layout[:64]!r}, which is not known here")
     found = [
-        _person(track_id, numbers.get(track_id, track_id), count_repetitions(exercise, *arrays, layout), arrays[1], layout)
+        _person(
+            track_id, numbers.get(track_id, track_id), count_repetitions(exercise, *arrays, layout), arrays[1], layout
+        )
         for track_id, arrays in sorted(people.items())
     ]
     return ExercisesRead(exercise=exercise, people=sorted(found, key=lambda one: one.number))
@@ -85,7 +89,7 @@ def _joints(results: Path) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArr
 def _lines(results: Path) -> Iterator[dict[str, JsonValue]]:
     with results.open(encoding="utf-8") as file:
         for text in file:
-            if text.startswith('{"type": "source"') or text.startswith('{"type": "frame"') or '"persons"' in text:
+            if '"source"' in text or '"persons"' in text:
                 line: dict[str, JsonValue] = json.loads(text)
                 yield line
 

@@ -35,7 +35,11 @@ def test_notebook_is_one_and_holds_no_output(path: Path) -> None:
 
 @pytest.mark.slow
 def test_notebook_about_a_video_runs(
-    data_dir: Path, weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data_dir: Path,
+    weights_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copy(data_dir / "video2" / "gmdcsa_s3_adl07.mp4", tmp_path / "clip.mp4")
     monkeypatch.chdir(tmp_path)
@@ -50,7 +54,11 @@ def test_notebook_about_a_video_runs(
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_notebook_that_trains_makes_a_model_that_knows_its_exercise(
-    data_dir: Path, weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data_dir: Path,
+    weights_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("torch")
     shutil.copy(data_dir / "video2" / "gmdcsa_s3_adl07.mp4", tmp_path / "clip.mp4")

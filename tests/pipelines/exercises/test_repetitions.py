@@ -46,7 +46,9 @@ def wave(seconds: float, cycles: float, hz: float = HZ) -> tuple[FloatArray, Flo
     return time_s, (1 - np.cos(2 * np.pi * cycles * time_s / seconds)) / 2
 
 
-def squats(seconds: float = 9.0, cycles: float = 3, hz: float = HZ, *, side_view: bool = False) -> tuple[FloatArray, FloatArray]:
+def squats(
+    seconds: float = 9.0, cycles: float = 3, hz: float = HZ, *, side_view: bool = False
+) -> tuple[FloatArray, FloatArray]:
     time_s, depth = wave(seconds, cycles, hz)
     return time_s, np.stack([body(one, side_view=side_view) for one in depth])
 

@@ -31,8 +31,28 @@ SIZE_WH = (200, 400)
 
 def standing(x: float = 100.0, score: float = 1.0) -> FloatArray:
     """(17, 3) float32: somebody 280 px tall who looks at the camera."""
-    across = {"nose": 0, "eye": 6, "ear": 12, "shoulder": 30, "elbow": 36, "wrist": 38, "hip": 20, "knee": 20, "ankle": 20}
-    down = {"nose": 80, "eye": 75, "ear": 78, "shoulder": 115, "elbow": 160, "wrist": 200, "hip": 200, "knee": 270, "ankle": 340}
+    across = {
+        "nose": 0,
+        "eye": 6,
+        "ear": 12,
+        "shoulder": 30,
+        "elbow": 36,
+        "wrist": 38,
+        "hip": 20,
+        "knee": 20,
+        "ankle": 20,
+    }
+    down = {
+        "nose": 80,
+        "eye": 75,
+        "ear": 78,
+        "shoulder": 115,
+        "elbow": 160,
+        "wrist": 200,
+        "hip": 200,
+        "knee": 270,
+        "ankle": 340,
+    }
     points = np.zeros((17, 3), np.float32)
     for row, name in enumerate(COCO17.joints):
         part = name.rpartition("_")[2]
@@ -152,7 +172,9 @@ def test_record_forgets_what_is_too_old() -> None:
     assert record.regions_at(9.0) is not None
 
 
-@pytest.mark.parametrize("region", [(-1.0, -1.0, 2.0, 2.0), (0.5, 0.5, 0.5, 0.5), (0.999, 0.999, 1.0, 1.0), (2.0, 2.0, 3.0, 3.0)])
+@pytest.mark.parametrize(
+    "region", [(-1.0, -1.0, 2.0, 2.0), (0.5, 0.5, 0.5, 0.5), (0.999, 0.999, 1.0, 1.0), (2.0, 2.0, 3.0, 3.0)]
+)
 def test_region_beyond_the_picture_harms_nothing(region: tuple[float, ...]) -> None:
     image = noise()
 
@@ -236,9 +258,11 @@ def test_clip_of_evidence_shows_no_head(data_dir: Path, networks: Networks, tmp_
             continue
         points = result.poses.keypoints[0, :5, :2]
         region = np.concatenate([points.min(0) - 3, points.max(0) + 3])
+        before = detail(result.frame.image, region)
+        if before < 5.0:  # as little as the encoder adds
+            continue
         checked += 1
-        # What the encoder adds is allowed for.
-        assert detail(np.asarray(picture, np.uint8), region) < 0.2 * detail(result.frame.image, region) + 1.0
+        assert detail(np.asarray(picture, np.uint8), region) < 0.2 * before + 1.0
     assert checked > 10
 
 
