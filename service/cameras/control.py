@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -44,6 +44,8 @@ class CameraControl:
 
     def __init__(self, policy: AddressPolicy, rules: CameraRules, open_address: Probe = probe) -> None:
         self._policy = policy
+        # Cameras are asked over HTTP, whatever their pictures come by.
+        self._device_policy = replace(policy, schemes=frozenset({"http", "https"}))
         self._rules = rules
         self._open_address = open_address
         self._tests = _Seats("addresses are being tested", _TESTS_MAX)
@@ -67,16 +69,16 @@ class CameraControl:
         self._require_search()
         addresses: Sequence[str] = chosen_addresses(interface)
         with self._searches.taken():
-            return search(self._policy, addresses, wait_s, self._rules.group)
+            return search(self._device_policy, addresses, wait_s, self._rules.group)
 
     def describe(self, address: str, login: Login | None) -> Described:
         """What one camera is and offers. Raises Forbidden, SourceForbidden, SourceUnavailable, NotOnvif, AtCapacity."""
         self._require_search()
         deadline = Deadline(_INQUIRY_S)
         with self._inquiries.taken():
-            client = build_client(self._policy, httpx.Timeout(_ANSWER_S), lambda: deadline, keeps_alive=False)
+            client = build_client(self._device_policy, httpx.Timeout(_ANSWER_S), lambda: deadline, keeps_alive=False)
             with client:
-                return OnvifCamera(address, login, client, self._policy).describe()
+                return OnvifCamera(self._device_policy.require(address), login, client, self._policy).describe()
 
     def _require_search(self) -> None:
         if not self._rules.may_search:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import httpx
 
 from pipelines.addresses.client import fault_of
-from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.policy import Address, AddressPolicy
 from pipelines.errors import SourceUnavailable
 from service.cameras.soap import (
     ANSWER_BYTES_MAX,
@@ -67,19 +67,17 @@ class OnvifCamera:
     """One camera, asked within one deadline.
 
     address: of its device service. client: connects by the policy; its deadline bounds all questions together.
+    policy: on the addresses of its streams.
     """
 
     def __init__(
-        self, address: str, login: Login | None, client: httpx.Client, policy: AddressPolicy,
+        self, address: Address, login: Login | None, client: httpx.Client, policy: AddressPolicy,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         nonce: Callable[[], bytes] = lambda: os.urandom(_NONCE_BYTES),
     ) -> None:  # fmt: skip
-        known = policy.require(address)
-        if known.scheme.kind != "http" or known.user is not None:
-            raise NotOnvif(
-                f"{known.shown}: expected the http or https address of a camera's device service, without a login"
-            )
-        self._address, self._shown = known.text, known.shown
+        if address.user is not None:
+            raise NotOnvif(f"{address.shown}: expected the address of a camera's device service, without a login")
+        self._address, self._shown = address.text, address.shown
         self._login = login
         self._client = client
         self._policy = policy

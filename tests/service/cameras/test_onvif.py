@@ -147,12 +147,25 @@ def test_questions_go_only_where_the_policy_allows() -> None:
     assert device.camera.asked == []
 
 
-@pytest.mark.parametrize("address", ["rtsp://127.0.0.1/x", "http://user:pass@127.0.0.1/onvif"])
+@pytest.mark.parametrize(
+    "address", ["rtsp://user:hunter2@127.0.0.1/x", "http://user:hunter2@127.0.0.1/onvif", "file:///"]
+)
 def test_address_that_is_no_device_service_is_refused_without_its_login(address: str) -> None:
-    with pytest.raises(NotOnvif) as caught:
+    with pytest.raises((NotOnvif, SourceForbidden)) as caught:
         CameraControl(LOCAL, CameraRules()).describe(address, LOGIN)
 
-    assert "pass" not in str(caught.value).replace("password", "")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_cameras_are_asked_over_http_where_pictures_may_come_by_rtsp_alone() -> None:
+    policy = AddressPolicy(frozenset({"rtsp"}), frozenset({"loopback"}))
+
+    with OnvifDevice() as device:
+        found = control_of(device, policy).search("127.0.0.1", 0.5)
+        described = control_of(device, policy).describe(device.address, LOGIN)
+
+    assert [camera.address for camera in found.cameras] == [device.address]
+    assert len(described.streams) == 2
 
 
 @pytest.mark.parametrize(
