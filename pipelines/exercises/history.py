@@ -30,6 +30,6 @@ class JointHistory:
     def _count(
         self, rows: list[tuple[float, FloatArray]], exercises: Sequence[ExerciseName]
     ) -> tuple[Repetitions, ...]:
-        time_s = np.array([at_s for at_s, _ in rows], np.float64)
+        time_s: FloatArray = np.array([at_s for at_s, _ in rows])
         keypoints = np.stack([points for _, points in rows])
         return tuple(count_repetitions(name, time_s, keypoints, self._layout) for name in exercises)
