@@ -17,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from models.weights.registry import ModelSpec
+from models.weights.store import WeightStore
 from service import health, session_routes
 from service.api_document import describe
 from service.api_page import render
@@ -149,8 +151,9 @@ def build_parts(
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", job_dispatcher)
     library = load_library(
-        own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile
-    )
+        own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile,
+        is_at_hand=partial(_is_at_hand, WeightStore(settings.cache, settings.weights, offline=True), {}),
+    )  # fmt: skip
     jobs = JobControl(
         database, log, blobs, job_policy(settings), job_dispatcher, supervisor,
         partial(_require_networks, library, settings), settings.jobs_queued_max,
@@ -230,6 +233,13 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
         raise TooManyNetworks(
             "ACTOGRAM_NETWORKS_PER_WORKER is 0: only the default detector and pose estimator are used"
         )
+
+
+def _is_at_hand(store: WeightStore, known: dict[str, bool], spec: ModelSpec) -> bool:
+    """Found out once: it takes the checksum of the whole file."""
+    if spec.name not in known:
+        known[spec.name] = store.state(spec) == "cached"
+    return known[spec.name]
 
 
 def _routers() -> Sequence[APIRouter]:
