@@ -126,7 +126,7 @@ def _handler_of(camera: Camera) -> type[BaseHTTPRequestHandler]:
             if camera.fault and request[1] != "GetSystemDateAndTime":
                 self._fail()
                 return
-            self._say(*_answer(camera, request[1], body, self.server.server_address[1]))
+            self._say(*_answer(camera, request[1], body, int(self.connection.getsockname()[1])))
 
         def _fail(self) -> None:
             match camera.fault:

@@ -226,9 +226,9 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
         first = {
             "track_id": 1, "number": 1, "status": "assessed", "reason": None, "count": 3, "repetitions": reps,
             "time_s": time_s, "curve": [None if 2.1 < at < 2.3 else one for at, one in zip(time_s, curve, strict=True)],
-            "angles": {},
+            "angles": {"left_knee": [200 * one for one in curve], "right_knee": [None] * len(time_s)},
         }  # fmt: skip
-        unseen = {"status": "not_assessable", "reason": "joints_unseen", "count": None, "repetitions": []}
+        unseen: Json = {"status": "not_assessable", "reason": "joints_unseen", "count": None, "repetitions": []}
         return {"exercise": exercise, "people": [first, {**first, "track_id": 2, "number": 2, **unseen}]}
 
     @app.get("/v1/session")

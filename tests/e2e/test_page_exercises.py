@@ -28,4 +28,8 @@ def test_exercise_is_counted_with_its_curve(
     assert not tab.evaluate("document.documentElement.scrollWidth > innerWidth")
     first.get_by_role("button", name="2: 0:03.0").click()
     expect(tab.locator("video")).to_have_js_property("currentTime", 3)
+    tab.get_by_label("Curve", exact=True).select_option("Angle of the left knee")
+    expect(first.get_by_role("img", name="Curve with 3 repetitions")).to_be_visible()
     keep_picture(tab)
+    tab.get_by_label("Curve", exact=True).select_option("Angle of the right knee")
+    expect(first.get_by_role("img")).to_have_count(0)

@@ -42,8 +42,8 @@ def body(depth: float, arms_deg: float = 0.0, lift: float = 0.0, *, side_view: b
 
 def wave(seconds: float, cycles: float, hz: float = HZ) -> tuple[FloatArray, FloatArray]:
     """Times, and 0 → 1 → 0 so many times over."""
-    time_s = np.arange(0.0, seconds, 1 / hz)
-    return time_s, (1 - np.cos(2 * np.pi * cycles * time_s / seconds)) / 2
+    time_s = np.arange(0.0, seconds, 1 / hz, dtype=np.float32)
+    return time_s, np.asarray((1 - np.cos(2 * np.pi * cycles * time_s / seconds)) / 2, np.float32)
 
 
 def squats(
@@ -149,18 +149,18 @@ def test_gap_in_the_middle_is_not_counted_across() -> None:
 
 
 def test_nobody_does_nothing() -> None:
-    found = count_repetitions("squat", np.zeros(0), np.zeros((0, 17, 3), np.float32), "coco17")
+    found = count_repetitions("squat", np.zeros(0, np.float32), np.zeros((0, 17, 3), np.float32), "coco17")
 
     assert (found.count, found.reason) == (None, "too_short")
 
 
 def test_turning_points_alternate_and_ignore_what_is_small() -> None:
-    values = np.array([0, 0.1, 0, 1, 0.9, 1.1, 0.2, 0.3, 0.1, 1.0])
+    values = np.array([0, 0.1, 0, 1, 0.9, 1.1, 0.2, 0.3, 0.1, 1.0], np.float32)
 
     found = turning_points(values, 0.5)
 
     assert found == [(0, False), (5, True), (8, False), (9, True)]
-    assert turning_points(np.zeros(5), 0.5) == []
+    assert turning_points(np.zeros(5, np.float32), 0.5) == []
 
 
 def test_angles_are_those_of_the_limbs() -> None:

@@ -69,9 +69,9 @@ class Ledger(Channel):
 class Pushed:
     """A pushed stream that runs in a thread, and the hand that pushes."""
 
-    def __init__(self, folder: Path, *, blurs: bool = False, **parts: object) -> None:
+    def __init__(self, folder: Path, parts: Mapping[str, object] | None = None, *, blurs: bool = False) -> None:
         self.picture = PICTURE
-        wanted = StreamConfig.model_validate({"source": {"uri": "push:"}, **parts})
+        wanted = StreamConfig.model_validate({"source": {"uri": "push:"}, **(parts or {})})
         self.folder, self.evidence = folder / "streams" / "yard", folder / "evidence"
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
@@ -159,7 +159,7 @@ def test_pictures_are_sent_while_somebody_looks(pushed: Pushed) -> None:
 
 
 def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
-    private = Pushed(tmp_path, privacy={"pictures": False})
+    private = Pushed(tmp_path, {"privacy": {"pictures": False}})
     private.ledger.show(60.0)
 
     private.push_until(lambda: bool(private.ledger.of("action.started")))
@@ -187,15 +187,9 @@ def detail(jpeg: bytes, place: tuple[slice, slice]) -> float:
     return float((image - cv2.GaussianBlur(image, (0, 0), 2.0))[place].std())
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param({"privacy": {"blur": True}}, id="the camera's wish"),
-        pytest.param({"blurs": True}, id="the server's"),
-    ],
-)
-def test_stream_that_hides_faces_shows_none_anywhere(tmp_path: Path, how: dict[str, Any]) -> None:
-    hiding = Pushed(tmp_path, **how)
+@pytest.mark.parametrize("is_own_wish", [True, False], ids=["the camera's wish", "the server's"])
+def test_stream_that_hides_faces_shows_none_anywhere(tmp_path: Path, is_own_wish: bool) -> None:
+    hiding = Pushed(tmp_path, {"privacy": {"blur": is_own_wish}}, blurs=not is_own_wish)
     hiding.picture = cv2.imencode(".jpg", NOISE)[1].tobytes()
     hiding.ledger.show(60.0)
 
@@ -215,7 +209,7 @@ def push(tmp_path: Path) -> Iterator[Callable[..., Pushed]]:
     started: list[Pushed] = []
 
     def start(**parts: object) -> Pushed:
-        started.append(Pushed(tmp_path, **parts))
+        started.append(Pushed(tmp_path, parts))
         return started[-1]
 
     yield start
