@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from pipelines.event_json import FILE, event_object
+from pipelines.exercises.repetitions import Repetitions
 from pipelines.orientation import Rotation
 from pipelines.types import (
     ActionState,
@@ -102,12 +103,16 @@ class RunStats:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The whole analysis; `duration_s` is the declared length, else the last frame's time."""
+    """The whole analysis; `duration_s` is the declared length, else the last frame's time.
+
+    exercises: track → what was counted of each exercise that was asked for.
+    """
 
     header: Header
     duration_s: float
     tracks: tuple[PersonTimeline, ...]
     stats: RunStats
+    exercises: Mapping[int, tuple[Repetitions, ...]] = field(default_factory=dict)
 
     def numbered(self) -> Iterator[tuple[int, PersonTimeline]]:
         """Everyone with the number under which they are shown: 1, 2, 3 in order of appearance."""
@@ -217,7 +222,10 @@ def summary_object(summary: Summary) -> JsonObject:
         "model": header.model,
         "layout": header.layout,
         **_networks(header),
-        "tracks": [_track(number, track) for number, track in summary.numbered()],
+        "tracks": [
+            {**_track(number, track), **_exercises(summary.exercises.get(track.track_id, ()))}
+            for number, track in summary.numbered()
+        ],
         "stats": {
             "frames": stats.frames,
             "analysed": stats.analysed,
@@ -253,6 +261,29 @@ def networks_json(used: NetworksUsed | None) -> JsonValue:
 
 def _networks(header: Header) -> JsonObject:
     return {} if header.networks is None else {"networks": networks_object(header.networks)}
+
+
+def repetitions_object(found: Repetitions) -> JsonObject:
+    """What was counted of one exercise of one person; `count` is null where it cannot be told."""
+    return {
+        "exercise": found.exercise,
+        "status": found.status,
+        "reason": found.reason,
+        "count": found.count,
+        "repetitions": [
+            {
+                "start_s": _seconds(one.start_s),
+                "turn_s": _seconds(one.turn_s),
+                "end_s": _seconds(one.end_s),
+                "swing": one.swing,
+            }
+            for one in found.repetitions
+        ],
+    }
+
+
+def _exercises(found: Sequence[Repetitions]) -> JsonObject:
+    return {"exercises": [repetitions_object(one) for one in found]} if found else {}
 
 
 def _track(number: int, track: PersonTimeline) -> JsonObject:

@@ -165,6 +165,9 @@ class Poses:
     ended:     tracks that this frame closed, and why; only of people who had been shown.
     skipped:   people seen beyond the budget of tracks.
     layout:    name of the order of the joints.
+    unposed:   (M, 4) float32, boxes of all who were found or are expected here beside them: still on trial, out of sight,
+               beyond the budget; source-frame pixels. Nobody is named by it: it says where faces may be.
+    is_looked: whether the detector looked at this frame.
     """
 
     frame_index: int
@@ -178,6 +181,8 @@ class Poses:
     ended: tuple[tuple[int, TrackEnd], ...] = ()
     skipped: int = 0
     layout: str = "coco17"
+    unposed: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    is_looked: bool = True
 
     def __len__(self) -> int:
         return len(self.track_id)

@@ -23,6 +23,8 @@ from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
 from service.blobs import BlobFolder
+from service.cameras import routes as camera_routes
+from service.cameras.control import CameraControl, CameraRules
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
 from service.database import Database, migrate
@@ -54,7 +56,7 @@ from service.security import KeyStore
 from service.settings import STREAMS_MAX, Settings
 from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
-from service.sources import job_policy
+from service.sources import camera_policy, job_policy
 from service.streams import routes as stream_routes
 from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
@@ -100,6 +102,7 @@ class Parts:
     reserve: DiskReserve
     audit: AuditLog
     insights: InsightControl
+    cameras: CameraControl
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -165,6 +168,7 @@ def build_parts(
         Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
         InsightControl(database),
+        CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -230,7 +234,7 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
+        job_routes, stream_routes, camera_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
         session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]

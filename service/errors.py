@@ -13,6 +13,7 @@ ServiceError
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
+├── NotOnvif                 an answer that no ONVIF camera would give
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
 │   └── TooManyNetworks      more detectors and pose estimators than the workers may hold
 ├── Unauthorized             no key, or a key that is not known
@@ -147,6 +148,12 @@ class TooManyNetworks(AtCapacity):
     """More detectors and pose estimators, named by cameras, than the workers may hold."""
 
     code = "networks_full"
+
+
+class NotOnvif(ServiceError):
+    """An answer that no ONVIF camera would give, or a request that the camera refuses."""
+
+    code, status = "not_onvif", 502
 
 
 class Unauthorized(ServiceError):

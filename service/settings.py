@@ -182,6 +182,15 @@ class Settings(BaseSettings):
         default=frozenset({"public", "private"}),
         description="Where cameras may be, comma separated: public, private, loopback.",
     )
+    camera_search: bool = Field(
+        default=True,
+        description="Whether operators may search the local network for ONVIF cameras and ask these for their streams.",
+    )
+    blur_faces: bool = Field(
+        default=False,
+        description="Whether faces are made unrecognisable in every picture that leaves a worker, whatever a camera's "
+        "`privacy.blur` says: clips, snapshots, live pictures, evidence, annotated videos and thumbnails.",
+    )
     streams_per_worker: int | None = Field(
         default=None, ge=1, le=STREAMS_MAX,
         description="Streams that one worker takes at most, whatever it measured; unset: as many as its budget allows.",

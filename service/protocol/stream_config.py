@@ -117,6 +117,11 @@ class Privacy(_Part):
     """What may leave the worker."""
 
     pictures: StrictBool = Field(default=True, description="False: no snapshot, preview or clip; skeletons only.")
+    blur: StrictBool = Field(
+        default=False,
+        description="True: heads are made unrecognisable in snapshots, previews, clips and thumbnails; clips are then "
+        "encoded again. Always so where ACTOGRAM_BLUR_FACES is true.",
+    )
 
 
 class StreamConfig(_Part):

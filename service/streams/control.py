@@ -284,6 +284,8 @@ def _body(name: str, config: StreamConfig) -> str:
     # versions could not name counts only where it is used.
     whole = config.model_dump(mode="json")
     whole["analysis"] = {key: value for key, value in whole["analysis"].items() if key not in _NETWORKS or value}
+    if not whole["privacy"]["blur"]:
+        del whole["privacy"]["blur"]
     body = {part: value for part, value in whole.items() if part not in _LATER or value}
     return fingerprint(name, json.dumps(body, sort_keys=True))
 

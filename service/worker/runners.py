@@ -165,7 +165,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(models, camera_policy(settings))
+    streams = StreamRunner(models, camera_policy(settings), blurs=settings.blur_faces)
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)
