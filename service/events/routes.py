@@ -24,7 +24,7 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import Filter
+from service.events.search import Filter
 from service.numbers import INTEGER_MAX, Time, in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
 from service.responses import content, file, problems
