@@ -29,6 +29,7 @@ from service.database import Database, migrate
 from service.deps import provide
 from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
+from service.events import review_routes
 from service.events import routes as event_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
@@ -230,8 +231,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
-        session_routes, health,
+        job_routes, stream_routes, review_routes, event_routes, insight_routes, sink_routes, catalog_routes,
+        live_routes, session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

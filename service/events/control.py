@@ -23,6 +23,11 @@ class EventControl:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where they are."""
+        return self._database
+
     def page(self, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int) -> list[EventRow]:
         """At most `limit` events, by start time, the newest first."""
         with self._database.read() as connection:

@@ -65,20 +65,20 @@ def bears(mark: str) -> sa.ColumnElement[bool]:
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     """What an event must be, its time, its zones and its tags apart."""
-    equal = {
-        "stream_id": wanted.stream_id, "job_id": wanted.job_id, "action": wanted.action, "state": wanted.state,
-        "severity": wanted.severity, "track_id": wanted.track_id,
-    }  # fmt: skip
+    indexed = {"stream_id": wanted.stream_id, "job_id": wanted.job_id, "action": wanted.action}
+    others = {"state": wanted.state, "severity": wanted.severity, "track_id": wanted.track_id}
     found: list[sa.ColumnElement[bool]] = [
-        events.c[name] == value for name, value in equal.items() if value is not None
+        events.c[name] == value for name, value in indexed.items() if value is not None
     ]
+    # Behind a function: else SQLite may build an index by it for this one question, which takes longer than any answer.
+    found += [sa.func.coalesce(events.c[name], value) == value for name, value in others.items() if value is not None]
     if wanted.min_score is not None:
         found.append(events.c.score >= wanted.min_score)
     if wanted.is_acknowledged is not None:
         known = events.c.acknowledged_at.is_not(None)
         found.append(known if wanted.is_acknowledged else sa.not_(known))
     if wanted.is_retracted is not None:
-        is_back = events.c.state == "retracted"
+        is_back = sa.func.coalesce(events.c.state, "") == "retracted"
         found.append(is_back if wanted.is_retracted else sa.not_(is_back))
     return found
 

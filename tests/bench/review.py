@@ -1,14 +1,16 @@
-"""How long lists, searches and the views of the review page take over a made-up week: `python -m tests.bench.review`."""
+"""How long lists and the views of the review page take over a made-up week: `python -m tests.bench.review`."""
 
 import datetime as dt
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from service.database import Database, migrate
 from service.events.control import EventControl
+from service.events.review import EventReview
 from service.events.schemas import EventRead
 from service.events.search import Filter
 from tests.bench.insights import BEGIN, END, fill, measure
@@ -32,6 +34,22 @@ def views(control: EventControl) -> Iterator[tuple[str, Callable[[], str]]]:
     for name, wanted in asked.items():
         yield f"list: {name}", partial(_list, control, wanted)
     yield "list: a page of a week ago", partial(_list, control, Filter(), (BEGIN + dt.timedelta(hours=1), ""))
+    yield from _review(EventReview(control.database))
+
+
+def _review(review: EventReview) -> Iterator[tuple[str, Callable[[], str]]]:
+    day = Filter(since=_DAY[0], until=_DAY[1], is_retracted=False)
+    month = replace(day, since=END - dt.timedelta(days=42), until=END)
+    yield "review: calendar of six weeks", lambda: review.days(month, "Europe/Berlin").model_dump_json()
+    of_zone = replace(month, zone="bed")
+    yield "review: the same, one zone", lambda: review.days(of_zone, "Europe/Berlin").model_dump_json()
+    yield "review: a day of all cameras", lambda: review.overview(day, 288).model_dump_json()
+    falls = replace(day, action="fall")
+    yield "review: the same, falls", lambda: review.overview(falls, 288).model_dump_json()
+    scored = replace(day, min_score=0.5, severity="alarm", zone="bed")
+    yield "review: the same, alarms in a zone", lambda: review.overview(scored, 288).model_dump_json()
+    week = replace(day, since=BEGIN, until=END)
+    yield "review: a week of all cameras", lambda: review.overview(week, 288).model_dump_json()
 
 
 def _list(control: EventControl, wanted: Filter, before: tuple[dt.datetime, str] | None = None) -> str:
