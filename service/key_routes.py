@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.audit import RESOURCE
+from service.authentication import AuthenticatorDep
 from service.database import now
 from service.deps import provided
 from service.errors import InvalidRequest
@@ -65,7 +66,9 @@ def list_keys(keys: KeyStoreDep, principal: PrincipalDep) -> KeyList:
 
 
 @router.post("", dependencies=[Admin], status_code=status.HTTP_201_CREATED, responses=_NEEDED)
-def create_key(wanted: KeyCreate, request: Request, keys: KeyStoreDep, principal: PrincipalDep) -> KeyCreated:
+def create_key(
+    wanted: KeyCreate, request: Request, keys: KeyStoreDep, authenticator: AuthenticatorDep, principal: PrincipalDep
+) -> KeyCreated:  # fmt: skip
     """Make a key and show it once.
 
     The first key closes a server that was open until now: it must be an admin's, one that does not expire, and every
@@ -75,6 +78,7 @@ def create_key(wanted: KeyCreate, request: Request, keys: KeyStoreDep, principal
     if expires_at is not None and expires_at <= now():
         raise InvalidRequest(f"expires_at: found {expires_at.isoformat()}, expected a time to come")
     text = keys.create(wanted.name, wanted.role, expires_at, needs_admin=True)
+    authenticator.note_key()
     key_id = text.split("_")[1]
     request.scope[RESOURCE] = f"/v1/keys/{key_id}"
     row = next(row for row in keys.page() if row.key_id == key_id)
