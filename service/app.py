@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from service import health, session_routes
+from service import health, key_routes, session_routes
 from service.api_document import describe
 from service.api_page import render
 from service.audit import NAME, AuditLog
@@ -31,6 +31,7 @@ from service.database import Database, migrate
 from service.deps import provide
 from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
+from service.events import review_routes
 from service.events import routes as event_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
@@ -62,6 +63,8 @@ from service.supervision.local import Engine, LocalEngine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import JOBS_WORKER, Limits, WorkerPlan
 from service.telemetry import Metrics
+from service.views import routes as view_routes
+from service.views.control import ViewControl
 from service.wiring import Foundation, LiveServices, build_live, require_networks, running_networks
 from service.worker.main import main as run_worker
 from service.worker.runners import build_runners
@@ -103,6 +106,8 @@ class Parts:
     audit: AuditLog
     insights: InsightControl
     cameras: CameraControl
+    keys: KeyStore
+    views: ViewControl
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -158,17 +163,19 @@ def build_parts(
     job_retention = JobRetention(database, blobs, _job_limits(settings))
     live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
     reserve = DiskReserve(settings.home / "reserve")
+    keys, views = KeyStore(database), ViewControl(database)
     sweeps = (
-        Sweep("jobs", job_retention.sweep), *live.sweeps(),
+        Sweep("jobs", job_retention.sweep), *live.sweeps(), Sweep("views of keys that are gone", views.sweep),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
     janitor = Janitor(sweeps, reserve=reserve)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
-        Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
+        Authenticator(keys, is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
         InsightControl(database),
         CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
+        keys, views,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -234,8 +241,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, camera_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
-        session_routes, health,
+        job_routes, stream_routes, camera_routes, review_routes, event_routes, insight_routes, sink_routes,
+        catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

@@ -4,7 +4,10 @@ ServiceError
 ├── NotFound                 a path or an id that is not there
 ├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
-│   └── RangeTooLong         more days or hours than one answer covers
+│   ├── RangeTooLong         more days or hours than one answer covers
+│   └── ExportTooLarge       more events or bytes than one file holds
+├── AdminKeyNeeded           a change after which nobody could administer the server
+├── TooManyViews             more saved views than a key may keep
 ├── ActionUnknown            an action that the camera's action model does not have
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
@@ -80,6 +83,24 @@ class RangeTooLong(InvalidRequest):
     """More days or hours than one answer covers."""
 
     code = "range_too_long"
+
+
+class ExportTooLarge(InvalidRequest):
+    """More events or bytes than one file holds."""
+
+    code = "export_too_large"
+
+
+class AdminKeyNeeded(ServiceError):
+    """A change after which no key could administer the server any more."""
+
+    code, status = "admin_key_needed", 409
+
+
+class TooManyViews(ServiceError):
+    """More saved views than a key may keep."""
+
+    code, status = "too_many_views", 409
 
 
 class ActionUnknown(ServiceError):

@@ -21,8 +21,10 @@ from service.errors import InvalidRequest
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.export import EventExport
 from service.events.ingest import EventIngest
 from service.events.retention import EventRetention
+from service.events.review import EventReview
 from service.events.routes import TrackEraser
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
@@ -89,7 +91,9 @@ class LiveServices:
         """What the routes ask for."""
         directory = StreamDirectory(self.streams.require)
         erasers = (StreamEraser(self.eraser.erase_stream), TrackEraser(self.eraser.erase_track))
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory, *erasers)
+        looks = (EventReview(self.events.database), EventExport(self.events.database, self.evidence))
+        named = (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
+        return (*named, *looks, *erasers)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""

@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from service.database import UtcTime
-from service.insights.calendar import Bucket
+from service.days import Bucket
 
 # The columns that are read here; the tables belong to the slice of events.
 events = sa.table(
