@@ -8,6 +8,7 @@ from models.runtime.blaze import BlazePoseLandmarks
 from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import Detector
+from models.runtime.device import is_bound
 from models.runtime.heatmap_pose import HeatmapPose
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
@@ -51,7 +52,7 @@ def build_detectors(
     session = opened.session
     look = _detector(spec, opened, sides.look or None)
     has_free_size = not all(isinstance(size, int) for size in session.inputs[0].shape[2:])
-    if device != "cpu" or not has_free_size:
+    if is_bound(device) or not has_free_size:
         # On a GPU the size hardly matters, and pictures of one size share a batch.
         return DetectorSet(look, look, look)
     glance = _detector(spec, opened, sides.glance or GLANCE_SIDE)
@@ -103,8 +104,8 @@ def build_pose(
     if spec.family in ONE_STAGE_FAMILIES:
         return build_one_stage(spec, path, device, threads)[1]
     match spec.family:
-        case "blazepose" if device == "cpu" and threads > 1:
-            return ParallelPose(BlazePoseLandmarks(Session(path), max_batch), threads)
+        case "blazepose" if not is_bound(device) and threads > 1:
+            return ParallelPose(BlazePoseLandmarks(Session(path, device), max_batch), threads)
         case "blazepose":
             return BlazePoseLandmarks(Session(path, device, threads), max_batch)
         case "simcc":

@@ -11,6 +11,7 @@ from models.runtime.detector import Detector
 from models.runtime.gpu_libraries import require_gpu_libraries
 from models.runtime.people_folder import load_people_folder, read_people_folder
 from models.runtime.pose import PoseEstimator
+from models.runtime.session import sessions_of
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Profile, Registry, load_registry
 from models.weights.store import WeightStore
@@ -163,17 +164,30 @@ def _open(found: FoundPeople, choice: NetworkChoice, profile: Profile, beside: P
     names = (detector_id.name, pose_id.name)
     if found.pose.is_one_stage and detector_id == pose_id:
         detector, pose = build_one_stage(found.pose.spec, found.pose.path, choice.device, choice.threads)
-        return PeopleNetworks(detector=detector, pose=pose, names=names, detector_id=detector_id, pose_id=pose_id)
+        one_id = computed(detector_id, detector)
+        return PeopleNetworks(detector=detector, pose=pose, names=names, detector_id=one_id, pose_id=one_id)
     look, glance, crop = _open_detector(found.detector, detector_id, choice, profile, beside)
+    pose = _open_pose(found.pose, pose_id, choice, beside)
     return PeopleNetworks(
         detector=look,
-        pose=_open_pose(found.pose, pose_id, choice, beside),
+        pose=pose,
         names=names,
         glance=glance,
         crop_detector=crop,
-        detector_id=detector_id,
-        pose_id=pose_id,
+        detector_id=_computed_as(beside and beside.detector_id, computed(detector_id, look)),
+        pose_id=_computed_as(beside and beside.pose_id, computed(pose_id, pose)),
     )
+
+
+def computed(network: NetworkId, part: object) -> NetworkId:
+    """The network's id with the engine and precision in which this part runs it."""
+    sessions = sessions_of(part)
+    return replace(network, engine=sessions[0].engine, precision=sessions[0].precision) if sessions else network
+
+
+def _computed_as(open_id: NetworkId | None, network: NetworkId) -> NetworkId:
+    """The id of a network that was open already, which knows what it runs in; else the network's own."""
+    return open_id if open_id == network else network
 
 
 def _open_detector(

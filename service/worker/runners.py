@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from models.runtime.device import Device, is_bound
-from service.network_choice import default_choice, own_names
+from service.network_choice import default_choice, engine_device, own_names
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
@@ -146,13 +146,14 @@ def build_runners(settings: Settings) -> NetworkRunners:
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    name = worker_device(settings.device, multiprocessing.current_process().name)
+    name = worker_device(engine_device(settings, settings.device), multiprocessing.current_process().name)
     device = str(Device.parse(name).keeping(settings.cache / "engines"))
     choice = replace(default_choice(settings, settings.threads), device=device)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
     default = renamed(load_networks(choice, store), own_names(settings))
     networks = shared_whole(default, device, sizes)
-    registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
+    told = str(replace(Device.parse(device), engines=""))  # a folder of this machine is nobody else's business
+    registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(told)
     prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(found, device, sizes))
     named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))
     people = PeoplePool(networks, named, settings.networks_per_worker)
@@ -174,7 +175,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
     runners = {"job": run_job, "stream": run_stream}
     num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
-    return NetworkRunners(default, device, runners, max_persons, num_cores, gauges, loaded=loaded)
+    return NetworkRunners(default, told, runners, max_persons, num_cores, gauges, loaded=loaded)
 
 
 def worker_device(device: str, process: str) -> str:
