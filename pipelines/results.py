@@ -249,7 +249,7 @@ def networks_json(used: NetworksUsed | None) -> JsonValue:
     """The same as a value of JSON; null where nobody said which networks they were."""
     if used is None:
         return None
-    return {place: {name: value for name, value in one.items()} for place, one in networks_object(used).items()}
+    return {place: {**one} for place, one in networks_object(used).items()}
 
 
 def _network(one: NetworkId) -> dict[str, str]:

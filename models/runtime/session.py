@@ -22,6 +22,7 @@ from models.runtime.shapes import (
     batches_up_to,
     joined,
 )
+from models.runtime.spare import SpareThreads
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,16 @@ class Session:
     On a device it sees only the shapes that were declared, each batch size opened for itself: batches are padded,
     outputs are cut back, and any other shape is refused. On the CPU every shape goes as it is.
     device: its name says the engine, too (`device.py`). graph: the network itself where it is not the file's, such as
-    one that was changed after it was read.
+    one that was changed after it was read. spare: threads that a call may have beside its own while nothing else runs,
+    on the CPU; the answer is the same.
     Raises WeightsMissing without the file, ContractMismatch when the engine cannot read it, and DeviceUnavailable
     when a GPU is asked for and onnxruntime would quietly run on the CPU instead, or OpenVINO and it is not there.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 1, graph: bytes | None = None) -> None:
+    def __init__(
+        self, path: Path, device: str = "cpu", threads: int = 1, graph: bytes | None = None,
+        spare: SpareThreads | None = None,
+    ) -> None:  # fmt: skip
         if not path.is_file():
             raise WeightsMissing(f"{path}: no such weight file")
         self.path = path
@@ -76,6 +81,9 @@ class Session:
             chosen = "openvino" if self._network.engine == "openvino" else "onnxruntime"
             self._opening = replace(self._opening, device=replace(self._device, engine=chosen))
         self.inputs, self.outputs = self._network.inputs, self._network.outputs
+        self._spare = spare if spare is not None and spare.threads > threads and not self._device.is_bound else None
+        # Threads belong to what was opened: a second one, for calls that have the cores to themselves.
+        self._wide = open_network(replace(self._opening, threads=spare.threads)) if spare and self._spare else None
         self._lock = threading.Lock()
         self._by_batch: dict[int, EngineNetwork] = {}
         self._fed: set[tuple[tuple[str, Shape], ...]] = set()
@@ -147,7 +155,7 @@ class Session:
         Raises ContractMismatch when the feeds do not fit the network, or were not declared on a device.
         """
         if not self._device.is_bound:
-            return self._network.run(feeds)
+            return self._run_free(feeds)
         if self._declared is None:
             raise ContractMismatch(
                 f"{self.path.name}: found {shown_feeds(feeds)}, and no shape was declared on {self.device}"
@@ -173,6 +181,12 @@ class Session:
         for size in dict.fromkeys(batch_sizes):
             shapes = {spec.name: self._shape(spec, size, sizes or {}) for spec in self.inputs}
             self.run({spec.name: np.zeros(shapes[spec.name], _dtype(spec)) for spec in self.inputs})
+
+    def _run_free(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        if self._spare is None or self._wide is None:
+            return self._network.run(feeds)
+        with self._spare.borrow() as threads:
+            return (self._wide if threads > 1 else self._network).run(feeds)
 
     def _run_padded(self, count: int, batch: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         """The first `count` rows of the outputs of a whole batch."""

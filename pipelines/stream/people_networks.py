@@ -12,6 +12,7 @@ from models.runtime.gpu_libraries import require_gpu_libraries
 from models.runtime.people_folder import load_people_folder, read_people_folder
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import sessions_of
+from models.runtime.spare import SpareThreads
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Profile, Registry, load_registry
 from models.weights.store import WeightStore
@@ -29,6 +30,7 @@ class NetworkChoice:
     model: an action model of the registry, or a folder that holds model.json and model.onnx; None takes the default.
     detector, pose: the same of these two; one that finds people and joints in one pass takes the other's place, too,
         unless that is named. None takes the profile's.
+    spare: threads beside `threads` for a call of the people's networks while no other runs; None for no more.
     """
 
     profile: str = "auto"
@@ -37,6 +39,7 @@ class NetworkChoice:
     threads: int = 1
     detector: str | None = None
     pose: str | None = None
+    spare: SpareThreads | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +198,7 @@ def _open_detector(
 ) -> tuple[Detector, Detector | None, Detector | None]:
     if beside is not None and beside.detector_id == found_id:
         return beside.detector, beside.glance, beside.crop_detector
-    detectors = build_detectors(found.spec, found.path, choice.device, choice.threads, profile.sides)
+    detectors = build_detectors(found.spec, found.path, choice.device, choice.threads, profile.sides, choice.spare)
     look = detectors.look
     return (
         look,
@@ -209,4 +212,4 @@ def _open_pose(
 ) -> PoseEstimator:
     if beside is not None and beside.pose_id == found_id:
         return beside.pose
-    return build_pose(found.spec, found.path, choice.device, choice.threads)
+    return build_pose(found.spec, found.path, choice.device, choice.threads, spare=choice.spare)
