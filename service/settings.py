@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         default="cpu",
         description="Where networks run: cpu, cuda:0, or cuda for one GPU each; cpu:fixed is the CPU by a GPU's rules.",
     )
+    engine_cpu: Literal["onnxruntime", "openvino", "openvino-bf16", "auto"] = Field(
+        default="onnxruntime",
+        description="What runs networks on a processor: onnxruntime; openvino (the extra of that name); openvino-bf16, "
+        "where the processor knows bfloat16; auto takes OpenVINO for each network that it runs faster by a twentieth.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(

@@ -257,9 +257,14 @@ def _stream_slots(settings: Settings, slots: int, *, is_measured: bool) -> int |
     return None if is_measured else _UNMEASURED_SLOTS * settings.workers
 
 
+def _is_processor(worker: WorkerHealth) -> bool:
+    """Whether its networks run on a processor, in whatever engine."""
+    return str(worker.facts.get("device")).partition(",")[0] == "cpu"
+
+
 def _gives_budget(worker: WorkerHealth) -> bool:
     """Whether what a worker measured counts; the one for jobs shares its device with the first one for streams."""
-    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or worker.facts.get("device") == "cpu")
+    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or _is_processor(worker))
 
 
 def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]]) -> tuple[FixedSink, ...]:

@@ -18,6 +18,8 @@ class NetworkUsed(BaseModel):
 
     name: str
     sha256: str = Field(description="Of its weight file.")
+    engine: str | None = Field(default=None, description="What computed it: `onnxruntime` or `openvino`.")
+    precision: str | None = Field(default=None, description="What in: `float32`, `bfloat16` or `float16`.")
 
 
 class EventRead(EventFields):
