@@ -27,6 +27,7 @@ from service.protocol.track_history import TrackHistory, newest
 from service.worker.action_models import ActionModels, Wanted
 from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan, has_evidence
+from service.worker.landing import InPlace, Landing
 from service.worker.preview import Preview
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
@@ -40,11 +41,15 @@ _SILENCE_S = 10.0
 
 
 class StreamRunner:
-    """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own."""
+    """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own.
 
-    def __init__(self, models: ActionModels, policy: AddressPolicy) -> None:
+    landing: where evidence goes; None: it stays in the folder that a task names.
+    """
+
+    def __init__(self, models: ActionModels, policy: AddressPolicy, landing: Landing | None = None) -> None:
         self._models = models
         self._policy = policy
+        self._landing = landing
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
@@ -53,15 +58,17 @@ class StreamRunner:
         )
         wanted = config.analysis
         with self._models.hold(Wanted(wanted.model, wanted.detector, wanted.pose)) as networks:
-            return _Session(task, channel, config, networks, self._policy).run()
+            landing = self._landing or InPlace(Path(str(task.config["evidence_folder"])))
+            return _Session(task, channel, config, networks, self._policy, landing).run()
 
 
 class _Session:
     """One stream on this worker, from its placement to its end."""
 
     def __init__(
-        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: AddressPolicy
-    ) -> None:
+        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: AddressPolicy,
+        landing: Landing,
+    ) -> None:  # fmt: skip
         self._task = task
         self._channel = channel
         self._config = config
@@ -71,9 +78,8 @@ class _Session:
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
         contract = _wanted_contract(networks, config)
         self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
-        folder = Path(str(task.config["evidence_folder"]))
         plan = EvidencePlan(
-            folder, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate, mirror=config.mirror
+            landing, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate, mirror=config.mirror
         )
         self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)
