@@ -22,6 +22,7 @@ from service.api_document import describe
 from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
+from service.blob_choice import open_store
 from service.blobs import BlobFolder
 from service.cameras import routes as camera_routes
 from service.cameras.control import CameraControl, CameraRules
@@ -144,7 +145,8 @@ def build_parts(
     """
     tighten_home(settings)
     database = Database(settings.database, open_box(settings))
-    blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes)
+    store = open_store(settings)
+    blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes, store=None if settings.blobs_url is None else store)
     hub = Hub()
     log = EventLog(database, hub.publish)
     metrics = Metrics()
@@ -161,7 +163,7 @@ def build_parts(
         partial(_require_networks, library, settings), settings.jobs_queued_max,
     )  # fmt: skip
     job_retention = JobRetention(database, blobs, _job_limits(settings))
-    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics))
+    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics, store))
     reserve = DiskReserve(settings.home / "reserve")
     keys, views = KeyStore(database), ViewControl(database)
     sweeps = (

@@ -23,6 +23,9 @@ ServiceError
 ├── TooManyAttempts          wrong keys in a row; `retry_after_s` says when to try again
 ├── Forbidden                a key whose role is too low, or a foreign origin
 ├── StorageFull              no space left for uploads or results
+├── BlobsUnavailable         an object store that does not answer, or not as it should; ask again
+│   ├── BlobsDenied          an object store that refuses our credentials
+│   └── BlobsBucketMissing   an object store without the bucket that is named
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
 ├── DatabaseBusy             a database that somebody else holds; ask again
@@ -204,6 +207,25 @@ class StorageFull(ServiceError):
     """No space left for uploads or results."""
 
     code, status = "disk_full", 507
+
+
+class BlobsUnavailable(ServiceError):
+    """An object store that does not answer, or not as it should; ask again."""
+
+    code, status = "blobs_unavailable", 503
+    headers = {"Retry-After": "10"}  # noqa: RUF012 - never written to
+
+
+class BlobsDenied(BlobsUnavailable):
+    """An object store that refuses our credentials."""
+
+    code = "blobs_denied"
+
+
+class BlobsBucketMissing(BlobsUnavailable):
+    """An object store without the bucket that is named."""
+
+    code = "blobs_bucket_missing"
 
 
 class DatabaseNewer(ServiceError):

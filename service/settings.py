@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pipelines.addresses.networks import Network
 from pipelines.addresses.schemes import CAMERA_SCHEMES, DEFAULT_CAMERA_SCHEMES, JOB_SCHEMES
 from pipelines.errors import ConfigInvalid
+from service.blob_url import parse_blobs_url
 from service.service_links import find_service_links
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,14 @@ def _public_url(url: str | None) -> str | None:
     if parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
         raise ValueError("expected scheme, host and plain path only: no user, query, fragment, escape or empty level")
     return url.rstrip("/")
+
+
+def _blobs_url(url: str | None) -> str | None:
+    """Refuses what names no bucket."""
+    if url is None:
+        return None
+    bucket, prefix = parse_blobs_url(url)
+    return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
 _PREFIX = "ACTOGRAM_"
@@ -133,6 +142,12 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         default=None, repr=False, description="SQLAlchemy URL; by default a SQLite file in the home folder."
+    )
+    blobs_url: Annotated[str | None, AfterValidator(_blobs_url)] = Field(
+        default=None,
+        description="s3://bucket/prefix: an S3-compatible store for uploads, results and clips; its endpoint, region "
+        "and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. "
+        "By default a folder in the home.",
     )
     workers: int = Field(
         default=1,
@@ -288,7 +303,7 @@ class Settings(BaseSettings):
 
     @property
     def blobs(self) -> Path:
-        """Where uploads and results lie."""
+        """Where uploads and results lie on this machine, and pass through where `blobs_url` names a store."""
         return self.home / "blobs"
 
     @property

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from models.errors import ModelError
 from models.severity import Severity
 from pipelines.addresses.client import Deadline, build_client
+from service.blob_store import BlobStore
 from service.catalog.library import Library, Running
 from service.database import Database
 from service.eraser import Eraser, Streams
@@ -69,6 +70,7 @@ class Foundation:
     supervisor: Supervisor
     library: Library
     metrics: Metrics
+    store: BlobStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,6 @@ class LiveServices:
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
-        self.evidence.open()
         self.folders.open()
         self.sinks.start()
         self.dispatcher.start()
@@ -129,14 +130,14 @@ def build_live(base: Foundation) -> LiveServices:
     events = EventControl(base.database)
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
-    evidence = EvidenceFolder(settings.blobs / "evidence", settings.retention_evidence_bytes, histories.ask)
+    evidence = EvidenceFolder(base.store, settings.blobs / "bundles", settings.retention_evidence_bytes, histories.ask)
     stream_events = StreamEvents(
         ingest, events, evidence.remove, partial(_forget_pictures, folders, previews),
         partial(_severities_of, base.library),
     )  # fmt: skip
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, outputs, stream_events, partial(_task_options, evidence, folders)
+        base.log, base.supervisor, outputs, stream_events, partial(_task_options, settings.blobs, folders)
     )
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
@@ -165,8 +166,8 @@ def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str)
     folders.remove(stream_id)
 
 
-def _task_options(evidence: EvidenceFolder, folders: StreamFolders, row: StreamRow) -> dict[str, JsonValue]:
-    return {"folder": str(folders.folder(row.stream_id)), "evidence_folder": str(evidence.root)}
+def _task_options(blobs: Path, folders: StreamFolders, row: StreamRow) -> dict[str, JsonValue]:
+    return {"folder": str(folders.folder(row.stream_id)), "evidence_folder": str(blobs / "evidence")}
 
 
 def _check_networks(library: Library, analysis: Analysis) -> None:

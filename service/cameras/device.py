@@ -76,7 +76,9 @@ class OnvifCamera:
     ) -> None:  # fmt: skip
         known = policy.require(address)
         if known.scheme.kind != "http" or known.user is not None:
-            raise NotOnvif(f"{known.shown}: expected the http or https address of a camera's device service, without a login")
+            raise NotOnvif(
+                f"{known.shown}: expected the http or https address of a camera's device service, without a login"
+            )
         self._address, self._shown = known.text, known.shown
         self._login = login
         self._client = client
@@ -103,7 +105,14 @@ class OnvifCamera:
         told = next(every(body, "UTCDateTime"), None)
         if told is None:
             return None
-        names = (("Date", "Year"), ("Date", "Month"), ("Date", "Day"), ("Time", "Hour"), ("Time", "Minute"), ("Time", "Second"))
+        names = (
+            ("Date", "Year"),
+            ("Date", "Month"),
+            ("Date", "Day"),
+            ("Time", "Hour"),
+            ("Time", "Minute"),
+            ("Time", "Second"),
+        )
         try:
             year, month, day, hour, minute, second = (int(text_at(told, *path)) for path in names)
             return dt.datetime(year, month, day, hour, minute, min(second, 59), tzinfo=dt.UTC) - self._now()
@@ -128,7 +137,9 @@ class OnvifCamera:
         except NotOnvif:
             named = {}
         if MEDIA not in named and MEDIA2 not in named:
-            body = self._ask(self._address, f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>')
+            body = self._ask(
+                self._address, f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>'
+            )
             named = {MEDIA: text_at(one, "XAddr") for one in every(body, "Media")}
         return {name: self._beside(address) for name, address in named.items() if address}
 
@@ -211,7 +222,9 @@ class OnvifCamera:
 
 def _offered(profile: ET.Element, uri: str) -> OfferedStream:
     """What a profile says of its pictures; media and media2 nest alike in this."""
-    encoder = next((one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile)
+    encoder = next(
+        (one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile
+    )
     width, height = (_number(text_at(encoder, "Resolution", side)) for side in ("Width", "Height"))
     size = (int(width), int(height)) if width and height else None
     rate = _number(text_at(encoder, "RateControl", "FrameRateLimit"))
@@ -224,7 +237,7 @@ def _number(text: str) -> float | None:
         found = float(text)
     except ValueError:
         return None
-    return found if 0 < found < 1e5 else None  # noqa: PLR2004 - larger than any picture
+    return found if 0 < found < 1e5 else None
 
 
 def _split(address: str) -> SplitResult:

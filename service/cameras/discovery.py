@@ -135,7 +135,9 @@ def _camera(match: ET.Element, sender: str, policy: AddressPolicy) -> FoundCamer
         return None
     # A camera with several networks names all of its addresses: the one that answered is the one that can be reached.
     address = next((one for one in offered if urlsplit(one).hostname == sender), offered[0])
-    scopes = [one.removeprefix(_ONVIF_SCOPE) for one in text_at(match, "Scopes").split() if one.startswith(_ONVIF_SCOPE)]
+    scopes = [
+        one.removeprefix(_ONVIF_SCOPE) for one in text_at(match, "Scopes").split() if one.startswith(_ONVIF_SCOPE)
+    ]
 
     def said(kind: str) -> str:
         words = (unquote(one.partition("/")[2]) for one in scopes if one.partition("/")[0] == kind)

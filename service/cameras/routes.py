@@ -34,7 +34,10 @@ _TEST = problems(
     }
 )
 _INQUIRY = problems(
-    {**_UNREACHABLE, 502: "`connection_failed`, `auth_failed`, `not_found`, `tls_failed`; `not_onvif`: no answer of a camera"}
+    {
+        **_UNREACHABLE,
+        502: "`connection_failed`, `auth_failed`, `not_found`, `tls_failed`; `not_onvif`: no answer of a camera",
+    }
 )
 
 

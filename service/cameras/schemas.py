@@ -90,7 +90,9 @@ class CameraInquiry(_Asked):
 
     address: str = Field(max_length=1024, description="Of its device service: http://192.168.1.20/onvif/device_service")
     user: str | None = Field(default=None, max_length=128)
-    password: SecretStr = Field(default=SecretStr(""), max_length=256, description="It is sent as a digest only, and never kept.")
+    password: SecretStr = Field(
+        default=SecretStr(""), max_length=256, description="It is sent as a digest only, and never kept."
+    )
 
     @property
     def login(self) -> Login | None:
@@ -115,7 +117,9 @@ class CameraRead(BaseModel):
     model: str
     firmware: str
     serial: str
-    clock_offset_s: float | None = Field(description="Seconds by which its clock is ahead; null where it tells no time.")
+    clock_offset_s: float | None = Field(
+        description="Seconds by which its clock is ahead; null where it tells no time."
+    )
     streams: list[OfferedStreamRead]
 
     @classmethod

@@ -58,7 +58,11 @@ class _Outputs:
 @click.option("--timeline", type=_PATH, help="Write a picture of who did what, when, to this file (png).")
 @click.option("--blur-faces", is_flag=True, help="Make heads unrecognisable in the annotated video.")
 @click.option(
-    "--exercise", "exercises", type=click.Choice(_EXERCISES), multiple=True, help="Count its repetitions; may be repeated."
+    "--exercise",
+    "exercises",
+    type=click.Choice(_EXERCISES),
+    multiple=True,
+    help="Count its repetitions; may be repeated.",
 )
 @network_options
 @click.option(

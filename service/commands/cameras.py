@@ -23,7 +23,9 @@ def command() -> None:
 
 
 @command.command("discover")
-@click.option("--wait", "wait_s", type=click.FloatRange(0.5, 10), default=3.0, show_default=True, help="Seconds to listen.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0.5, 10), default=3.0, show_default=True, help="Seconds to listen."
+)
 @click.option("--interface", help="Name or IPv4 address of one of this machine's interfaces; all by default.")
 @click.option("--user", help="Ask each camera for its streams as this user; the password is asked for.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,7 +42,9 @@ def discover(wait_s: float, interface: str | None, user: str | None, as_json: bo
 @command.command("test")
 @click.argument("uri")
 @click.option("--transport", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="For RTSP.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture there, as JPEG.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture there, as JPEG."
+)
 def test(uri: str, transport: str, output: Path | None) -> None:
     """Open URI once and say what comes from there."""
     from pipelines.stream.sources.probe import ProbeOrder
@@ -79,7 +83,9 @@ def _control() -> "CameraControl":
 def _login(user: str | None) -> "Login | None":
     from service.cameras.soap import Login
 
-    return None if user is None else Login(user, click.prompt("Password", hide_input=True, default="", show_default=False))
+    return (
+        None if user is None else Login(user, click.prompt("Password", hide_input=True, default="", show_default=False))
+    )
 
 
 def _describe(control: "CameraControl", camera: "FoundCamera", login: "Login") -> "Described | str":
@@ -96,7 +102,9 @@ def _describe(control: "CameraControl", camera: "FoundCamera", login: "Login") -
 def _table(asked: "list[tuple[FoundCamera, Described | str | None]]", found: "Found") -> str:
     lines: list[str] = []
     for camera, said in asked:
-        lines.append("  ".join(filter(None, (camera.host, camera.name, camera.hardware, camera.location, camera.address))))
+        lines.append(
+            "  ".join(filter(None, (camera.host, camera.name, camera.hardware, camera.location, camera.address)))
+        )
         if isinstance(said, str):
             lines.append(f"    {said}")
         elif said is not None:

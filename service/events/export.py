@@ -89,14 +89,13 @@ class EventExport:
         yield Member("events.csv", b"".join(iter_csv(iter(rows))), at)
         for row in rows:
             name = folder_name(row)
-            folder = self.evidence.folder(row.event.event_id)
             if kind == "evidence":
                 told = json.dumps(EventRead.of(row).model_dump(mode="json"), indent=1).encode()
                 yield Member(f"{name}/event.json", told, row.start_time)
             for file in _FILES[kind]:
-                if (folder / file).is_file():
+                if (found := self.evidence.file(row.event.event_id, file)) is not None:
                     shown = f"{name}.mp4" if kind == "clips" else f"{name}/{file}"
-                    yield Member(shown, folder / file, row.start_time)
+                    yield Member(shown, found, row.start_time)
 
 
 def folder_name(row: EventRow) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
+from service.blob_response import send
 from service.blobs import THUMBNAIL_CACHE
 from service.deps import provided
 from service.errors import NotFound, NoThumbnail, NotReady
@@ -79,13 +81,13 @@ def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> 
     "/events/{event_id}/clip", dependencies=[Viewer], response_class=Response,
     responses={**file("The clip.", "video/mp4"), **_NO_CLIP},
 )  # fmt: skip
-def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
     """The camera's own pictures around the event, not re-encoded (MP4)."""
     row = control.require(event_id)
-    path = evidence.clip(event_id)
-    if not path.is_file():
+    found = evidence.clip(event_id)
+    if found is None:
         raise NotReady(f"the clip of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
-    return FileResponse(path, media_type="video/mp4", filename=f"{event_id}.mp4", content_disposition_type="inline")
+    return send(found, "video/mp4", f"{event_id}.mp4")
 
 
 @router.get(
@@ -95,18 +97,18 @@ def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> 
         **problems({404: "`not_found`: no such event; `no_thumbnail`: none was kept"}),
     },
 )  # fmt: skip
-def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
     """A JPEG, at most 320 pixels wide and high, of the picture with which the event was confirmed.
 
     It is kept of events that have evidence, unless the stream's `privacy.pictures` is false.
     """
     control.require(event_id)
-    path = evidence.thumbnail(event_id)
-    if not path.is_file():
+    found = evidence.thumbnail(event_id)
+    if found is None:
         raise NoThumbnail(
             f"no picture of {event_id}: one is kept of events with evidence on streams that show pictures"
         )
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
+    return send(found, "image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
 @router.get(
@@ -119,7 +121,8 @@ def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep)
     path = evidence.bundle(event_id, EventRead.of(row).model_dump(mode="json"))
     if path is None:
         raise NotReady(f"the evidence of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
-    return FileResponse(path, media_type="application/zip", filename=f"{event_id}.zip")
+    gone = BackgroundTask(path.unlink, missing_ok=True)
+    return FileResponse(path, media_type="application/zip", filename=f"{event_id}.zip", background=gone)
 
 
 @router.get("/events/{event_id}/feedback", dependencies=[Viewer])

@@ -3,25 +3,23 @@
 import datetime as dt
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
-_PIECE_BYTES = 256 * 1024
+from service.blob_store import RemoteBlob, pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One file of an archive.
 
-    content: a text that is at hand, or a path that is read while it is sent.
+    content: a text that is at hand, or a blob that is read while it is sent.
     time: what the file is dated with; 1980 to 2107, in UTC.
     """
 
     name: str
-    content: bytes | Path
+    content: bytes | Path | RemoteBlob
     time: dt.datetime
 
     @property
@@ -29,6 +27,8 @@ class Member:
         """How large it is now; 0 for a file that is not there."""
         if isinstance(self.content, bytes):
             return len(self.content)
+        if isinstance(self.content, RemoteBlob):
+            return self.content.info.size_bytes
         try:
             return self.content.stat().st_size
         except FileNotFoundError:
@@ -45,19 +45,15 @@ def iter_zip(members: Iterable[Member]) -> Iterator[bytes]:
 
 
 def _iter_member(archive: zipfile.ZipFile, tap: "_Tap", member: Member) -> Iterator[bytes]:
-    with ExitStack() as stack:
-        try:
-            source = stack.enter_context(_open(member.content))
-        except FileNotFoundError:
-            return
-        target = stack.enter_context(archive.open(_info(member), "w"))
-        while piece := source.read(_PIECE_BYTES):
+    source = iter((member.content,)) if isinstance(member.content, bytes) else pieces(member.content)
+    try:
+        first = next(source, b"")
+    except FileNotFoundError:
+        return
+    with archive.open(_info(member), "w") as target:
+        for piece in chain((first,), source):
             target.write(piece)
             yield tap.take()
-
-
-def _open(content: bytes | Path) -> BinaryIO:
-    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def _info(member: Member) -> zipfile.ZipInfo:

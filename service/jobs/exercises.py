@@ -12,6 +12,7 @@ from models.skeleton.layouts import LAYOUTS
 from pipelines.exercises.angles import joint_angles
 from pipelines.exercises.repetitions import Repetitions, count_repetitions
 from pipelines.exercises.signals import ExerciseName
+from service.blob_store import RemoteBlob, lines, pieces
 from service.errors import NotReady
 
 _POINTS_MAX = 2000
@@ -37,7 +38,9 @@ class PersonExercise(BaseModel):
     repetitions: list[RepetitionRead]
     time_s: list[float] = Field(description=f"Of the points of the curve and the angles; at most {_POINTS_MAX}.")
     curve: list[float | None] = Field(description="What goes up and down, in lengths of the body; null: not seen.")
-    angles: dict[str, list[float | None]] = Field(description="Angle of a joint → degrees, in the plane of the picture.")
+    angles: dict[str, list[float | None]] = Field(
+        description="Angle of a joint → degrees, in the plane of the picture."
+    )
 
 
 class ExercisesRead(BaseModel):
@@ -47,23 +50,25 @@ class ExercisesRead(BaseModel):
     people: list[PersonExercise]
 
 
-def read_exercises(results: Path, timeline: Path, exercise: ExerciseName) -> ExercisesRead:
+def read_exercises(results: Path | RemoteBlob, timeline: Path | RemoteBlob, exercise: ExerciseName) -> ExercisesRead:
     """Count from a job's files; raises NotReady for results that an earlier version wrote without joints."""
     numbers = {
         int(track["track_id"]): int(track.get("number", track["track_id"]))
-        for track in json.loads(timeline.read_text(encoding="utf-8")).get("tracks", [])
+        for track in json.loads(b"".join(pieces(timeline))).get("tracks", [])
     }
     layout, people = _joints(results)
     if layout not in LAYOUTS:
         raise NotReady(f"the results hold joints of the layout {layout[:64]!r}, which is not known here")
     found = [
-        _person(track_id, numbers.get(track_id, track_id), count_repetitions(exercise, *arrays, layout), arrays[1], layout)
+        _person(
+            track_id, numbers.get(track_id, track_id), count_repetitions(exercise, *arrays, layout), arrays[1], layout
+        )
         for track_id, arrays in sorted(people.items())
     ]
     return ExercisesRead(exercise=exercise, people=sorted(found, key=lambda one: one.number))
 
 
-def _joints(results: Path) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArray]]]:
+def _joints(results: Path | RemoteBlob) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArray]]]:
     """The layout, and person → (T,) seconds and (T, V, 3) pixels and score."""
     layout, size_wh = "", (1.0, 1.0)
     rows: dict[int, list[tuple[float, FloatArray]]] = {}
@@ -82,12 +87,11 @@ def _joints(results: Path) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArr
     }
 
 
-def _lines(results: Path) -> Iterator[dict[str, JsonValue]]:
-    with results.open(encoding="utf-8") as file:
-        for text in file:
-            if text.startswith('{"type": "source"') or text.startswith('{"type": "frame"') or '"persons"' in text:
-                line: dict[str, JsonValue] = json.loads(text)
-                yield line
+def _lines(results: Path | RemoteBlob) -> Iterator[dict[str, JsonValue]]:
+    for text in lines(results):
+        if text.startswith(('{"type": "source"', '{"type": "frame"')) or '"persons"' in text:
+            line: dict[str, JsonValue] = json.loads(text)
+            yield line
 
 
 def _size(found: JsonValue) -> tuple[float, float]:

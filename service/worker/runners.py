@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from models.runtime.spare import SpareThreads
     from pipelines.stream.build import Networks, PeopleNetworks
     from service.worker.gauges import BatchSizes
+    from service.worker.landing import Landing
     from service.worker.loaded import LoadedNetworks
 
 PeopleT = TypeVar("PeopleT", bound="PeopleNetworks")
@@ -143,8 +144,27 @@ class NetworkRunners:
         return self._loaded.facts()
 
 
-def build_runners(settings: Settings) -> NetworkRunners:
-    """Load the networks, inside a worker's process; raises WeightsMissing and the like.
+def build_runners(settings: Settings) -> TaskRunners:
+    """What a worker works with, inside its process, wherever the blobs lie; raises WeightsMissing and the like."""
+    from service.blob_choice import open_store
+    from service.blobs import BlobFolder
+    from service.worker.landing import Uploads
+    from service.worker.staging import StagedRunners
+
+    if settings.blobs_url is None:
+        return build_networks(settings, None)
+    store, process = open_store(settings), multiprocessing.current_process().name
+    uploads = Uploads(settings.blobs / "spool", store)
+    runners = build_networks(settings, uploads)
+    uploads.start()
+    room = BlobFolder(settings.home, settings.disk_reserve_bytes).require_disk_space
+    return StagedRunners(runners, store, settings.blobs / "scratch" / process, room)
+
+
+def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunners:
+    """Load the networks; raises WeightsMissing and the like.
+
+    landing: where evidence goes; None: it stays where tasks say.
 
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
@@ -183,7 +203,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(models, camera_policy(settings), blurs=settings.blur_faces)
+    streams = StreamRunner(models, camera_policy(settings), landing, blurs=settings.blur_faces)
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)

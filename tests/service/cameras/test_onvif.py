@@ -174,6 +174,10 @@ def test_xml_of_strangers_is_refused_when_it_is_more_than_data(answer: bytes) ->
 
 
 def test_xml_is_read_whatever_its_prefixes() -> None:
-    body = body_of(parse(b'<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><q:A xmlns:q="u"><B>  x\n y </B></q:A></e:Body></e:Envelope>'))
+    body = body_of(
+        parse(
+            b'<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><q:A xmlns:q="u"><B>  x\n y </B></q:A></e:Body></e:Envelope>'
+        )
+    )
 
     assert text_at(body, "A", "B") == "x y"
