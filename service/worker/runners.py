@@ -129,9 +129,10 @@ class NetworkRunners:
         return self._loaded.facts()
 
 
-def build_runners(settings: Settings) -> NetworkRunners:
+def build_runners(settings: Settings, num_cores: float | None = None) -> NetworkRunners:
     """Load the networks, inside a worker's process; raises WeightsMissing and the like.
 
+    num_cores: processor cores that are this worker's share; its part of all that there are when left out.
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
     from models.weights.registry import load_registry
@@ -172,7 +173,7 @@ def build_runners(settings: Settings) -> NetworkRunners:
         return streams(task, channel)
 
     runners = {"job": run_job, "stream": run_stream}
-    num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
+    num_cores = num_cores or len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
     return NetworkRunners(default, device, runners, max_persons, num_cores, gauges, loaded=loaded)
 
