@@ -8,7 +8,6 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import ModuleType
@@ -22,13 +21,6 @@ _CONNECT_S = 3.0
 _STOP_S = 20.0
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Messages are small; only previews and batches over 100 kB pass through the store at all."""
-_HEALTH: Mapping[str, int] = {
-    "health_check_initial_delay_ms": 2000,
-    "health_check_period_ms": 1000,
-    "health_check_timeout_ms": 1500,
-    "health_check_failure_threshold": 3,
-}
-"""A machine that falls silent counts as gone after about four seconds, by Ray's own measure after half a minute."""
 
 
 class EngineUnavailable(ServiceError):
@@ -84,7 +76,7 @@ class RayCluster:
         require_ray()
         if self._plan.address not in (None, "auto"):
             _require_reachable(str(self._plan.address))
-        _prepare_environment(is_own=self._plan.address is None)
+        prepare_environment(is_own=self._plan.address is None)
         self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
         self._thread.start()
         self._is_up.wait()
@@ -113,7 +105,8 @@ class RayCluster:
         ray = self.ray
         # It says in a warning that no signal handler is set, which is what we want: the server has its own.
         logging.getLogger("ray").setLevel(logging.ERROR)
-        shared = {"configure_logging": False, "log_to_driver": True, "namespace": f"actogram-{secrets.token_hex(4)}"}
+        # Its own lines stay in its own files: they hold pages of its inner state.
+        shared = {"configure_logging": False, "log_to_driver": False, "namespace": f"actogram-{secrets.token_hex(4)}"}
         if self._plan.address is not None:
             ray.init(address=self._plan.address, **shared)
             return
@@ -122,24 +115,24 @@ class RayCluster:
         num_cpus = max(os.cpu_count() or 1, -(-self._plan.num_workers * self._plan.cpus // 1))
         ray.init(
             address="local", num_cpus=int(num_cpus), include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
-            _node_ip_address="127.0.0.1", _temp_dir=self._folder, _system_config=dict(_HEALTH), **shared,
+            _node_ip_address="127.0.0.1", _temp_dir=self._folder, **shared,
         )  # fmt: skip
 
 
-def _prepare_environment(*, is_own: bool) -> None:
-    """What Ray reads when it is imported: no usage statistics, plain log lines; alone, loopback and a token of its own.
+def prepare_environment(*, is_own: bool) -> None:
+    """What Ray reads when it is imported: no usage statistics; alone, loopback and a token of its own.
 
     What somebody has set stays.
     """
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_COLOR_PREFIX": "0", "RAY_DEDUP_LOGS": "0"}
-    # Without the cluster of several machines Ray listens on loopback only; the name tells where they needed that first.
-    alone = {
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }  # fmt: skip
-    # Kept for what a GPU's driver needs: without it a worker without a GPU would lose sight of all devices.
-    kept = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    for name, value in {**quiet, **kept, **(alone if is_own else {})}.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
+    # A call after the end must fail, not start another cluster.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
+    if is_own:
+        # Without the cluster of several machines it listens on loopback only; the name tells where that was needed.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _require_reachable(address: str) -> None:
