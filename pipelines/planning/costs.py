@@ -1,4 +1,4 @@
-"""What `actogram bench gpu --json` measured, as the costs that planning counts with; what is not in it stays unknown."""
+"""What `actogram bench gpu --json` measured, as costs to count with; what is not in it stays unknown."""
 
 import json
 import math

@@ -99,9 +99,7 @@ class _Environment(Protocol):
     def timeout(self, delay: float) -> object: ...
 
 
-def simulate(
-    site: Site, seconds: float, seed: int = 0, progress: Callable[[float], None] = lambda _: None
-) -> Outcome:
+def simulate(site: Site, seconds: float, seed: int = 0, progress: Callable[[float], None] = lambda _: None) -> Outcome:
     """Run the site for so long; the same seed gives the same outcome. Raises PackageMissing.
 
     progress: told the share that is done, ten times.
@@ -144,7 +142,7 @@ class _Run:
         )  # fmt: skip
 
     def _camera(self, machine: int) -> Generator[object, object, None]:
-        """One camera's worker thread: takes the newest picture, which is what a buffer of one with drop-oldest holds."""
+        """One camera's thread: takes the newest picture, which a buffer of one with drop-oldest holds."""
         site, environment = self._site, self._environment
         period_s = 1 / min(site.fps, site.source_hz)
         phase_s, taken, looked_s = self._random.random() * period_s, -1, -math.inf
