@@ -30,6 +30,7 @@ from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
 from service.database import Database, migrate
 from service.deps import provide
+from service.engine_choice import build_engine
 from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
 from service.events import review_routes
@@ -60,15 +61,13 @@ from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
 from service.sources import camera_policy, job_policy
 from service.streams import routes as stream_routes
-from service.supervision.local import Engine, LocalEngine
+from service.supervision.engine import Engine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import JOBS_WORKER, Limits, WorkerPlan
 from service.telemetry import Metrics
 from service.views import routes as view_routes
 from service.views.control import ViewControl
 from service.wiring import Foundation, LiveServices, build_live, require_networks, running_networks
-from service.worker.main import main as run_worker
-from service.worker.runners import build_runners
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +139,7 @@ def build_parts(
 ) -> Parts:
     """Create everything, start nothing.
 
-    engine: starts workers; left out: processes of this machine.
+    engine: starts workers; left out: the one of the settings.
     is_public: whether the server listens beyond loopback; None: judged by each connection.
     """
     tighten_home(settings)
@@ -151,8 +150,9 @@ def build_parts(
     log = EventLog(database, hub.publish)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
-    engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
-    supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
+    supervisor = Supervisor(
+        engine or build_engine(settings, level), _plans(settings), limits or _limits(settings), metrics.apply
+    )
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
     supervisor.listen("job", job_dispatcher)
     library = load_library(

@@ -57,6 +57,16 @@ def _blobs_url(url: str | None) -> str | None:
     return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
+def _ray_address(address: str | None) -> str | None:
+    """Refuses what is no host:port; Ray's own client (ray://) cannot do what the engine needs."""
+    if address is None or address == "auto":
+        return address
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdecimal() or not 0 < int(port[:6]) < 2**16:
+        raise ValueError("expected host:port of the cluster's head, or auto")
+    return address
+
+
 _PREFIX = "ACTOGRAM_"
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 STREAMS_MAX = 1000
@@ -154,6 +164,25 @@ class Settings(BaseSettings):
         ge=0,
         le=64,
         description="Worker processes for streams, each with its own networks; one more takes jobs.",
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="What runs the workers: local, this machine, or ray, the nodes of a Ray cluster."
+    )
+    ray_address: Annotated[str | None, AfterValidator(_ray_address)] = Field(
+        default=None,
+        description="Head of the Ray cluster, host:port, or auto for the one that this machine has joined; unset: "
+        "one of this machine's own, on loopback. Read with the engine ray only.",
+    )
+    ray_worker_cpus: float = Field(
+        default=1.0,
+        gt=0,
+        le=256,
+        description="Processor cores that a worker reserves on its node; it takes as many cameras as they allow.",
+    )
+    weights_cache: Path | None = Field(
+        default=None,
+        description="Folder for fetched weights and compiled engines. By default `weights` in the home folder, on a "
+        "node of a cluster `~/.actogram/weights`.",
     )
     worker_memory_bytes: int = Field(
         default=6 * 2**30,
@@ -287,7 +316,7 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
-        return self.home / "weights"
+        return self.weights_cache or self.home / "weights"
 
     @property
     def models_folder(self) -> Path:

@@ -144,28 +144,30 @@ class NetworkRunners:
         return self._loaded.facts()
 
 
-def build_runners(settings: Settings) -> TaskRunners:
-    """What a worker works with, inside its process, wherever the blobs lie; raises WeightsMissing and the like."""
+def build_runners(settings: Settings, num_cores: float | None = None) -> TaskRunners:
+    """What a worker works with, inside its process, wherever the blobs lie; raises WeightsMissing and the like.
+
+    num_cores: processor cores that are this worker's share; its part of all that there are when left out.
+    """
     from service.blob_choice import open_store
     from service.blobs import BlobFolder
     from service.worker.landing import Uploads
     from service.worker.staging import StagedRunners
 
     if settings.blobs_url is None:
-        return build_networks(settings, None)
+        return build_networks(settings, None, num_cores)
     store, process = open_store(settings), multiprocessing.current_process().name
     uploads = Uploads(settings.blobs / "spool", store)
-    runners = build_networks(settings, uploads)
+    runners = build_networks(settings, uploads, num_cores)
     uploads.start()
     room = BlobFolder(settings.home, settings.disk_reserve_bytes).require_disk_space
     return StagedRunners(runners, store, settings.blobs / "scratch" / process, room)
 
 
-def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunners:
+def build_networks(settings: Settings, landing: "Landing | None", num_cores: float | None = None) -> NetworkRunners:
     """Load the networks; raises WeightsMissing and the like.
 
-    landing: where evidence goes; None: it stays where tasks say.
-
+    landing: where evidence goes; None: it stays where tasks say. num_cores: as `build_runners` takes it.
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
     from models.runtime.spare import SpareThreads
@@ -183,7 +185,7 @@ def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunn
     store = WeightStore(settings.cache, settings.weights, settings.offline)
     name = worker_device(engine_device(settings, settings.device), multiprocessing.current_process().name)
     device = str(Device.parse(name).keeping(settings.cache / "engines"))
-    num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
+    num_cores = num_cores or len(os.sched_getaffinity(0)) / max(1, settings.workers)
     spare = SpareThreads(min(int(num_cores), _SPARE_MAX)) if num_cores >= 2 else None
     choice = replace(default_choice(settings, settings.threads), device=device, spare=spare)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
