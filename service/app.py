@@ -30,6 +30,7 @@ from service.deps import provide
 from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
 from service.events import routes as event_routes
+from service.events.timed import routes as timed_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
@@ -230,7 +231,7 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
+        job_routes, stream_routes, event_routes, timed_routes, insight_routes, sink_routes, catalog_routes, live_routes,
         session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]

@@ -24,10 +24,13 @@ from service.events.evidence import EvidenceFolder
 from service.events.ingest import EventIngest
 from service.events.retention import EventRetention
 from service.events.routes import TrackEraser
+from service.events.timed.control import TimedRuleControl
+from service.events.timed.rules import RuleState
+from service.events.timed.watch import TimedRules
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
 from service.protocol.loaded_networks import loaded_of
-from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
+from service.protocol.metrics import ACTIONS, OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE, TIMED_RULES
 from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
 from service.retention import Sweep
@@ -42,12 +45,13 @@ from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
-from service.streams.routes import StreamEraser
+from service.streams.routes import StreamEraser, StreamRules
 from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import JOBS_WORKER, WorkerHealth
 from service.telemetry import Metrics
+from service.timed_scenes import RuleKeeper, Scenes, Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -83,19 +87,25 @@ class LiveServices:
     sinks: SinkControl
     client: httpx.Client
     eraser: Eraser
+    timed: TimedRules
+    timed_control: TimedRuleControl
 
     @property
     def parts(self) -> Sequence[object]:
         """What the routes ask for."""
         directory = StreamDirectory(self.streams.require)
         erasers = (StreamEraser(self.eraser.erase_stream), TrackEraser(self.eraser.erase_track))
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory, *erasers)
+        return (
+            self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, self.timed_control,
+            directory, StreamRules(self.timed.named_states), *erasers,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
         self.evidence.open()
         self.folders.open()
         self.sinks.start()
+        self.timed.start()
         self.dispatcher.start()
         self.eraser.start()
 
@@ -106,6 +116,7 @@ class LiveServices:
 
     def close(self) -> None:
         """Finish the deliveries in hand, after the workers have ended."""
+        self.timed.stop()
         self.sinks.stop()
         self.client.close()
 
@@ -114,7 +125,10 @@ class LiveServices:
         settings = self.settings
         age = dt.timedelta(days=settings.retention_events_days)
         events = EventRetention(self.events, self.evidence, age, settings.retention_events_max)
-        return (Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep))
+        return (
+            Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep),
+            Sweep("rules over time", self.timed_control.sweep),
+        )  # fmt: skip
 
 
 def build_live(base: Foundation) -> LiveServices:
@@ -135,8 +149,16 @@ def build_live(base: Foundation) -> LiveServices:
         base.log, base.supervisor, outputs, stream_events, partial(_task_options, evidence, folders)
     )
     base.supervisor.listen("stream", dispatcher)
+    scenes = Scenes(base.database)
+    timed = TimedRules(
+        base.database, base.log, scenes.get,
+        lambda kind, state: base.metrics.record(ACTIONS.add(action=kind, state=state)),
+    )  # fmt: skip
+    base.hub.add_listener(timed.hear)
+    timed_control = TimedRuleControl(base.database, base.log, timed, scenes.get)
+    watchers = Watchers((stream_events, RuleKeeper(timed, timed_control)))
     streams = StreamControl(
-        base.database, base.log, camera_policy(settings), dispatcher, stream_events,
+        base.database, base.log, camera_policy(settings), dispatcher, watchers,
         partial(_check_networks, base.library), partial(_worker_capacity, settings, base.supervisor),
         partial(_known_actions, base.library),
     )  # fmt: skip
@@ -145,13 +167,15 @@ def build_live(base: Foundation) -> LiveServices:
         keeps_alive=False,
     )  # fmt: skip
     sinks = SinkControl(
-        base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library)),
+        base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library, timed)),
         settings.webhooks_max,
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
     eraser = Eraser(base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks)
-    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser)
+    live = LiveServices(
+        settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser, timed, timed_control
+    )
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
 
@@ -217,12 +241,15 @@ def _default_pair(supervisor: Supervisor) -> Pair:
     return (names[0], names[1]) if len(names) > 1 else (None, None)
 
 
-def _watched(streams: StreamControl, library: Library) -> list[WatchedStream]:
-    """Every stream, with the actions that its model can tell."""
+def _watched(streams: StreamControl, library: Library, timed: TimedRules) -> list[WatchedStream]:
+    """Every stream, with the actions that its model can tell, and what its rules over time can."""
     return [
         WatchedStream(
             row.stream_id, row.name, row.state, row.error_code, row.error_message,
-            _told_actions(library, StreamConfig.model_validate(dict(row.config)).analysis.model),
+            (
+                *_told_actions(library, StreamConfig.model_validate(dict(row.config)).analysis.model),
+                *timed.kinds(row.stream_id),
+            ),
         )
         for row in streams.all()
     ]  # fmt: skip
@@ -274,6 +301,9 @@ def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]])
 def _refresh(live: LiveServices, metrics: Metrics) -> None:
     for sink, pending in live.sinks.pending().items():
         metrics.record(OUTBOX_PENDING.set(pending, sink=sink))
+    rules = live.timed.states()
+    for rule_state in get_args(RuleState):
+        metrics.record(TIMED_RULES.set(rules.count(rule_state), state=rule_state))
     states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():
