@@ -53,6 +53,7 @@ from service.sealing import fail_lost, seal_stored
 from service.secret_box import open_box
 from service.security import KeyStore
 from service.settings import STREAMS_MAX, Settings
+from service.sinks import destination_routes
 from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
 from service.sources import job_policy
@@ -231,7 +232,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, timed_routes, insight_routes, sink_routes, catalog_routes, live_routes,
+        job_routes, stream_routes, event_routes, timed_routes, insight_routes, sink_routes,
+        destination_routes, catalog_routes, live_routes,
         session_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]

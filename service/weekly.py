@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -83,6 +83,8 @@ class WeeklyHours(BaseModel):
 
 
 Week = Annotated[list[WeeklyHours], Field(max_length=28)]
+WEEK: TypeAdapter[list[WeeklyHours]] = TypeAdapter(list[WeeklyHours])
+"""Reads what `stored` wrote."""
 
 
 def holds(week: Sequence[WeeklyHours], zone: str | None, at: dt.datetime) -> bool:

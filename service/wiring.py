@@ -17,7 +17,7 @@ from pipelines.addresses.client import Deadline, build_client
 from service.catalog.library import Library, Running
 from service.database import Database
 from service.eraser import Eraser, Streams
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, NotFound
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
@@ -35,9 +35,12 @@ from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
 from service.retention import Sweep
 from service.settings import Settings
+from service.sinks.apprise_sink import AppriseRunner
 from service.sinks.control import FixedSink, SinkControl
+from service.sinks.destinations import DestinationControl, Senders
 from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink
+from service.sinks.outboxes import Outboxes
 from service.sinks.topics import Topics, WatchedStream
 from service.sources import broker_policy, camera_policy, webhook_policy
 from service.stream_events import StreamEvents
@@ -89,6 +92,7 @@ class LiveServices:
     eraser: Eraser
     timed: TimedRules
     timed_control: TimedRuleControl
+    destinations: DestinationControl
 
     @property
     def parts(self) -> Sequence[object]:
@@ -97,7 +101,7 @@ class LiveServices:
         erasers = (StreamEraser(self.eraser.erase_stream), TrackEraser(self.eraser.erase_track))
         return (
             self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, self.timed_control,
-            directory, StreamRules(self.timed.named_states), *erasers,
+            self.destinations, directory, StreamRules(self.timed.named_states), *erasers,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -105,6 +109,7 @@ class LiveServices:
         self.evidence.open()
         self.folders.open()
         self.sinks.start()
+        self.destinations.start()
         self.timed.start()
         self.dispatcher.start()
         self.eraser.start()
@@ -128,6 +133,7 @@ class LiveServices:
         return (
             Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep),
             Sweep("rules over time", self.timed_control.sweep),
+            Sweep("idempotency keys of destinations", self.destinations.sweep),
         )  # fmt: skip
 
 
@@ -166,18 +172,51 @@ def build_live(base: Foundation) -> LiveServices:
         webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
         keeps_alive=False,
     )  # fmt: skip
-    sinks = SinkControl(
-        base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library, timed)),
-        settings.webhooks_max,
-        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
+    outboxes = Outboxes(
+        base.database, base.log,
+        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)), events.is_settled,
     )  # fmt: skip
-    base.hub.add_listener(sinks.wake)
+    base.hub.add_listener(outboxes.wake)
+    sinks = SinkControl(
+        base.database, base.log, client, outboxes,
+        _fixed_sinks(settings, partial(_watched, streams, base.library, timed)), settings.webhooks_max,
+    )  # fmt: skip
+    senders = Senders(
+        client, AppriseRunner(settings.webhook_networks), partial(_stream_name, streams), settings.public_url,
+        _push_contact(settings),
+    )  # fmt: skip
+    destinations = DestinationControl(base.database, base.log, outboxes, senders, settings.destinations_max)
     eraser = Eraser(base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks)
     live = LiveServices(
-        settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser, timed, timed_control
+        settings,
+        streams,
+        dispatcher,
+        events,
+        evidence,
+        folders,
+        previews,
+        sinks,
+        client,
+        eraser,
+        timed,
+        timed_control,
+        destinations,
     )
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
+
+
+def _stream_name(streams: StreamControl, stream_id: str) -> str:
+    """How people call a stream; its id once it is gone."""
+    try:
+        return streams.require(stream_id).name
+    except NotFound:
+        return stream_id
+
+
+def _push_contact(settings: Settings) -> str:
+    url = settings.public_url
+    return settings.push_contact or (url if url and url.startswith("https:") else "mailto:nobody@actogram.invalid")
 
 
 def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str) -> None:

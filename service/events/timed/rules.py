@@ -14,8 +14,8 @@ TimedKind = Literal["not_got_up", "nobody_seen", "lies_outside"]
 """not_got_up: somebody lies or sits, and neither stands nor walks. nobody_seen: there are pictures, and nobody in them.
 lies_outside: somebody lies, and not in the zone."""
 RuleState = Literal["off", "resting", "zone_missing", "not_known", "clear", "counting", "met"]
-"""off: switched off. resting: outside its hours. zone_missing: its zone is gone. not_known: no picture now. clear: there
-is nothing to count. counting: seconds are being counted. met: it was told, and still is so."""
+"""off: switched off. resting: outside its hours. zone_missing: its zone is gone. not_known: no picture now. clear:
+there is nothing to count. counting: seconds are being counted. met: it was told, and still is so."""
 
 _UP = frozenset({"stand", "walk", "run", "stand_up", "jump"})
 _LYING = frozenset({"lie", "fall"})

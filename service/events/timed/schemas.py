@@ -33,8 +33,8 @@ class TimedRuleCreate(BaseModel):
     stream_id: str = Field(min_length=1, max_length=64)
     name: RuleName
     kind: TimedKind = Field(
-        description="`not_got_up`: somebody lies or sits without standing or walking. `nobody_seen`: there are pictures "
-        "and nobody in them. `lies_outside`: somebody lies, and not in `zone`."
+        description="`not_got_up`: somebody lies or sits without standing or walking. `nobody_seen`: there are "
+        "pictures and nobody in them. `lies_outside`: somebody lies, and not in `zone`."
     )
     after_s: Seconds
     zone: ZoneName | None = Field(None, description=_ZONE)

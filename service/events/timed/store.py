@@ -10,7 +10,7 @@ from service import idempotency
 from service.database import UtcTime, metadata
 from service.events.timed.rules import TimedRule
 from service.events.timed.tally import Count, Tally
-from service.weekly import WeeklyHours, stored
+from service.weekly import WEEK, stored
 
 SCOPE = "timed_rules"
 """Of their idempotency keys."""
@@ -31,7 +31,6 @@ timed_rules = sa.Table(
     sa.Column("counts", sa.JSON, nullable=False),
     sa.Column("looked_at", UtcTime),
 )
-_WEEK: TypeAdapter[list[WeeklyHours]] = TypeAdapter(list[WeeklyHours])
 _COUNTS: TypeAdapter[list[Count]] = TypeAdapter(list[Count])
 _PLAIN = ("rule_id", "stream_id", "name", "kind", "after_s", "zone", "severity", "is_enabled", "created_at")
 
@@ -84,7 +83,7 @@ def _values(rule: TimedRule) -> dict[str, object]:
 
 def _tally(row: Mapping[str, object] | sa.RowMapping) -> Tally:
     plain = {name: row[name] for name in _PLAIN}
-    rule = TimedRule(**plain, week=tuple(_WEEK.validate_python(row["week"])))  # type: ignore[arg-type]
+    rule = TimedRule(**plain, week=tuple(WEEK.validate_python(row["week"])))  # type: ignore[arg-type]
     looked_at = row["looked_at"]
     assert looked_at is None or isinstance(looked_at, dt.datetime)
     return Tally(rule, _COUNTS.validate_python(row["counts"]), looked_at)

@@ -210,7 +210,7 @@ class TimedRules:
                 return
             gathered.people.update(people)
             gathered.at, gathered.media_time_s = message.time, message.media_time_s or 0.0
-            if isinstance(size, list) and len(size) == 2:  # noqa: PLR2004 - width and height
+            if isinstance(size, list) and len(size) == 2:
                 gathered.frame_size = (int(str(size[0])), int(str(size[1])))
 
     def _look(self, stream_id: str) -> Look | None:
