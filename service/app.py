@@ -35,6 +35,7 @@ from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
 from service.events import review_routes
 from service.events import routes as event_routes
+from service.events.timed import routes as timed_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
@@ -57,6 +58,7 @@ from service.sealing import fail_lost, seal_stored
 from service.secret_box import open_box
 from service.security import KeyStore
 from service.settings import STREAMS_MAX, Settings
+from service.sinks import destination_routes
 from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
 from service.sources import camera_policy, job_policy
@@ -243,8 +245,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, camera_routes, review_routes, event_routes, insight_routes, sink_routes,
-        catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
+        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes, sink_routes,
+        destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from service.errors import InvalidRequest
+from service.weekly import find_zone
 
 Unit = Literal["day", "hour"]
 _DAY = dt.timedelta(days=1)
@@ -27,15 +27,10 @@ class Bucket:
 
 def load_zone(name: str) -> dt.tzinfo:
     """The time zone of an IANA name; raises InvalidRequest."""
-    if name == "UTC":
-        return dt.UTC
-    try:
-        return ZoneInfo(name)
-    # A name that leads to a folder or out of it, or that no file system takes.
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidRequest(
-            f"query.tz: found {name[:64]!r}, expected an IANA time zone such as Europe/Berlin"
-        ) from error
+    zone = find_zone(name)
+    if zone is None:
+        raise InvalidRequest(f"query.tz: found {name[:64]!r}, expected an IANA time zone such as Europe/Berlin")
+    return zone
 
 
 def split_range(whole: Bucket, unit: Unit, zone: dt.tzinfo) -> list[Bucket]:

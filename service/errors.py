@@ -15,6 +15,7 @@ ServiceError
 ├── BodyTooSlow              a body that does not arrive in time
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
+├── ExtraMissing             something that needs a package which is not installed
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
 ├── NotOnvif                 an answer that no ONVIF camera would give
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
@@ -150,6 +151,13 @@ class NotReady(ServiceError):
     def __init__(self, message: str, code: str = "not_ready") -> None:
         super().__init__(message)
         self.code = code
+
+
+class ExtraMissing(ServiceError):
+    """Something that needs a package which is not installed."""
+
+    code = "extra_missing"
+    status = 409
 
 
 class IdempotencyConflict(ServiceError):

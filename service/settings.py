@@ -274,6 +274,16 @@ class Settings(BaseSettings):
         description="Where the receivers of webhooks may be, comma separated: public, private, loopback.",
     )
     webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist at a time.")
+    destinations_max: int = Field(
+        default=50, ge=0, description="Mailboxes, chats and browsers that may be told of events at a time."
+    )
+    push_contact: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+)$",
+        description="Whom the makers of browsers may ask about messages by Web Push: mailto:you@example.org, or an "
+        "https:// page. By default public_url, where it is https.",
+    )
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
     retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept; oldest go first.")
     retention_evidence_bytes: int = Field(

@@ -41,6 +41,12 @@ class EventControl:
             raise NotFound(f"no event {event_id}")
         return row
 
+    def is_settled(self, event_id: str) -> bool:
+        """Whether an event needs nobody any more: acknowledged, taken back, or gone."""
+        with self._database.read() as connection:
+            row = store.get(connection, event_id)
+        return row is None or row.acknowledged_at is not None or row.event.state == "retracted"
+
     def change(self, event_id: str, patch: EventPatch) -> EventRow:
         """Acknowledge or comment; raises NotFound."""
         with self._database.write() as connection:

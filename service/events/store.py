@@ -18,6 +18,8 @@ from service.events import marks
 ClipState = Literal["none", "pending", "ready", "failed"]
 OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
 GONE = "erased"
+RULE_MODEL = "rule over time"
+"""What stands as the model of an event that a rule over time has found: no worker opens or closes it."""
 _CLIP_REACH = dt.timedelta(minutes=2)
 """How far from its event a clip may reach."""
 
@@ -145,8 +147,8 @@ def parse_row(row: sa.RowMapping) -> EventRow:
 
 
 def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
-    """The events of a stream that have not ended."""
-    query = sa.select(events).where(events.c.stream_id == stream_id, events.c.state.in_(OPEN))
+    """The events of a stream that its worker began and did not end."""
+    query = sa.select(events).where(events.c.stream_id == stream_id, *_left_by_a_worker())
     return [parse_row(row) for row in connection.execute(query).mappings()]
 
 
@@ -158,10 +160,14 @@ def iter_promised(connection: sa.Connection, stream_id: str) -> list[EventRow]:
 
 def streams_left_open(connection: sa.Connection) -> list[str]:
     """Every stream, existing or removed, that has events, tracks or evidence left open."""
-    is_left = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
+    is_left = sa.or_(sa.and_(*_left_by_a_worker()), events.c.clip_state == "pending")
     of_events = sa.select(events.c.stream_id).where(is_left, events.c.stream_id.is_not(None))
     of_tracks = sa.select(tracks.c.stream_id).where(tracks.c.end_time.is_(None))
     return sorted(connection.execute(sa.union(of_events, of_tracks)).scalars())
+
+
+def _left_by_a_worker() -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return events.c.state.in_(OPEN), events.c.model != RULE_MODEL
 
 
 def ids_of(connection: sa.Connection, stream_id: str, track_id: int | None = None) -> list[str]:
