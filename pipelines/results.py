@@ -17,6 +17,7 @@ from pipelines.types import (
     EventState,
     Frame,
     FrameResult,
+    NetworkId,
     NetworksUsed,
     Poses,
     ToldEnd,
@@ -247,16 +248,21 @@ def summary_object(summary: Summary) -> JsonObject:
 
 
 def networks_object(used: NetworksUsed) -> dict[str, dict[str, str]]:
-    """Which networks made a result: place → name and sha256."""
+    """Which networks made a result: place → name and sha256, and where it is known engine and precision."""
     places = {"detector": used.detector, "pose": used.pose, "action": used.action}
-    return {place: {"name": one.name, "sha256": one.sha256} for place, one in places.items()}
+    return {place: _network(one) for place, one in places.items()}
 
 
 def networks_json(used: NetworksUsed | None) -> JsonValue:
     """The same as a value of JSON; null where nobody said which networks they were."""
     if used is None:
         return None
-    return {place: {"name": one["name"], "sha256": one["sha256"]} for place, one in networks_object(used).items()}
+    return {place: {**one} for place, one in networks_object(used).items()}
+
+
+def _network(one: NetworkId) -> dict[str, str]:
+    told = {"name": one.name, "sha256": one.sha256}
+    return {**told, "engine": one.engine, "precision": one.precision} if one.engine else told
 
 
 def _networks(header: Header) -> JsonObject:

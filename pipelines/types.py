@@ -58,10 +58,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class NetworkId:
-    """Which network it was: its name, and the sha256 of its weight file; both empty where nobody said."""
+    """Which network it was: its name, and the sha256 of its weight file; both empty where nobody said.
+
+    engine, precision: what computed it, such as `onnxruntime` in `float32`; it is the same network in another engine.
+    """
 
     name: str = ""
     sha256: str = ""
+    engine: str = field(default="", compare=False)
+    precision: str = field(default="", compare=False)
 
 
 UNNAMED = NetworkId()

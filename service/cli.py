@@ -30,6 +30,7 @@ _COMMANDS = {
     "recipes": ("service.commands.recipes", "List what training recipes are made of."),
     "mcp": ("actogram.mcp", "Offer a server's cameras and events to an assistant, as tools."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
+    "plan": ("service.commands.plan", "Say what a number of cameras needs, by what was measured."),
     "doctor": ("service.commands.doctor", "Say what is wrong with this installation, and what to do about it."),
 }
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from service import erasures
 from service.database import Database, now
 from service.erasures import WHOLE, Erasure
-from service.errors import NotReady
+from service.errors import BlobsUnavailable, NotReady
 from service.event_log import EventLog, Message
 from service.events import store as events
 from service.events.control import EventControl
@@ -127,9 +127,9 @@ class Eraser:
     def _is_erased(self, wanted: Erasure) -> bool:
         try:
             return self._erase_whole(wanted) if wanted.track_id == WHOLE else self._erase_person(wanted)
-        except OSError as error:
-            # A file that cannot be written anew now, as on a full disk: tried again later.
-            logger.warning("not erased yet: %s", error.strerror)
+        except (OSError, BlobsUnavailable) as error:
+            # A file that cannot be written anew now, as on a full disk, or a store that is away: tried again later.
+            logger.warning("not erased yet: %s", error)
             return False
 
     def _erase_whole(self, wanted: Erasure) -> bool:

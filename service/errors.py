@@ -4,7 +4,10 @@ ServiceError
 ├── NotFound                 a path or an id that is not there
 ├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
-│   └── RangeTooLong         more days or hours than one answer covers
+│   ├── RangeTooLong         more days or hours than one answer covers
+│   └── ExportTooLarge       more events or bytes than one file holds
+├── AdminKeyNeeded           a change after which nobody could administer the server
+├── TooManyViews             more saved views than a key may keep
 ├── ActionUnknown            an action that the camera's action model does not have
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
@@ -12,6 +15,7 @@ ServiceError
 ├── BodyTooSlow              a body that does not arrive in time
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
+├── ExtraMissing             something that needs a package which is not installed
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
 ├── NotOnvif                 an answer that no ONVIF camera would give
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
@@ -20,6 +24,9 @@ ServiceError
 ├── TooManyAttempts          wrong keys in a row; `retry_after_s` says when to try again
 ├── Forbidden                a key whose role is too low, or a foreign origin
 ├── StorageFull              no space left for uploads or results
+├── BlobsUnavailable         an object store that does not answer, or not as it should; ask again
+│   ├── BlobsDenied          an object store that refuses our credentials
+│   └── BlobsBucketMissing   an object store without the bucket that is named
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
 ├── DatabaseBusy             a database that somebody else holds; ask again
@@ -82,6 +89,24 @@ class RangeTooLong(InvalidRequest):
     code = "range_too_long"
 
 
+class ExportTooLarge(InvalidRequest):
+    """More events or bytes than one file holds."""
+
+    code = "export_too_large"
+
+
+class AdminKeyNeeded(ServiceError):
+    """A change after which no key could administer the server any more."""
+
+    code, status = "admin_key_needed", 409
+
+
+class TooManyViews(ServiceError):
+    """More saved views than a key may keep."""
+
+    code, status = "too_many_views", 409
+
+
 class ActionUnknown(ServiceError):
     """An action that the camera's action model does not have."""
 
@@ -126,6 +151,13 @@ class NotReady(ServiceError):
     def __init__(self, message: str, code: str = "not_ready") -> None:
         super().__init__(message)
         self.code = code
+
+
+class ExtraMissing(ServiceError):
+    """Something that needs a package which is not installed."""
+
+    code = "extra_missing"
+    status = 409
 
 
 class IdempotencyConflict(ServiceError):
@@ -183,6 +215,25 @@ class StorageFull(ServiceError):
     """No space left for uploads or results."""
 
     code, status = "disk_full", 507
+
+
+class BlobsUnavailable(ServiceError):
+    """An object store that does not answer, or not as it should; ask again."""
+
+    code, status = "blobs_unavailable", 503
+    headers = {"Retry-After": "10"}  # noqa: RUF012 - never written to
+
+
+class BlobsDenied(BlobsUnavailable):
+    """An object store that refuses our credentials."""
+
+    code = "blobs_denied"
+
+
+class BlobsBucketMissing(BlobsUnavailable):
+    """An object store without the bucket that is named."""
+
+    code = "blobs_bucket_missing"
 
 
 class DatabaseNewer(ServiceError):

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pipelines.addresses.networks import Network
 from pipelines.addresses.schemes import CAMERA_SCHEMES, DEFAULT_CAMERA_SCHEMES, JOB_SCHEMES
 from pipelines.errors import ConfigInvalid
+from service.blob_url import parse_blobs_url
 from service.service_links import find_service_links
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,24 @@ def _public_url(url: str | None) -> str | None:
     if parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
         raise ValueError("expected scheme, host and plain path only: no user, query, fragment, escape or empty level")
     return url.rstrip("/")
+
+
+def _blobs_url(url: str | None) -> str | None:
+    """Refuses what names no bucket."""
+    if url is None:
+        return None
+    bucket, prefix = parse_blobs_url(url)
+    return f"s3://{bucket}/{prefix}".rstrip("/")
+
+
+def _ray_address(address: str | None) -> str | None:
+    """Refuses what is no host:port; Ray's own client (ray://) cannot do what the engine needs."""
+    if address is None or address == "auto":
+        return address
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdecimal() or not 0 < int(port[:6]) < 2**16:
+        raise ValueError("expected host:port of the cluster's head, or auto")
+    return address
 
 
 _PREFIX = "ACTOGRAM_"
@@ -107,6 +126,11 @@ class Settings(BaseSettings):
         default="cpu",
         description="Where networks run: cpu, cuda:0, or cuda for one GPU each; cpu:fixed is the CPU by a GPU's rules.",
     )
+    engine_cpu: Literal["onnxruntime", "openvino", "openvino-bf16", "auto"] = Field(
+        default="onnxruntime",
+        description="What runs networks on a processor: onnxruntime; openvino (the extra of that name); openvino-bf16, "
+        "where the processor knows bfloat16; auto takes OpenVINO for each network that it runs faster by a twentieth.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
@@ -129,11 +153,36 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="SQLAlchemy URL; by default a SQLite file in the home folder."
     )
+    blobs_url: Annotated[str | None, AfterValidator(_blobs_url)] = Field(
+        default=None,
+        description="s3://bucket/prefix: an S3-compatible store for uploads, results and clips; its endpoint, region "
+        "and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. "
+        "By default a folder in the home.",
+    )
     workers: int = Field(
         default=1,
         ge=0,
         le=64,
         description="Worker processes for streams, each with its own networks; one more takes jobs.",
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="What runs the workers: local, this machine, or ray, the nodes of a Ray cluster."
+    )
+    ray_address: Annotated[str | None, AfterValidator(_ray_address)] = Field(
+        default=None,
+        description="Head of the Ray cluster, host:port, or auto for the one that this machine has joined; unset: "
+        "one of this machine's own, on loopback. Read with the engine ray only.",
+    )
+    ray_worker_cpus: float = Field(
+        default=1.0,
+        gt=0,
+        le=256,
+        description="Processor cores that a worker reserves on its node; it takes as many cameras as they allow.",
+    )
+    weights_cache: Path | None = Field(
+        default=None,
+        description="Folder for fetched weights and compiled engines. By default `weights` in the home folder, on a "
+        "node of a cluster `~/.actogram/weights`.",
     )
     worker_memory_bytes: int = Field(
         default=6 * 2**30,
@@ -225,6 +274,16 @@ class Settings(BaseSettings):
         description="Where the receivers of webhooks may be, comma separated: public, private, loopback.",
     )
     webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist at a time.")
+    destinations_max: int = Field(
+        default=50, ge=0, description="Mailboxes, chats and browsers that may be told of events at a time."
+    )
+    push_contact: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+)$",
+        description="Whom the makers of browsers may ask about messages by Web Push: mailto:you@example.org, or an "
+        "https:// page. By default public_url, where it is https.",
+    )
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
     retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept; oldest go first.")
     retention_evidence_bytes: int = Field(
@@ -267,7 +326,7 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
-        return self.home / "weights"
+        return self.weights_cache or self.home / "weights"
 
     @property
     def models_folder(self) -> Path:
@@ -283,7 +342,7 @@ class Settings(BaseSettings):
 
     @property
     def blobs(self) -> Path:
-        """Where uploads and results lie."""
+        """Where uploads and results lie on this machine, and pass through where `blobs_url` names a store."""
         return self.home / "blobs"
 
     @property

@@ -29,8 +29,7 @@ class EventRetention:
         gone = self._forget(now() - self.age)
         for event_id in gone:
             self.evidence.remove(event_id)
-        self.evidence.remove_orphans(self.events.known, _ORPHAN_S)
-        self.evidence.trim()
+        self.evidence.sweep(self.events.known, _ORPHAN_S)
         return len(gone)
 
     def _forget(self, older_than: dt.datetime) -> list[str]:

@@ -7,13 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
-from pipelines.types import EventState
+from service.blob_response import send
 from service.blobs import THUMBNAIL_CACHE
 from service.deps import provided
-from service.errors import InvalidRequest, NotFound, NoThumbnail, NotReady
+from service.errors import NotFound, NoThumbnail, NotReady
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.query import FilterDep
 from service.events.schemas import (
     EventPage,
     EventPatch,
@@ -24,8 +26,7 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import Filter
-from service.numbers import INTEGER_MAX, Time, in_utc, parse_integer
+from service.numbers import in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
 from service.responses import content, file, problems
 from service.security import Admin, Operator, Viewer
@@ -48,30 +49,6 @@ EvidenceDep = Annotated[EvidenceFolder, Depends(provided(EvidenceFolder))]
 EraserDep = Annotated[TrackEraser, Depends(provided(TrackEraser))]
 
 
-def _filter(
-    stream: str | None = None,
-    job: str | None = None,
-    action: str | None = None,
-    state: EventState | None = None,
-    zone: str | None = None,
-    severity: str | None = None,
-    track: Annotated[int | None, Query(ge=0, le=INTEGER_MAX)] = None,
-    min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
-    since: Time | None = None,
-    until: Time | None = None,
-    tag: Annotated[str | None, Query(pattern="^[^:]*:", description="`key:value`")] = None,
-    acknowledged: bool | None = None,
-) -> Filter:
-    key, colon, value = (tag or "").partition(":")
-    if tag is not None and not colon:
-        raise InvalidRequest(f"query.tag: found {tag!r}, expected key:value")
-    return Filter(
-        stream, job, action, state, zone, severity, track, min_score, _utc(since, "since"), _utc(until, "until"),
-        (key, value) if tag is not None else None, acknowledged,
-    )  # fmt: skip
-
-
-FilterDep = Annotated[Filter, Depends(_filter)]
 _NO_CLIP = problems({409: "`clip_none`, `clip_pending`, `clip_failed`: there is none, not yet, or never will be"})
 
 
@@ -104,13 +81,13 @@ def change_event(event_id: str, patch: EventPatch, control: EventControlDep) -> 
     "/events/{event_id}/clip", dependencies=[Viewer], response_class=Response,
     responses={**file("The clip.", "video/mp4"), **_NO_CLIP},
 )  # fmt: skip
-def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
     """The camera's own pictures around the event, not re-encoded (MP4)."""
     row = control.require(event_id)
-    path = evidence.clip(event_id)
-    if not path.is_file():
+    found = evidence.clip(event_id)
+    if found is None:
         raise NotReady(f"the clip of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
-    return FileResponse(path, media_type="video/mp4", filename=f"{event_id}.mp4", content_disposition_type="inline")
+    return send(found, "video/mp4", f"{event_id}.mp4")
 
 
 @router.get(
@@ -120,18 +97,18 @@ def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> 
         **problems({404: "`not_found`: no such event; `no_thumbnail`: none was kept"}),
     },
 )  # fmt: skip
-def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> FileResponse:
+def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:
     """A JPEG, at most 320 pixels wide and high, of the picture with which the event was confirmed.
 
     It is kept of events that have evidence, unless the stream's `privacy.pictures` is false.
     """
     control.require(event_id)
-    path = evidence.thumbnail(event_id)
-    if not path.is_file():
+    found = evidence.thumbnail(event_id)
+    if found is None:
         raise NoThumbnail(
             f"no picture of {event_id}: one is kept of events with evidence on streams that show pictures"
         )
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
+    return send(found, "image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
 @router.get(
@@ -144,7 +121,8 @@ def get_evidence(event_id: str, control: EventControlDep, evidence: EvidenceDep)
     path = evidence.bundle(event_id, EventRead.of(row).model_dump(mode="json"))
     if path is None:
         raise NotReady(f"the evidence of {event_id} is {row.clip_state}", f"clip_{row.clip_state}")
-    return FileResponse(path, media_type="application/zip", filename=f"{event_id}.zip")
+    gone = BackgroundTask(path.unlink, missing_ok=True)
+    return FileResponse(path, media_type="application/zip", filename=f"{event_id}.zip", background=gone)
 
 
 @router.get("/events/{event_id}/feedback", dependencies=[Viewer])
@@ -208,10 +186,6 @@ def _track(track_id: str) -> tuple[str, int]:
     if not stream_id or found is None:
         raise NotFound(f"no track {track_id[:128]!r}: expected <stream>:<number>")
     return stream_id, found
-
-
-def _utc(time: dt.datetime | None, name: str) -> dt.datetime | None:
-    return None if time is None else in_utc(time, f"query.{name}")
 
 
 def _place(cursor: str) -> tuple[dt.datetime, str]:

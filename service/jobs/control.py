@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
+from service.blob_store import RemoteBlob
 from service.blobs import BlobFolder, source_name
 from service.database import Database
 from service.errors import AtCapacity, NotFound, NoThumbnail, NotReady, StorageFull
@@ -70,7 +71,7 @@ class JobControl:
     ) -> Created:
         """Queue an uploaded video. Takes ownership of the file, even when it raises.
 
-        Raises IdempotencyConflict, ModelUnknown, StorageFull.
+        Raises IdempotencyConflict, ModelUnknown, StorageFull, BlobsUnavailable.
         """
         try:
             self._check(options)
@@ -78,10 +79,11 @@ class JobControl:
             earlier = self._earlier(post)
             if earlier is not None:
                 return earlier
-            path = self._blobs.adopt(job_id, upload.path, source_name(upload.name))
+            source = source_name(upload.name)
+            self._blobs.adopt(job_id, upload.path, source)
         finally:
             upload.path.unlink(missing_ok=True)
-        row = JobRow(job_id, "upload", path.name, upload.name, upload.size_bytes, _options(options), tags)
+        row = JobRow(job_id, "upload", source, upload.name, upload.size_bytes, _options(options), tags)
         created = None
         try:
             created = self._insert(row, post)
@@ -147,38 +149,41 @@ class JobControl:
             return
         self._drop(job_id)
 
-    def require_file(self, row: JobRow, name: str) -> Path:
+    def require_file(self, row: JobRow, name: str) -> Path | RemoteBlob:
         """A result file of a job; raises NotReady with the reason, NotFound when the job was not asked to make it."""
         if row.state == "failed":
             raise NotReady(f"job {row.job_id} failed: {row.error_message}", row.error_code or "failed")
         if row.state != "succeeded":
             raise NotReady(f"job {row.job_id} is {row.state}; it has results once it has succeeded")
-        path = self._blobs.job(row.job_id) / name
-        if not path.is_file():
+        found = self._blobs.get(row.job_id, name)
+        if found is None:
             raise NotFound(f"job {row.job_id} has no {name}; it is made only when the job asks for it")
-        return path
+        return found
 
-    def require_thumbnail(self, row: JobRow) -> Path:
+    def require_thumbnail(self, row: JobRow) -> Path | RemoteBlob:
         """The small picture of a job that has succeeded; raises NoThumbnail."""
-        path = self._blobs.job(row.job_id) / "thumbnail.jpg"
-        if row.state != "succeeded" or not path.is_file():
+        found = self._blobs.get(row.job_id, "thumbnail.jpg") if row.state == "succeeded" else None
+        if found is None:
             raise NoThumbnail(f"job {row.job_id} is {row.state} and has no picture; one is made when it succeeds")
-        return path
+        return found
 
-    def require_source(self, row: JobRow) -> Path:
+    def require_source(self, row: JobRow) -> Path | RemoteBlob:
         """The video of a job; raises NotFound, NotReady."""
-        if row.source_kind == "upload":
-            path = self._blobs.job(row.job_id) / row.source
-        elif row.source.lower().startswith("file:"):
+        if row.source_kind == "uri" and row.source.lower().startswith("file:"):
             path = self._policy.require_file(row.source)
+            found: Path | RemoteBlob | None = path if path.is_file() else None
         else:
-            fetched = sorted(self._blobs.job(row.job_id).glob("source.*"))
-            if not fetched:
-                raise NotReady(f"the source of job {row.job_id} is not downloaded yet")
-            path = fetched[0]
-        if not path.is_file():
+            found = self._blobs.get(row.job_id, row.source if row.source_kind == "upload" else self._fetched(row))
+        if found is None:
             raise NotFound(f"the source of job {row.job_id} no longer exists")
-        return path
+        return found
+
+    def _fetched(self, row: JobRow) -> str:
+        """The name of the video that a worker downloaded; raises NotReady."""
+        fetched = sorted(name for name in self._blobs.names(row.job_id) if name.startswith("source."))
+        if not fetched:
+            raise NotReady(f"the source of job {row.job_id} is not downloaded yet")
+        return fetched[0]
 
     def _check(self, options: JobOptions) -> None:
         self._require_networks(options)

@@ -118,13 +118,13 @@ class JobDispatcher:
         with self._lock:
             self._started_s[row.job_id] = self._clock()
         try:
-            folder = self._blobs.make(row.job_id)
+            folder = self._blobs.place(row.job_id)
+            source = self._blobs.place(row.job_id, row.source) if row.source_kind == "upload" else row.source
         except StorageFull as error:
             self._refuse(row.job_id, error)
             return True
-        source = str(folder / row.source) if row.source_kind == "upload" else row.source
         options: Values = {**row.options, "name": row.source_name}
-        if self._placer.place(JobTask(row.job_id, row.attempts, source, str(folder), options)):
+        if self._placer.place(JobTask(row.job_id, row.attempts, source, folder, options)):
             self._tell(row.job_id, Progress.model_validate({}).model_dump())
             return True
         self._forget(row.job_id)

@@ -12,6 +12,7 @@ from models.skeleton.layouts import LAYOUTS
 from pipelines.exercises.angles import joint_angles
 from pipelines.exercises.repetitions import Repetitions, count_repetitions
 from pipelines.exercises.signals import ExerciseName
+from service.blob_store import RemoteBlob, lines, pieces
 from service.errors import NotReady
 
 _POINTS_MAX = 2000
@@ -49,11 +50,11 @@ class ExercisesRead(BaseModel):
     people: list[PersonExercise]
 
 
-def read_exercises(results: Path, timeline: Path, exercise: ExerciseName) -> ExercisesRead:
+def read_exercises(results: Path | RemoteBlob, timeline: Path | RemoteBlob, exercise: ExerciseName) -> ExercisesRead:
     """Count from a job's files; raises NotReady for results that an earlier version wrote without joints."""
     numbers = {
         int(track["track_id"]): int(track.get("number", track["track_id"]))
-        for track in json.loads(timeline.read_text(encoding="utf-8")).get("tracks", [])
+        for track in json.loads(b"".join(pieces(timeline))).get("tracks", [])
     }
     layout, people = _joints(results)
     if layout not in LAYOUTS:
@@ -67,7 +68,7 @@ def read_exercises(results: Path, timeline: Path, exercise: ExerciseName) -> Exe
     return ExercisesRead(exercise=exercise, people=sorted(found, key=lambda one: one.number))
 
 
-def _joints(results: Path) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArray]]]:
+def _joints(results: Path | RemoteBlob) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArray]]]:
     """The layout, and person → (T,) seconds and (T, V, 3) pixels and score."""
     layout, size_wh = "", (1.0, 1.0)
     rows: dict[int, list[tuple[float, FloatArray]]] = {}
@@ -86,12 +87,11 @@ def _joints(results: Path) -> tuple[str, Mapping[int, tuple[FloatArray, FloatArr
     }
 
 
-def _lines(results: Path) -> Iterator[dict[str, JsonValue]]:
-    with results.open(encoding="utf-8") as file:
-        for text in file:
-            if '"source"' in text or '"persons"' in text:
-                line: dict[str, JsonValue] = json.loads(text)
-                yield line
+def _lines(results: Path | RemoteBlob) -> Iterator[dict[str, JsonValue]]:
+    for text in lines(results):
+        if '"source"' in text or '"persons"' in text:
+            line: dict[str, JsonValue] = json.loads(text)
+            yield line
 
 
 def _size(found: JsonValue) -> tuple[float, float]:

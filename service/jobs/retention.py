@@ -2,11 +2,11 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from service import idempotency
-from service.blobs import BlobFolder
+from service.blobs import BlobFolder, FolderSize
 from service.database import Database, now
 from service.errors import StorageFull
 from service.jobs import store
@@ -14,6 +14,7 @@ from service.jobs import store
 logger = logging.getLogger(__name__)
 
 _CANCELLED_MAX = 100_000
+_ORPHAN_AGE = dt.timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,24 @@ class JobRetention:
 
     def remove_orphans(self) -> None:
         """Remove cancelled jobs, and folders without a job: what a killed server left. Before anything runs."""
-        with self._database.write() as connection:
-            for row in store.page(connection, "cancelled", None, _CANCELLED_MAX):
-                store.remove(connection, row.job_id)
+        self.remove_cancelled()
+        with self._database.read() as connection:
             known = store.all_ids(connection)
         for job_id in [found for found in self._blobs.iter_jobs() if found not in known]:
             logger.info("removing the folder %s: no job has this id", job_id)
             self._blobs.remove(job_id)
 
+    def remove_cancelled(self) -> None:
+        """Remove cancelled jobs that no worker has any more. Before anything runs."""
+        with self._database.write() as connection:
+            for row in store.page(connection, "cancelled", None, _CANCELLED_MAX):
+                store.remove(connection, row.job_id)
+
     def sweep(self) -> int:
         """Remove the finished jobs that are beyond the limits; returns how many."""
-        gone = list(self._iter_expired())
+        sizes = self._blobs.sizes()
+        self._remove_old_orphans(sizes)
+        gone = list(self._iter_expired(sizes))
         for job_id in gone:
             try:
                 self._forget(job_id)
@@ -62,12 +70,20 @@ class JobRetention:
         with self._database.write() as connection:
             store.remove(connection, job_id)
 
-    def _iter_expired(self) -> Iterator[str]:
+    def _remove_old_orphans(self, sizes: Mapping[str, FolderSize]) -> None:
+        """Folders without a job, which nobody can be making any more: what a store did not remove in its time."""
+        old = {job_id for job_id, found in sizes.items() if now() - found.newest > _ORPHAN_AGE}
+        with self._database.read() as connection:
+            left = old - store.all_ids(connection) if old else set()
+        for job_id in sorted(left):
+            self._blobs.remove(job_id)
+
+    def _iter_expired(self, sizes: Mapping[str, FolderSize]) -> Iterator[str]:
         with self._database.read() as connection:
             finished = list(store.iter_finished(connection))
         total_bytes = 0
         for index, (job_id, finished_at) in enumerate(finished):
-            total_bytes += self._blobs.size_bytes(job_id)
+            total_bytes += sizes[job_id].size_bytes if job_id in sizes else 0
             is_old = now() - finished_at > self._limits.age
             if is_old or index >= self._limits.num_jobs or total_bytes > self._limits.blob_bytes:
                 yield job_id

@@ -1,15 +1,17 @@
 """The paths below /v1/jobs."""
 
 import json
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import UnsupportedMedia
 from pipelines.exercises.signals import ExerciseName
+from service.blob_response import send
+from service.blob_store import RemoteBlob
 from service.blobs import THUMBNAIL_CACHE, BlobFolder
 from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, TooLarge
@@ -159,10 +161,7 @@ def get_results(
     row = control.require(job_id)
     wanted = format_ or negotiate(accept)
     form = FORMS[wanted]
-    path = control.require_file(row, form.name)
-    return FileResponse(
-        path, media_type=form.media_type, filename=f"{row.job_id}.{wanted}", content_disposition_type="inline"
-    )
+    return send(control.require_file(row, form.name), form.media_type, f"{row.job_id}.{wanted}")
 
 
 @router.get(
@@ -171,8 +170,7 @@ def get_results(
 )  # fmt: skip
 def get_timeline(job_id: str, control: ControlDep) -> Response:
     """Which actions each track did, from when to when."""
-    path = control.require_file(control.require(job_id), "timeline.json")
-    return FileResponse(path, media_type="application/json")
+    return send(control.require_file(control.require(job_id), "timeline.json"), "application/json")
 
 
 @router.get("/{job_id}/exercises", responses=_NOT_READY, summary="Count an exercise")
@@ -191,10 +189,9 @@ def get_exercises(
     "/{job_id}/video", response_class=Response, responses={**_NOT_READY, **file("The video.", "video/mp4")},
     summary="Fetch the annotated video",
 )  # fmt: skip
-def get_video(job_id: str, control: ControlDep) -> FileResponse:
+def get_video(job_id: str, control: ControlDep) -> Response:
     """An mp4 with boxes, skeletons and labels, if the job asked for it; supports `Range`."""
-    path = control.require_file(control.require(job_id), "video.mp4")
-    return FileResponse(path, media_type="video/mp4", filename=f"{job_id}.mp4", content_disposition_type="inline")
+    return send(control.require_file(control.require(job_id), "video.mp4"), "video/mp4", f"{job_id}.mp4")
 
 
 @router.get(
@@ -204,10 +201,10 @@ def get_video(job_id: str, control: ControlDep) -> FileResponse:
         **problems({404: "`not_found`: no such job; `no_thumbnail`: it has no picture"}),
     },
 )  # fmt: skip
-def get_job_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
+def get_job_thumbnail(job_id: str, control: ControlDep) -> Response:
     """A JPEG, at most 320 pixels wide and high, of when most people do what could be named, else of the middle."""
-    path = control.require_thumbnail(control.require(job_id))
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
+    found = control.require_thumbnail(control.require(job_id))
+    return send(found, "image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
 
 
 @router.get(
@@ -215,12 +212,12 @@ def get_job_thumbnail(job_id: str, control: ControlDep) -> FileResponse:
     responses={**_NOT_READY, **file("The video.", *sorted(set(_VIDEO_TYPES.values())))},
     summary="Fetch the video itself",
 )  # fmt: skip
-def get_source(job_id: str, control: ControlDep) -> FileResponse:
+def get_source(job_id: str, control: ControlDep) -> Response:
     """The video as it was uploaded; supports `Range`, so that a player can seek."""
-    path = control.require_source(control.require(job_id))
+    found = control.require_source(control.require(job_id))
     # Never the type that the uploader claimed: a browser must not run what somebody uploaded.
-    media_type = _VIDEO_TYPES.get(path.suffix.lower(), "video/mp4")
-    return FileResponse(path, media_type=media_type, content_disposition_type="inline")
+    suffix = Path(found.info.name if isinstance(found, RemoteBlob) else found.name).suffix
+    return send(found, _VIDEO_TYPES.get(suffix.lower(), "video/mp4"))
 
 
 async def _receive(

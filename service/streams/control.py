@@ -37,8 +37,8 @@ _FPS_DEFAULT = 15.0
 _FPS_MIN = 2.0
 _LOCAL = ("push:", "webcam:")
 # Changes of these parts reach a running stream without a new start.
-_LIGHT = frozenset({"zones", "rules", "tags"})
-_LATER = frozenset({"rotate", "mirror", "actions"})
+_LIGHT = frozenset({"zones", "rules", "tags", "time_zone"})
+_LATER = frozenset({"rotate", "mirror", "actions", "time_zone"})
 _HIDDEN = "***"
 _NETWORKS = ("detector", "pose")
 _NAMES_SHOWN = 5

@@ -24,25 +24,27 @@ from pipelines.types import ActionScores, Event, Frame, FrameResult, NetworksUse
 from service.blobs import safe_name
 from service.protocol.facts import ClipReport
 from service.protocol.stream_config import Recording
+from service.worker.landing import Landing
 from service.worker.report import FrameReport, Reporter
 
 logger = logging.getLogger(__name__)
 
 _RING_BYTES = 32 << 20
 _GRACE_S = 5.0
+_LANDING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePlan:
     """What is kept, and where.
 
-    folder: of all events' evidence.  has_pictures: False keeps skeletons and scores alone.
+    landing: where it is written, and how it comes to its place.  has_pictures: False keeps skeletons and scores alone.
     networks: which see and judge the people; None where nobody said.
     faces: where heads are, which are then not shown; None keeps pictures as they are.
     rotate, mirror: how the camera's pictures are turned: degrees clockwise, then left and right swapped.
     """
 
-    folder: Path
+    landing: Landing
     recording: Recording
     has_pictures: bool
     networks: NetworksUsed | None = None
@@ -167,6 +169,8 @@ class EvidenceKeeper:
         if self._writer is not None:
             self._writer.stop()
             self._writer.join()
+        if not self._plan.landing.settle(_LANDING_S):
+            logger.warning("evidence of this stream still waits for the store")
 
     def _remember(self, result: FrameResult, people: list[JsonValue]) -> None:
         scores = tuple(self._score(one) for one in result.scores)
@@ -184,6 +188,7 @@ class EvidenceKeeper:
             try:
                 with replacing(self._folder(event_id) / "thumbnail.jpg") as part:
                     part.write_bytes(jpeg or b"")
+                self._plan.landing.land(event_id, _tell_nobody)
             except OSError as error:
                 logger.warning("the picture of %s could not be written: %s", event_id, error.strerror)
 
@@ -217,10 +222,19 @@ class EvidenceKeeper:
         asked_s = (round(clip.start_s, 3), round(clip.end_s, 3))
         covered_s = None if clip.covered_s is None else (round(clip.covered_s[0], 3), round(clip.covered_s[1], 3))
         state: Literal["ready", "failed"] = "ready" if clip.state == "ready" else "failed"
-        try:
-            self._reporter.deliver(ClipReport(clip.clip_id, state, asked_s, covered_s, clip.reason))
-        except TimeoutError as error:
-            logger.warning("the clip of %s could not be announced: %s", clip.clip_id, error)
+        self._land(ClipReport(clip.clip_id, state, asked_s, covered_s, clip.reason))
+
+    def _land(self, report: ClipReport) -> None:
+        """Report once everything is where the service finds it."""
+
+        def tell(is_there: bool) -> None:
+            said = report if is_there else ClipReport(report.event_id, "failed", reason="store_unavailable")
+            try:
+                self._reporter.deliver(said)
+            except TimeoutError as error:
+                logger.warning("the clip of %s could not be announced: %s", report.event_id, error)
+
+        self._plan.landing.land(report.event_id, tell)
 
     def _write(self, event: Event, end_s: float) -> None:
         recording, rule = self._plan.recording, self._contract.actions.get(event.action)
@@ -251,19 +265,23 @@ class EvidenceKeeper:
     def _request_clip(self, event: Event, end_s: float, path: Path) -> None:
         """Comes last, so that whoever is told of the clip finds everything else in place."""
         if self._ring is None or self._writer is None:
-            self._reporter.deliver(ClipReport(event.event_id, "failed", reason="no_pictures"))
+            self._land(ClipReport(event.event_id, "failed", reason="no_pictures"))
             return
         clip = self._writer.request(event.event_id, self._ring, event.start_s, end_s, path)
         if clip.state == "failed":
             self._on_clip(clip)
 
     def _folder(self, event_id: str) -> Path:
-        folder = self._plan.folder / safe_name(event_id)
+        folder = self._plan.landing.folder / safe_name(event_id)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             logger.warning("the folder for the evidence of %s could not be created: %s", event_id, error.strerror)
         return folder
+
+
+def _tell_nobody(_: bool) -> None:
+    """A small picture is reported with the clip."""
 
 
 def _lines(moment: _Moment, track_id: int | None = None) -> list[str]:

@@ -92,7 +92,7 @@ class JobRunner:
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
         if task.source.lower().startswith(("http:", "https:")):
-            blobs = BlobFolder(self._settings.blobs, self._settings.disk_reserve_bytes)
+            blobs = BlobFolder(self._settings.home, self._settings.disk_reserve_bytes)
             bounds = Fetch(self._settings.upload_bytes_max, self._settings.upload_idle_s, blobs.require_disk_space)
             return fetch(task.source, Path(task.folder), self._policy, bounds, channel)
         return self._policy.require_file(task.source) if task.source.lower().startswith("file:") else Path(task.source)

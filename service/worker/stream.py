@@ -28,6 +28,7 @@ from service.protocol.track_history import TrackHistory, newest
 from service.worker.action_models import ActionModels, Wanted
 from service.worker.channel import Channel, Ended
 from service.worker.evidence import EvidenceKeeper, EvidencePlan, has_evidence
+from service.worker.landing import InPlace, Landing
 from service.worker.preview import Preview
 from service.worker.push_server import PushServer
 from service.worker.report import Reporter
@@ -44,12 +45,16 @@ _CLIP_WAIT_S = 30.0
 class StreamRunner:
     """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own.
 
-    blurs: whether no camera's pictures may show a face.
+    landing: where evidence goes; None: it stays in the folder that a task names. blurs: whether no camera's pictures
+    may show a face.
     """
 
-    def __init__(self, models: ActionModels, policy: AddressPolicy, *, blurs: bool = False) -> None:
+    def __init__(
+        self, models: ActionModels, policy: AddressPolicy, landing: Landing | None = None, *, blurs: bool = False
+    ) -> None:
         self._models = models
         self._policy = policy
+        self._landing = landing
         self._blurs = blurs
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
@@ -61,15 +66,17 @@ class StreamRunner:
             config = config.model_copy(update={"privacy": config.privacy.model_copy(update={"blur": True})})
         wanted = config.analysis
         with self._models.hold(Wanted(wanted.model, wanted.detector, wanted.pose)) as networks:
-            return _Session(task, channel, config, networks, self._policy).run()
+            landing = self._landing or InPlace(Path(str(task.config["evidence_folder"])))
+            return _Session(task, channel, config, networks, self._policy, landing).run()
 
 
 class _Session:
     """One stream on this worker, from its placement to its end."""
 
     def __init__(
-        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: AddressPolicy
-    ) -> None:
+        self, task: StreamTask, channel: Channel, config: StreamConfig, networks: Networks, policy: AddressPolicy,
+        landing: Landing,
+    ) -> None:  # fmt: skip
         self._task = task
         self._channel = channel
         self._config = config
@@ -81,9 +88,8 @@ class _Session:
         self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
         self._faces = FaceRecord(_remembered_s(config)) if config.privacy.blur else None
         self._preview = Preview(task, channel, self._faces) if config.privacy.pictures else None
-        folder = Path(str(task.config["evidence_folder"]))
         plan = EvidencePlan(
-            folder, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate,
+            landing, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate,
             mirror=config.mirror, faces=self._faces,
         )  # fmt: skip
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)

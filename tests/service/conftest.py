@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.http_protocol import GuardedHttpProtocol
 from service.settings import load_settings
-from service.supervision.local import Engine
+from service.supervision.engine import Engine
 from service.supervision.types import Limits
 from tests.fakes import ThreadEngine
 
