@@ -10,9 +10,10 @@ import httpx
 from pipelines.addresses.client import Deadline, build_client
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.sources.probe import Probed, ProbeOrder, probe
-from service.cameras.device import Described, OnvifCamera
+from service.cameras.device import OnvifCamera
 from service.cameras.discovery import GROUP, Found, search
 from service.cameras.interfaces import chosen_addresses
+from service.cameras.offered import Described
 from service.cameras.soap import Login
 from service.errors import AtCapacity, Forbidden, InvalidRequest
 

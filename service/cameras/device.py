@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
@@ -13,6 +12,7 @@ import httpx
 from pipelines.addresses.client import fault_of
 from pipelines.addresses.policy import Address, AddressPolicy
 from pipelines.errors import SourceUnavailable
+from service.cameras.offered import Described, OfferedStream, offered
 from service.cameras.soap import (
     ANSWER_BYTES_MAX,
     DEVICE,
@@ -24,7 +24,6 @@ from service.cameras.soap import (
     envelope,
     every,
     fault_words,
-    local,
     parse,
     security,
     text_at,
@@ -35,32 +34,6 @@ _STREAMS_MAX = 16
 _REFUSALS = ("NotAuthorized", "FailedAuthentication", "Sender not Authorized", "InvalidSecurity")
 _CONTENT_TYPE = "application/soap+xml; charset=utf-8"
 _NONCE_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedStream:
-    """One stream of a camera.
-
-    uri: without a login. codec, size_wh, fps: as the camera is set; empty, None where it does not say.
-    """
-
-    name: str
-    uri: str = field(repr=False)
-    codec: str = ""
-    size_wh: tuple[int, int] | None = None
-    fps: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A camera and its streams. clock_offset_s: how far its clock is ahead; None where it tells no time."""
-
-    manufacturer: str
-    model: str
-    firmware: str
-    serial: str
-    clock_offset_s: float | None
-    streams: tuple[OfferedStream, ...]
 
 
 class OnvifCamera:
@@ -155,7 +128,7 @@ class OnvifCamera:
         for profile in list(every(body, "Profiles"))[:_STREAMS_MAX]:
             uri = self._uri(address, namespace, profile.get("token", ""))
             if uri:
-                found.append(_offered(profile, uri))
+                found.append(offered(profile, uri))
         return tuple(found)
 
     def _uri(self, address: str, namespace: str, token: str) -> str | None:
@@ -217,26 +190,6 @@ class OnvifCamera:
         if any(refusal.lower() in words.lower() for refusal in _REFUSALS):
             raise SourceUnavailable(f"{self._shown}: the login was refused", code="auth_failed")
         raise NotOnvif(f"{self._shown}: it refuses: {words}")
-
-
-def _offered(profile: ET.Element, uri: str) -> OfferedStream:
-    """What a profile says of its pictures; media and media2 nest alike in this."""
-    encoder = next(
-        (one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile
-    )
-    width, height = (_number(text_at(encoder, "Resolution", side)) for side in ("Width", "Height"))
-    size = (int(width), int(height)) if width and height else None
-    rate = _number(text_at(encoder, "RateControl", "FrameRateLimit"))
-    name = text_at(profile, "Name") or profile.get("token", "")
-    return OfferedStream(name, uri, text_at(encoder, "Encoding").lower(), size, rate)
-
-
-def _number(text: str) -> float | None:
-    try:
-        found = float(text)
-    except ValueError:
-        return None
-    return found if 0 < found < 1e5 else None
 
 
 def _split(address: str) -> SplitResult:
