@@ -20,7 +20,7 @@ from pipelines.types import FrameResult, Poses
 _HEAD = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear", "head", "head_top", "neck"})
 _SURE = 0.5
 _NUM_SURE = 2
-_MARGIN = 1.5
+_MARGIN = 1.7
 _TALL = 1.2
 _UPPER = 0.4
 _ABOVE = 0.12

@@ -24,7 +24,7 @@ from pipelines.stream.sources.packet_tap import PacketTap
 from pipelines.stream.sources.timing import PlayedClock
 from pipelines.types import EncodedPacket, Frame, FrameResult, Poses
 from service.settings import load_settings
-from tests.videos import write_video
+from tests.videos import Clip, write_video
 
 SIZE_WH = (200, 400)
 
@@ -264,6 +264,22 @@ def test_clip_of_evidence_shows_no_head(data_dir: Path, networks: Networks, tmp_
         checked += 1
         assert detail(np.asarray(picture, np.uint8), region) < 0.2 * before + 1.0
     assert checked > 10
+
+
+def test_clip_of_a_camera_whose_clock_jumps_back_keeps_every_picture(tmp_path: Path) -> None:
+    whole = cut_of(
+        write_video(tmp_path / "camera.mp4", Clip(codec_options={"preset": "ultrafast", "tune": "zerolatency"}))
+    )
+    ticks = [packet.pts or 0 for packet in whole.packets]
+    half = len(ticks) // 2
+    jumped = tuple(
+        replace(packet, pts=ticks[row % half], dts=ticks[row % half]) for row, packet in enumerate(whole.packets)
+    )
+
+    write_hidden(replace(whole, packets=jumped), tmp_path / "clip.mp4", FaceRecord())
+
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        assert len(list(clip.decode(video=0))) == len(ticks)
 
 
 def test_clip_that_cannot_be_read_is_not_kept(tmp_path: Path) -> None:
