@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipelines.errors import PipelineError
 from service.settings import Settings
-from service.worker.runners import NetworkRunners, build_runners
+from service.worker.runners import TaskRunners, build_runners
 
 MARK = ".cluster"
 """A file in the blob folder whose text the server has written."""
@@ -16,7 +16,7 @@ class FilesNotShared(PipelineError):
     code = "files_not_shared"
 
 
-def build_on_node(settings: Settings, num_cores: float, mark: str) -> NetworkRunners:
+def build_on_node(settings: Settings, num_cores: float, mark: str) -> TaskRunners:
     """Load the networks on this node; raises FilesNotShared, WeightsMissing and the like.
 
     num_cores: processor cores of the node that are this worker's share.

@@ -11,7 +11,7 @@ from service.errors import InvalidRequest, NotFound
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.events.ingest import EventIngest
-from service.events.store import Filter
+from service.events.search import Filter
 from service.events.timed.control import TimedRuleControl
 from service.events.timed.rules import Scene
 from service.events.timed.schemas import TimedRuleCreate, TimedRulePatch
