@@ -102,9 +102,9 @@ class Boxes:
         return len(self.xyxy)
 
 
-Demand = Literal["calm", "wary", "alert", "search"]
-"""How soon and how closely the detector is wanted: calm while everybody is upright or nobody is there, wary while
-somebody leans or lies, alert while people overlap, search while a track is missing."""
+Demand = Literal["nobody", "calm", "wary", "alert", "search"]
+"""How soon and how closely the detector is wanted: calm while everybody is upright, wary while somebody leans or lies,
+alert while people overlap, search while a track is missing."""
 Outcome = Literal["seen", "low_presence", "wrong_identity", "duplicate", "unfound"]
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -30,7 +30,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Turn:
-    """What one side did in one turn. wall_s, cpu_s: of the whole; network_s: within networks; calls: rows by network."""
+    """What one side did in one turn.
+
+    wall_s, cpu_s: of the clock and of the processor. network_s: of the processor, within networks. calls: rows asked of
+    each network.
+    """
 
     frames: int
     people: int
@@ -49,10 +53,10 @@ class Pair:
     before: list[Turn]
     after: list[Turn]
 
-    @property
-    def ratios(self) -> list[float]:
-        """Seconds before over seconds after, turn by turn: above 1 is faster."""
-        return [one.wall_s / two.wall_s for one, two in zip(self.before, self.after, strict=True)]
+    def ratio(self, clock: str) -> float:
+        """Seconds before over seconds after, median of the turns: above 1 is faster. clock: `wall_s` or `cpu_s`."""
+        pairs = zip(self.before, self.after, strict=True)
+        return statistics.median(getattr(one, clock) / getattr(two, clock) for one, two in pairs)
 
 
 def side(clip: Path, fps: float) -> None:
@@ -99,9 +103,9 @@ def _timed(run: Callable[..., object], name: str, asked: Counter[str], spent_s: 
     def timed(feeds: Mapping[str, Sequence[object]]) -> object:
         first = next(iter(feeds.values()))
         label = name if name != "detect" else f"detect {max(first.shape[2:])}"  # type: ignore[attr-defined]
-        began_s = time.perf_counter()
+        began_s = time.process_time()
         found = run(feeds)
-        spent_s[label] += time.perf_counter() - began_s
+        spent_s[label] += time.process_time() - began_s
         asked[label] += len(first)
         return found
 
@@ -182,25 +186,35 @@ def measure(how: argparse.Namespace, clip: Path) -> Pair:
 
 def row(pair: Pair) -> str:
     """One line of the table."""
-    before, after = _sum(pair.before), _sum(pair.after)
-    cells = [pair.clip, f"{pair.fps:g}" if pair.fps else "all", f"{before.people / max(before.frames, 1):.2f}"]
-    cells += [f"{_ms(one.wall_s, one):.1f}" for one in (before, after)]
-    cells.append(f"**{statistics.median(pair.ratios):.2f}**" if pair.ratios else "")
-    for one in (before, after):
-        cells.append(", ".join(f"{name} {count / one.frames:.2f}" for name, count in sorted(one.calls.items())))
-    cells += [
-        f"{_ms(one.wall_s - sum(one.network_s.values()), one) / max(one.people / one.frames, 1):.2f}"
-        for one in (before, after)
-    ]
+    sums = _sum(pair.before), _sum(pair.after)
+    cells = [pair.clip, f"{pair.fps:g}" if pair.fps else "all", f"{sums[0].people / max(sums[0].frames, 1):.2f}"]
+    cells += [_arrow(f"{_ms(one.cpu_s, one):.1f}" for one in sums), f"**{pair.ratio('cpu_s'):.2f}**"]
+    cells.append(f"{pair.ratio('wall_s'):.2f}")
+    cells.append(_arrow(f"{_outside_ms(one):.2f}" for one in sums))
+    cells.append(
+        _arrow(
+            ", ".join(f"{name} {count / one.frames:.2f}" for name, count in sorted(one.calls.items())) for one in sums
+        )
+    )
     return "| " + " | ".join(cells) + " |"
 
 
 HEAD = (
-    "| clip | pictures a second | people | ms a picture, before | after | times as fast, median of turns | rows asked of each "
-    "network per picture, before | after | ms outside networks per picture and person, before | after |\n"
-    + "|---" * 10
+    "| clip | pictures a second | people | processor ms a picture | times as fast, processor | times as fast, clock "
+    "| processor ms outside networks, per picture and person | rows asked of networks, per picture |\n"
+    + "|---" * 8
     + "|"
 )
+
+
+def _arrow(cells: Iterable[str]) -> str:
+    """Before and after; once where they are the same."""
+    before, after = cells
+    return before if before == after else f"{before} → {after}"
+
+
+def _outside_ms(turn: Turn) -> float:
+    return _ms(turn.cpu_s - sum(turn.network_s.values()), turn) / max(turn.people / turn.frames, 1)
 
 
 def _sum(turns: Sequence[Turn]) -> Turn:
@@ -210,8 +224,8 @@ def _sum(turns: Sequence[Turn]) -> Turn:
         network_s.update(one.network_s)
         calls.update(one.calls)
         whole = replace(
-            whole, frames=whole.frames + one.frames, people=whole.people + one.people,
-            wall_s=whole.wall_s + one.wall_s, cpu_s=whole.cpu_s + one.cpu_s, network_s=dict(network_s), calls=dict(calls),
+            whole, frames=whole.frames + one.frames, people=whole.people + one.people, wall_s=whole.wall_s + one.wall_s,
+            cpu_s=whole.cpu_s + one.cpu_s, network_s=dict(network_s), calls=dict(calls),
         )  # fmt: skip
     return whole
 
