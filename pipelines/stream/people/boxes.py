@@ -48,7 +48,7 @@ def longer_side(xyxy: FloatArray) -> float:
 
 def longer_sides(xyxy: FloatArray) -> NDArray[np.float64]:
     """The longer sides of (N, 4) boxes in pixels, (N,)."""
-    return (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1).astype(np.float64)
+    return np.asarray((xyxy[:, 2:] - xyxy[:, :2]).max(axis=1), np.float64)
 
 
 def grow(xyxy: FloatArray, share: float) -> FloatArray:
