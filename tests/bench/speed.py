@@ -2,11 +2,12 @@
 
     ACTOGRAM_DATA=... ACTOGRAM_WEIGHTS=... python tests/bench/speed.py pairs --before CHECKOUT --out pairs.json
     python tests/bench/speed.py pairs --before . --set-after ACTOGRAM_ENGINE_CPU=openvino
-    python tests/bench/speed.py table pairs.json [...]
+    python tests/bench/speed.py final --before CHECKOUT        # everything, in under ten minutes, into the page of docs
 
 Each side is a process of its own that holds the networks and a clip's pictures. The sides take turns, half a second of
 the clip each, and only ratios of neighbours count: whatever else the machine does hits both. Pictures are decoded
-beforehand; `--fps` is the rate at which they are analysed, 0 for all of them.
+beforehand; `--fps` is the rate at which they are analysed, 0 for all of them. `final` adds live cameras
+(`tests/bench/live.py`) before and after in turns, and OpenVINO where it is installed.
 """
 
 import argparse
@@ -20,11 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 CLIPS = ("mmaction2_demo_skeleton", "upfall_a6_t1_c1", "cvzmh_fun_theory", "upfall_a1_t1_c1", "upfall_a11_t1_c1")
 """A hug in 1080p, two people; a walk, one or two; three people in 720p; a fall; somebody who lies."""
 _TURN_S = 0.5
+_ENGINE_CLIPS = ("upfall_a6_t1_c1", "upfall_a11_t1_c1")
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "measurements" / "speed.md"
+_MARK = "<!-- what follows is written by tests/bench/speed.py final -->\n"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -234,25 +238,91 @@ def _ms(seconds: float, turn: Turn) -> float:
     return 1000 * seconds / max(turn.frames, 1)
 
 
+def final(how: argparse.Namespace) -> None:
+    """All pairs, and the page's second half."""
+    parts = [f"{_machine()}; {time.strftime('%d %B %Y, %H:%M', time.gmtime())} UTC."]
+    parts.append("### Analysis, this version against the one before\n\n" + _pairs(how, CLIPS, []))
+    parts.append(
+        "### The same at 15 pictures a second\n\n" + _pairs(argparse.Namespace(**vars(how) | {"fps": 15.0}), CLIPS, [])
+    )
+    if _has_openvino():
+        after_alone = argparse.Namespace(**vars(how) | {"before": how.after})
+        engine = ["ACTOGRAM_ENGINE_CPU=openvino"]
+        parts.append("### onnxruntime against OpenVINO, float32\n\n" + _pairs(after_alone, _ENGINE_CLIPS, engine))
+    parts.append("### Live cameras, in turns\n\n" + _live(how))
+    text = "\n\n".join(parts) + "\n"
+    print(text)
+    kept = how.page.read_text("utf-8").partition(_MARK)[0]
+    how.page.write_text(kept + _MARK + "\n" + text, "utf-8")
+
+
+def _pairs(how: argparse.Namespace, clips: Sequence[str], set_after: Sequence[str]) -> str:
+    chosen = argparse.Namespace(**vars(how) | {"set_after": [*how.set_after, *set_after]})
+    rows = [row(measure(chosen, Path(os.environ["ACTOGRAM_DATA"]) / "video" / f"{name}.mp4")) for name in clips]
+    return "\n".join([HEAD, *rows])
+
+
+def _live(how: argparse.Namespace) -> str:
+    """One camera and four, without B-frames: the older version, the newer one, and again."""
+    lines = [
+        "| version | cameras | label age p50 / p95 / p99 ms | labels a camera and second | worker cores | worker MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, checkout in (("before", how.before), ("after", how.after)) * 2:
+        for line in _cameras(checkout.resolve()):
+            age = " / ".join(str(line["label_age_ms"][share]) for share in ("p50", "p95", "p99"))
+            cells = [name, line["cameras"], age, line["labels_per_camera_s"], line["worker_cores"], line["worker_mib"]]
+            lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _cameras(checkout: Path) -> list[dict[str, Any]]:
+    """The live bench of this checkout with another one's code."""
+    command = [sys.executable, str(_ROOT / "tests" / "bench" / "live.py"), "cameras", "--steady", "--counts", "1,4"]
+    command += ["--seconds", "10", "--data", os.environ["ACTOGRAM_DATA"], "--weights", os.environ["ACTOGRAM_WEIGHTS"]]
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def _has_openvino() -> bool:
+    from models.runtime.engines import openvino
+
+    return openvino.is_installed()
+
+
+def _machine() -> str:
+    from models.runtime.engines.choose import processor_name
+
+    load = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} cores of {processor_name()}, load {load:.1f} at the beginning"
+
+
 def main() -> None:
     """Parse the command line and do it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    pairs = commands.add_parser("pairs")
-    pairs.add_argument("--before", type=Path, default=_ROOT)
-    pairs.add_argument("--after", type=Path, default=_ROOT)
-    for name in ("--set", "--set-before", "--set-after"):
-        pairs.add_argument(name, action="append", default=[], metavar="VARIABLE=VALUE")
+    pairs, whole = commands.add_parser("pairs"), commands.add_parser("final")
+    for each in (pairs, whole):
+        each.add_argument("--before", type=Path, default=_ROOT)
+        each.add_argument("--after", type=Path, default=_ROOT)
+        for name in ("--set", "--set-before", "--set-after"):
+            each.add_argument(name, action="append", default=[], metavar="VARIABLE=VALUE")
+        each.add_argument("--fps", type=float, default=0.0)
+        each.add_argument("--turns", type=int, default=12, help="Half seconds of each clip at most.")
     pairs.add_argument("--clips", default=",".join(CLIPS))
-    pairs.add_argument("--fps", type=float, default=0.0)
-    pairs.add_argument("--turns", type=int, default=16, help="Half seconds of each clip at most.")
     pairs.add_argument("--out", type=Path)
+    whole.add_argument("--page", type=Path, default=_PAGE)
     one = commands.add_parser("side")
     one.add_argument("clip", type=Path)
     one.add_argument("--fps", type=float, default=0.0)
     how = parser.parse_args()
     if how.command == "side":
         side(how.clip, how.fps)
+        return
+    how.before, how.after = how.before.resolve(), how.after.resolve()
+    if how.command == "final":
+        final(how)
         return
     found = []
     print(HEAD, flush=True)
