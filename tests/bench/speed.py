@@ -17,11 +17,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from models.arrays import AnyArray
+    from models.runtime.session import Session
+    from pipelines.types import Frame
 
 CLIPS = ("mmaction2_demo_skeleton", "upfall_a6_t1_c1", "cvzmh_fun_theory", "upfall_a1_t1_c1", "upfall_a11_t1_c1")
 """A hug in 1080p, two people; a walk, one or two; three people in 720p; a fall; somebody who lies."""
@@ -57,10 +62,11 @@ class Pair:
     before: list[Turn]
     after: list[Turn]
 
-    def ratio(self, clock: str) -> float:
+    def ratio(self, clock: Literal["wall_s", "cpu_s"]) -> float:
         """Seconds before over seconds after, median of the turns: above 1 is faster. clock: `wall_s` or `cpu_s`."""
         pairs = zip(self.before, self.after, strict=True)
-        return statistics.median(getattr(one, clock) / getattr(two, clock) for one, two in pairs)
+        ratios: list[float] = [getattr(one, clock) / getattr(two, clock) for one, two in pairs]
+        return statistics.median(ratios)
 
 
 def side(clip: Path, fps: float) -> None:
@@ -74,7 +80,7 @@ def side(clip: Path, fps: float) -> None:
 
     networks = load_networks_of(load_settings(), WantedNetworks())
     asked: Counter[str] = Counter()
-    spent_s: Counter[str] = Counter()
+    spent_s: defaultdict[str, float] = defaultdict(float)
     for name, part in (("detect", networks.detector), ("pose", networks.pose), ("action", networks.action)):
         for session in _sessions(part):
             setattr(session, "run", _timed(session.run, name, asked, spent_s))  # noqa: B010 - a method
@@ -97,16 +103,21 @@ def side(clip: Path, fps: float) -> None:
         print(json.dumps(asdict(turn)), flush=True)
 
 
-def _sessions(part: object) -> tuple[object, ...]:
+def _sessions(part: object) -> "tuple[Session, ...]":
     from models.runtime.session import sessions_of
 
     return sessions_of(part)
 
 
-def _timed(run: Callable[..., object], name: str, asked: Counter[str], spent_s: Counter[str]) -> Callable[..., object]:
-    def timed(feeds: Mapping[str, Sequence[object]]) -> object:
+def _timed(
+    run: "Callable[[Mapping[str, AnyArray]], dict[str, AnyArray]]",
+    name: str,
+    asked: Counter[str],
+    spent_s: dict[str, float],
+) -> "Callable[[Mapping[str, AnyArray]], dict[str, AnyArray]]":
+    def timed(feeds: "Mapping[str, AnyArray]") -> "dict[str, AnyArray]":
         first = next(iter(feeds.values()))
-        label = name if name != "detect" else f"detect {max(first.shape[2:])}"  # type: ignore[attr-defined]
+        label = name if name != "detect" else f"detect {max(first.shape[2:])}"
         began_s = time.process_time()
         found = run(feeds)
         spent_s[label] += time.process_time() - began_s
@@ -116,12 +127,12 @@ def _timed(run: Callable[..., object], name: str, asked: Counter[str], spent_s: 
     return timed
 
 
-def _turns(frames: list[object]) -> Iterator[list[object]]:
+def _turns(frames: "list[Frame]") -> "Iterator[list[Frame]]":
     """The frames in turns of half a second of the clip."""
     at = 0
     while at < len(frames):
         end = at
-        while end < len(frames) and frames[end].time_s < frames[at].time_s + _TURN_S:  # type: ignore[attr-defined]
+        while end < len(frames) and frames[end].time_s < frames[at].time_s + _TURN_S:
             end += 1
         yield frames[at:end]
         at = end
@@ -224,12 +235,12 @@ def _outside_ms(turn: Turn) -> float:
 def _sum(turns: Sequence[Turn]) -> Turn:
     whole = Turn(0, 0, 0.0, 0.0)
     for one in turns:
-        network_s, calls = Counter(whole.network_s), Counter(whole.calls)
-        network_s.update(one.network_s)
-        calls.update(one.calls)
+        network_s = {name: whole.network_s.get(name, 0.0) + spent_s for name, spent_s in one.network_s.items()}
+        network_s = {**whole.network_s, **network_s}
+        calls = dict(Counter(whole.calls) + Counter(one.calls))
         whole = replace(
             whole, frames=whole.frames + one.frames, people=whole.people + one.people, wall_s=whole.wall_s + one.wall_s,
-            cpu_s=whole.cpu_s + one.cpu_s, network_s=dict(network_s), calls=dict(calls),
+            cpu_s=whole.cpu_s + one.cpu_s, network_s=network_s, calls=calls,
         )  # fmt: skip
     return whole
 
