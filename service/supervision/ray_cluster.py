@@ -8,12 +8,13 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import ModuleType
 
 from pipelines.errors import PackageMissing
-from service.errors import ServiceError
+from service.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +22,6 @@ _CONNECT_S = 3.0
 _STOP_S = 20.0
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Messages are small; only previews and batches over 100 kB pass through the store at all."""
-
-
-class EngineUnavailable(ServiceError):
-    """A cluster that cannot be reached, or that does not start."""
-
-    code, status = "engine_unavailable", 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +39,9 @@ class RayPlan:
     has_gpus: bool
 
 
-def require_ray() -> None:
+def require_ray(find: Callable[[str], object] = find_spec) -> None:
     """Raises PackageMissing, with what to install."""
-    if find_spec("ray") is None:
+    if find("ray") is None:
         raise PackageMissing("--engine ray needs Ray, which is not installed: pip install 'actogram[cluster]'")
 
 
