@@ -105,12 +105,13 @@ class RayCluster:
         if self._plan.address is not None:
             ray.init(address=self._plan.address, **shared)
             return
-        # Short, because the path of a socket has to fit into 107 bytes; readable by this user alone.
+        # Short, because the path of a socket has to fit into 107 bytes. Ray opens its own folder to everybody, so it
+        # lies in one that is open to this user alone.
         self._folder = tempfile.mkdtemp(prefix="actogram-ray-")
         num_cpus = max(os.cpu_count() or 1, -(-self._plan.num_workers * self._plan.cpus // 1))
         ray.init(
             address="local", num_cpus=int(num_cpus), include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
-            _node_ip_address="127.0.0.1", _temp_dir=self._folder, **shared,
+            _node_ip_address="127.0.0.1", _temp_dir=f"{self._folder}/r", **shared,
         )  # fmt: skip
 
 

@@ -1,17 +1,19 @@
 """Nodes of a Ray cluster die, freeze and join; no job is blamed for it."""
 
 import logging
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from service.supervision.ray_cluster import RayPlan
+from service.supervision.ray_cluster import RayCluster, RayPlan
 from service.supervision.ray_engine import RayEngine
 from service.supervision.supervisor import Supervisor
 from service.worker.main import run_within
 from tests.fakes import build_scripted_runners
+from tests.processes import descendants, ends_within, listened_at
 from tests.ray_clusters import Nodes, ray_nodes, until
 from tests.service.supervision.scene import FAST, ONE, Listener, scripted, wait_for_state
 
@@ -72,6 +74,26 @@ def test_node_that_falls_silent_is_given_up_within_ten_seconds(
 
     assert listener.lost == [("job_1", "ended", False)]
     assert back_s < BACK_S
+
+
+def test_own_cluster_is_on_loopback_and_leaves_neither_process_nor_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cluster = RayCluster(RayPlan(None, 2, 1.0, has_gpus=False))
+    before = descendants(os.getpid())
+
+    cluster.start()
+    started = descendants(os.getpid()) - before
+    addresses, (folder,) = listened_at({*started, os.getpid()}), tmp_path.iterdir()
+    mode = folder.stat().st_mode & 0o777
+    cluster.stop()
+
+    assert len(started) > 2
+    assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert mode == 0o700
+    assert all(ends_within(pid, 10) for pid in started)
+    assert list(tmp_path.iterdir()) == []
 
 
 def _ignore(*_: object) -> None:
