@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -76,16 +77,23 @@ def test_node_that_falls_silent_is_given_up_within_ten_seconds(
     assert back_s < BACK_S
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder so short that the paths of sockets in it fit into 107 bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t") as name:
+        yield Path(name)
+
+
 def test_own_cluster_is_on_loopback_and_leaves_neither_process_nor_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(short_folder))
     cluster = RayCluster(RayPlan(None, 2, 1.0, has_gpus=False))
     before = descendants(os.getpid())
 
     cluster.start()
     started = descendants(os.getpid()) - before
-    addresses, (folder,) = listened_at({*started, os.getpid()}), tmp_path.iterdir()
+    addresses, (folder,) = listened_at({*started, os.getpid()}), short_folder.iterdir()
     mode = folder.stat().st_mode & 0o777
     cluster.stop()
 
@@ -93,7 +101,7 @@ def test_own_cluster_is_on_loopback_and_leaves_neither_process_nor_file(
     assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert mode == 0o700
     assert all(ends_within(pid, 10) for pid in started)
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
 
 
 def _ignore(*_: object) -> None:
