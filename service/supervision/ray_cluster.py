@@ -19,6 +19,8 @@ from service.errors import EngineUnavailable
 logger = logging.getLogger(__name__)
 
 _CONNECT_S = 3.0
+_JOIN_S = 45.0
+_START_S = 180.0
 _STOP_S = 20.0
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Messages are small; only previews and batches over 100 kB pass through the store at all."""
@@ -74,7 +76,11 @@ class RayCluster:
         prepare_environment(is_own=self._plan.address is None)
         self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
         self._thread.start()
-        self._is_up.wait()
+        limit_s = _START_S if self._plan.address is None else _JOIN_S
+        if not self._is_up.wait(limit_s):
+            self._is_over.set()
+            where = self._plan.address or "a cluster of this machine"
+            raise EngineUnavailable(f"Ray: {where}: no answer {_advice(limit_s)}")
         if self._fault is not None:
             self.stop()
             raise EngineUnavailable(f"Ray: {self._fault}") from self._fault
@@ -129,6 +135,12 @@ def prepare_environment(*, is_own: bool) -> None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _advice(limit_s: float) -> str:
+    return (
+        f"within {limit_s:.0f} s; is it the head of a Ray cluster, of the same version, with the same RAY_AUTH_TOKEN?"
+    )
 
 
 def _require_reachable(address: str) -> None:
