@@ -71,14 +71,13 @@ def test_every_value_that_a_template_reads_is_in_the_schema(schema: Mapping[str,
             at = _resolved(properties[part], schema)
 
 
-def test_variables_that_the_chart_sets_are_settings_or_the_tools_own() -> None:
+def test_variables_that_the_chart_sets_are_settings() -> None:
     text = (CHART / "templates" / "api.yaml").read_text()
-    # Of servers that share a database and of blobs in a bucket.
-    others = {"ACTOGRAM_BLOBS_URL", "ACTOGRAM_REPLICA_URL"}
+    of_several_servers = {"ACTOGRAM_REPLICA_URL"}
 
     named = set(re.findall(r"name: (ACTOGRAM_[A-Z_]+)", text))
 
-    assert named - others <= {variable(name) for name in Settings.model_fields}
+    assert named - of_several_servers <= {variable(name) for name in Settings.model_fields}
 
 
 @pytest.mark.parametrize("values", [{}, {"workers": {"gpu": True}, "blobsUrl": "s3://bucket/site"}])
@@ -99,6 +98,16 @@ def test_rendered_manifests_hold_what_a_cluster_needs(tmp_path: Path, values: di
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(server)
     secret = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": {"name": "actogram", "key": "RAY_AUTH_TOKEN"}}}
     assert all(secret in one["env"] for one in containers)  # type: ignore[operator]
+
+
+def test_workers_get_the_secrets_of_the_bucket_and_no_others(tmp_path: Path) -> None:
+    found = _render({"blobsUrl": "s3://bucket/site"}, tmp_path)
+
+    worker = next(one for manifest in found for one in _containers(manifest) if one["name"] == "ray-worker")
+    names = {variable["name"] for variable in worker["env"]}  # type: ignore[attr-defined]
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= names
+    assert "envFrom" not in worker
+    assert not {name for name in names if "DATABASE" in name or name.startswith("ACTOGRAM_")}
 
 
 def test_autoscaling_leaves_the_number_of_servers_to_it(tmp_path: Path) -> None:

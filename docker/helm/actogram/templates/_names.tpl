@@ -74,3 +74,11 @@ volumes:
 - {name: RAY_health_check_timeout_ms, value: "1000"}
 - {name: RAY_health_check_failure_threshold, value: "3"}
 {{- end -}}
+
+{{/* What the bucket needs, without the other secrets. */}}
+{{- define "actogram.s3Environment" -}}
+{{- range list "AWS_ENDPOINT_URL" "AWS_REGION" "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ . }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secretName }}, key: {{ . }}, optional: true}}
+{{- end }}
+{{- end -}}
