@@ -68,19 +68,8 @@ class RayCluster:
 
     def start(self) -> None:
         """Start or join the cluster; raises PackageMissing, EngineUnavailable."""
-        if self._thread is not None:
-            return
-        require_ray()
-        if self._plan.address not in (None, "auto"):
-            _require_reachable(str(self._plan.address))
-        prepare_environment(is_own=self._plan.address is None)
-        self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
-        self._thread.start()
-        limit_s = _START_S if self._plan.address is None else _JOIN_S
-        if not self._is_up.wait(limit_s):
-            self._is_over.set()
-            where = self._plan.address or "a cluster of this machine"
-            raise EngineUnavailable(f"Ray: {where}: no answer {_advice(limit_s)}")
+        if self._thread is None:
+            self._begin()
         if self._fault is not None:
             self.stop()
             raise EngineUnavailable(f"Ray: {self._fault}") from self._fault
@@ -90,6 +79,20 @@ class RayCluster:
         self._is_over.set()
         if self._thread is not None:
             self._thread.join(_STOP_S)
+
+    def _begin(self) -> None:
+        require_ray()
+        address = self._plan.address
+        if address not in (None, "auto"):
+            _require_reachable(str(address))
+        prepare_environment(is_own=address is None)
+        self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
+        self._thread.start()
+        limit_s = _START_S if address is None else _JOIN_S
+        if not self._is_up.wait(limit_s):
+            self._is_over.set()
+            where = address or "a cluster of this machine"
+            raise EngineUnavailable(f"Ray: {where}: no answer {_advice(limit_s)}")
 
     def _own(self) -> None:
         try:
