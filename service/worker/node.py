@@ -1,4 +1,4 @@
-"""A worker on a node of a cluster: weights from the node's own cache, files from a folder shared with the server."""
+"""A worker on a node of a cluster: weights from the node's own cache, files shared with the server."""
 
 from pathlib import Path
 
@@ -20,9 +20,10 @@ def build_on_node(settings: Settings, num_cores: float, mark: str) -> TaskRunner
     """Load the networks on this node; raises FilesNotShared, WeightsMissing and the like.
 
     num_cores: processor cores of the node that are this worker's share.
-    mark: the text that the server has written into `MARK`.
+    mark: the text that the server has written into `MARK`; of no interest where blobs lie in a bucket.
     """
-    require_shared(settings.blobs, mark)
+    if settings.blobs_url is None:
+        require_shared(settings.blobs, mark)
     return build_runners(settings.model_copy(update={"weights_cache": node_cache(settings)}), num_cores)
 
 
@@ -41,4 +42,4 @@ def node_cache(settings: Settings) -> Path:
     return settings.weights_cache or Path.home() / ".actogram" / "weights"
 
 
-_ADVICE = "mount the server's ACTOGRAM_HOME at the same path on every node"
+_ADVICE = "mount the server's ACTOGRAM_HOME at the same path on every node, or set ACTOGRAM_BLOBS_URL"

@@ -87,9 +87,10 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--steady/--bursts", default=False, help="Encode anew without B-frames, as cameras do; else in bursts of 4."
 )
-def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float, steady: bool) -> None:
+@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]))
+def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float, steady: bool, engine: str) -> None:
     """Label age, drops, CPU and memory for a number of cameras."""
-    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "home", weights) as house:
+    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "home", weights, engine=engine) as house:
         clips = [data / "video" / f"{name}.mp4" for name in CLIPS]
         if steady:
             clips = [without_b_frames(clip, Path(folder) / clip.name) for clip in clips]
