@@ -11,6 +11,7 @@ const SECTIONS = [
   ["Videos", "/", ["/", "/videos"]],
   ["Live", "/live", ["/live"]],
   ["Events", "/events", ["/events"]],
+  ["Review", "/review", ["/review"]],
   ["Insights", "/insights", ["/insights"]],
   ["Setup", "/setup", ["/setup"]],
 ];
@@ -21,6 +22,7 @@ const ROUTES = [
   ["/live", () => opener(import("./pages/wall.js"))],
   ["/live/:id", () => opener(import("./pages/stream.js"))],
   ["/events", () => opener(import("./pages/events.js"))],
+  ["/review", () => opener(import("./pages/review.js"))],
   ["/insights", () => opener(import("./pages/insights.js"))],
   ["/setup", () => opener(import("./pages/setup.js"))],
 ];
