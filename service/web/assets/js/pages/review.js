@@ -65,7 +65,7 @@ function head(self) {
 function build(self, catalog, streams) {
   const names = new Map(streams.map((stream) => [stream.stream_id, stream.name]));
   const naming = { nameOf: (id) => names.get(id) ?? id ?? "a video", catalog };
-  Object.assign(self, { naming, said: h("p", { class: "faint", role: "status" }) });
+  Object.assign(self, { naming, said: h("p", { class: "faint" }) });
   self.filters = createReviewFilters({ catalog, streams, state: self.state, changed: (changes) => change(self, changes) });
   self.rows = createReviewDay({
     ...naming,
