@@ -3,18 +3,21 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from service.database import UtcTime
 from service.insights.calendar import By
-from service.insights.pieces import Wanted, event_pieces, seconds_between, seconds_of, track_pieces
+from service.insights.pieces import Wanted, event_pieces, events, seconds_between, seconds_of, track_pieces
 
 Key = tuple[str | int, ...]
 _Rows = sa.Select[*tuple[Any, ...]]
 TRACKS_MAX = 500
-_COLUMNS: dict[By, tuple[str, ...]] = {
+Grouping = By | Literal["camera_day"]
+_COLUMNS: dict[Grouping, tuple[str, ...]] = {
     "day": ("n",), "hour": ("n",), "camera": ("stream_id",), "track": ("stream_id", "track_id"), "action": ("action",),
+    "camera_day": ("stream_id", "n"),
 }  # fmt: skip
 
 
@@ -42,7 +45,7 @@ class Group:
         self.last_movement = max(last, self.last_movement or last)
 
 
-def summarise(connection: sa.Connection, wanted: Wanted, by: By) -> dict[Key, Group]:
+def summarise(connection: sa.Connection, wanted: Wanted, by: Grouping) -> dict[Key, Group]:
     """What is known of each group that has any event or track.
 
     Of people the newest `TRACKS_MAX` and one more, which says that there are others.
@@ -61,8 +64,24 @@ def summarise(connection: sa.Connection, wanted: Wanted, by: By) -> dict[Key, Gr
     return found
 
 
+def near_falls(connection: sa.Connection, wanted: Wanted) -> dict[Key, int]:
+    """Stream and index of the bucket → falls that were begun and taken back: they did not go on."""
+    buckets = sa.values(
+        sa.column("n", sa.Integer), sa.column("begins", UtcTime), sa.column("ends", UtcTime), name="parts"
+    ).data([(n, one.start_time, one.end_time) for n, one in enumerate(wanted.buckets)])
+    parts = buckets.cte("parts")
+    begun = sa.and_(events.c.start_time >= parts.c.begins, events.c.start_time < parts.c.ends)
+    query = (
+        sa.select(events.c.stream_id, parts.c.n, sa.func.count())
+        .select_from(parts.join(events, begun))
+        .where(events.c.action == "fall", events.c.state == "retracted", events.c.stream_id.in_(wanted.streams))
+        .group_by(events.c.stream_id, parts.c.n)
+    )
+    return {(str(name), int(n)): int(count) for name, n, count in connection.execute(query)}
+
+
 def _add_actions(
-    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+    connection: sa.Connection, wanted: Wanted, by: Grouping, shown: Sequence[Key] | None, found: dict[Key, Group]
 ) -> None:
     pieces = event_pieces(wanted)
     keys = [pieces.c[name] for name in _COLUMNS[by]]
@@ -82,7 +101,7 @@ def _add_actions(
 
 
 def _add_presence(
-    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+    connection: sa.Connection, wanted: Wanted, by: Grouping, shown: Sequence[Key] | None, found: dict[Key, Group]
 ) -> None:
     """Seconds with anybody in the picture: what two tracks share counts once."""
     pieces = track_pieces(wanted)
@@ -103,7 +122,7 @@ def _add_presence(
         group.see(first, last)
 
 
-def _count_tracks(connection: sa.Connection, wanted: Wanted, by: By, found: dict[Key, Group]) -> None:
+def _count_tracks(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> None:
     """Count the people of the events, where no tracks tell."""
     pieces = event_pieces(wanted)
     columns = dict.fromkeys((*_COLUMNS[by], "stream_id", "track_id"))

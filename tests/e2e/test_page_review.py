@@ -191,7 +191,7 @@ def test_range_is_taken_away_as_table_and_archive(house: Running, open_tab: Open
     tab = open_tab(f"{house.url}/#/review?day={DAY}&from=09:00&to=10:00")
     files = {}
 
-    for label in ("Table", "Evidence"):
+    for label in ("Table CSV", "Evidence Zip"):
         tab.get_by_role("button", name="Download").click()
         with tab.expect_download() as download:
             tab.get_by_role("link", name=label).click()
@@ -199,10 +199,10 @@ def test_range_is_taken_away_as_table_and_archive(house: Running, open_tab: Open
         download.value.save_as(files[label])
         tab.get_by_role("button", name="Download").click()
 
-    rows = list(csv.DictReader(io.StringIO(files["Table"].read_text())))
+    rows = list(csv.DictReader(io.StringIO(files["Table CSV"].read_text())))
     assert [row["action"] for row in rows] == ["fall", "walk"]
-    assert re.fullmatch(r"actogram-\d{8}T\d{6}Z-\d{8}T\d{6}Z-evidence\.zip", files["Evidence"].name)
-    names = zipfile.ZipFile(files["Evidence"]).namelist()
+    assert re.fullmatch(r"actogram-\d{8}T\d{6}Z-\d{8}T\d{6}Z-evidence\.zip", files["Evidence Zip"].name)
+    names = zipfile.ZipFile(files["Evidence Zip"]).namelist()
     assert [name.split("-", 1)[1] for name in names if name.endswith("clip.mp4")] == ["fall-hall-e2/clip.mp4"]
 
 

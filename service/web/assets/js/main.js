@@ -25,6 +25,7 @@ const ROUTES = [
   ["/review", () => opener(import("./pages/review.js"))],
   ["/insights", () => opener(import("./pages/insights.js"))],
   ["/setup", () => opener(import("./pages/setup.js"))],
+  ["/setup/keys", () => opener(import("./pages/keys.js"))],
 ];
 
 const links = SECTIONS.map(([name, path]) => h("a", { href: `#${path}` }, name));
