@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from service.database import UtcTime
+from service.insights.begun import Sums, begun_sums
 from service.insights.calendar import By
 from service.insights.pieces import Wanted, event_pieces, events, seconds_between, seconds_of, track_pieces
 
@@ -38,6 +39,14 @@ class Group:
     presence_s: float | None = None
     first_movement: dt.datetime | None = None
     last_movement: dt.datetime | None = None
+
+    def add(self, action: str, sums: Sums) -> None:
+        """Add events of an action."""
+        self.totals_s[action] = self.totals_s.get(action, 0.0) + sums.seconds
+        self.counts[action] = self.counts.get(action, 0) + sums.count
+        self.falls += sums.count if action == "fall" else 0
+        self.other_alarms += sums.alarms
+        self.see(sums.first, sums.last)
 
     def see(self, first: dt.datetime, last: dt.datetime) -> None:
         """Widen the time in which somebody moved."""
@@ -83,7 +92,9 @@ def near_falls(connection: sa.Connection, wanted: Wanted) -> dict[Key, int]:
 def _add_actions(
     connection: sa.Connection, wanted: Wanted, by: Grouping, shown: Sequence[Key] | None, found: dict[Key, Group]
 ) -> None:
-    pieces = event_pieces(wanted)
+    # People are many, and each has few events: they are sorted together.
+    is_whole = by == "track" or not _add_begun(connection, wanted, by, found)
+    pieces = event_pieces(wanted, is_whole=is_whole)
     keys = [pieces.c[name] for name in _COLUMNS[by]]
     is_alarm = sa.and_(pieces.c.severity == "alarm", pieces.c.action != "fall")
     query = sa.select(
@@ -92,12 +103,19 @@ def _add_actions(
         sa.func.max(pieces.c.end_time),
     ).group_by(*dict.fromkeys((*keys, pieces.c.action)))  # fmt: skip
     for *key, action, seconds, count, alarms, first, last in connection.execute(_among(query, keys, shown)):
-        group = found.setdefault(tuple(key), Group())
-        group.totals_s[action] = float(seconds)
-        group.counts[action] = int(count)
-        group.falls += int(count) if action == "fall" else 0
-        group.other_alarms += int(alarms)
-        group.see(first, last)
+        found.setdefault(tuple(key), Group()).add(action, Sums(float(seconds), int(count), int(alarms), first, last))
+
+
+def _add_begun(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> bool:
+    """The pieces with which events begin, in the order of an index; False where that would be too many parts."""
+    places = {"n": 0, "stream_id": 1, "action": 2}
+    sums = begun_sums(connection, wanted)
+    if sums is None:
+        return False
+    for part, one in sums:
+        key = tuple(part[places[name]] for name in _COLUMNS[by])
+        found.setdefault(key, Group()).add(str(part[2]), one)
+    return True
 
 
 def _add_presence(

@@ -13,7 +13,7 @@ from service.insights.pieces import Wanted
 from service.insights.sorting import sorting_in_memory
 from service.insights.store import Group
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})")
+_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 _DAYS = 7
 _NOTHING = Group()
 
