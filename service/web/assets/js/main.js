@@ -53,8 +53,10 @@ function markSection() {
   document.getElementById("main").dataset.path = path;
   SECTIONS.forEach(([, , prefixes], index) => {
     const isHere = prefixes.some((prefix) => path === prefix || (prefix !== "/" && path.startsWith(`${prefix}/`)));
-    if (isHere) links[index].setAttribute("aria-current", "page");
-    else links[index].removeAttribute("aria-current");
+    if (isHere) {
+      links[index].setAttribute("aria-current", "page");
+      links[index].scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the sections may be scrolled
+    } else links[index].removeAttribute("aria-current");
   });
 }
 

@@ -81,7 +81,7 @@ function table(self, keys) {
     );
   return h(
     "div",
-    { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Keys" },
+    { class: "table-scroll keys-table", tabindex: "0", role: "region", "aria-label": "Keys" },
     h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head || h("span", { class: "unseen" }, "Change"))))), h("tbody", {}, keys.map(row))),
   );
 }
