@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service.database import UtcTime
 from service.insights.begun import Sums, begun_sums
 from service.insights.calendar import By
-from service.insights.pieces import Wanted, event_pieces, events, seconds_between, seconds_of, track_pieces
+from service.insights.pieces import Wanted, conditions, event_pieces, events, seconds_between, seconds_of, track_pieces
 
 Key = tuple[str | int, ...]
 _Rows = sa.Select[*tuple[Any, ...]]
@@ -142,14 +142,24 @@ def _add_presence(
 
 def _count_tracks(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> None:
     """Count the people of the events, where no tracks tell."""
-    pieces = event_pieces(wanted)
     columns = dict.fromkeys((*_COLUMNS[by], "stream_id", "track_id"))
-    people = sa.select(*(pieces.c[name] for name in columns)).distinct().subquery("people")
+    source = event_pieces(wanted).c if len(wanted.buckets) > 1 or "n" in columns else events.c
+    query = sa.select(*(source[name] for name in columns)).distinct()
+    people = (query if source is not events.c else query.where(*_within(wanted))).subquery("people")
     keys = [people.c[name] for name in _COLUMNS[by]]
     for *key, count in connection.execute(sa.select(*keys, sa.func.count()).group_by(*keys)):
         group = found.get(tuple(key))
         if group is not None and not group.tracks:
             group.tracks = int(count)
+
+
+def _within(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    """What begins in the one bucket, or reaches into it."""
+    whole = wanted.buckets[0]
+    reaches = sa.or_(events.c.start_time >= whole.start_time, events.c.end_time > whole.start_time)
+    return [
+        events.c.stream_id.in_(wanted.streams), events.c.start_time < whole.end_time, reaches, *conditions(wanted)
+    ]  # fmt: skip
 
 
 def _newest(connection: sa.Connection, wanted: Wanted, has_tracks: bool) -> list[Key]:
