@@ -12,7 +12,7 @@ from tests.e2e.contract_insights import create_insights_router
 from tests.e2e.contract_live import create_live_router
 from tests.e2e.contract_server import Contract, create_contract_app, serving
 
-RERUNS = 0
+RERUNS = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
