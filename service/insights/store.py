@@ -143,9 +143,12 @@ def _add_presence(
 def _count_tracks(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> None:
     """Count the people of the events, where no tracks tell."""
     columns = dict.fromkeys((*_COLUMNS[by], "stream_id", "track_id"))
-    source = event_pieces(wanted).c if len(wanted.buckets) > 1 or "n" in columns else events.c
-    query = sa.select(*(source[name] for name in columns)).distinct()
-    people = (query if source is not events.c else query.where(*_within(wanted))).subquery("people")
+    if len(wanted.buckets) > 1 or "n" in columns:
+        pieces = event_pieces(wanted)
+        query = sa.select(*(pieces.c[name] for name in columns))
+    else:
+        query = sa.select(*(events.c[name] for name in columns)).where(*_within(wanted))
+    people = query.distinct().subquery("people")
     keys = [people.c[name] for name in _COLUMNS[by]]
     for *key, count in connection.execute(sa.select(*keys, sa.func.count()).group_by(*keys)):
         group = found.get(tuple(key))
