@@ -12,7 +12,6 @@ depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
 _SEARCH = ["start_time", "event_id", "end_time", "stream_id", "state", "action", "severity", "score"]
-_SUMS = ["stream_id", "action", "start_time", "end_time", "state", "severity", "track_id"]
 _SINGLE = ("stream_id", "state", "start_time")
 _AT_ONCE = 1000
 _events = sa.table(
@@ -35,7 +34,6 @@ def upgrade() -> None:
     for column in _SINGLE:
         op.drop_index(f"ix_events_{column}", "events")
     op.create_index("ix_events_search", "events", _SEARCH)
-    op.create_index("ix_events_sums", "events", _SUMS)
     op.create_index("ix_events_action", "events", ["action", "start_time", "event_id"])
     op.create_table(
         "saved_views",
@@ -75,7 +73,7 @@ def downgrade() -> None:
     with op.batch_alter_table("api_keys") as table:
         table.drop_column("expires_at")
     op.drop_table("saved_views")
-    for name in ("search", "sums", "action"):
+    for name in ("search", "action"):
         op.drop_index(f"ix_events_{name}", "events")
     for column in _SINGLE:
         op.create_index(f"ix_events_{column}", "events", [column])
