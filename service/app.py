@@ -43,6 +43,7 @@ from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
 from service.insights import routes as insight_routes
 from service.insights.control import InsightControl
+from service.insights.weekly import WeeklyFigures
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -112,6 +113,7 @@ class Parts:
     cameras: CameraControl
     keys: KeyStore
     views: ViewControl
+    weekly: WeeklyFigures
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
@@ -182,7 +184,7 @@ def build_parts(
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
         InsightControl(database),
         CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
-        keys, views,
+        keys, views, WeeklyFigures(database, partial(_stream_names, live)),
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -279,6 +281,10 @@ def _limits(settings: Settings) -> Limits:
 def _job_limits(settings: Settings) -> JobLimits:
     age = dt.timedelta(days=settings.retention_jobs_days)
     return JobLimits(age, settings.retention_jobs_max, settings.retention_blobs_bytes)
+
+
+def _stream_names(live: LiveServices) -> dict[str, str]:
+    return {row.stream_id: row.name for row in live.streams.all()}
 
 
 def _refresh(parts: Parts) -> None:
