@@ -47,6 +47,8 @@ from service.live.hub import Hub
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
 from service.private_files import tighten_home
 from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.replica_wiring import Replicas, build_replicas
+from service.replicas.leases import Leases
 from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Sweep
 from service.sealing import fail_lost, seal_stored
@@ -101,15 +103,18 @@ class Parts:
     reserve: DiskReserve
     audit: AuditLog
     insights: InsightControl
+    replicas: Replicas
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
+        self.replicas.join()
         seal_stored(self.database)
         fail_lost(self.database, self.log)
         self.reserve.fill()
         self.blobs.open()
         self.hub.open(loop)
+        self.replicas.follow()
         self.job_retention.remove_orphans()
         self.job_dispatcher.start()
         self.live.start()
@@ -123,6 +128,7 @@ class Parts:
         self.live.stop()
         self.supervisor.stop()
         self.live.close()
+        self.replicas.leave()
         self.hub.close()
         self.database.close()
 
@@ -136,16 +142,19 @@ def build_parts(
     is_public: whether the server listens beyond loopback; None: judged by each connection.
     """
     tighten_home(settings)
-    database = Database(settings.database, open_box(settings))
+    box = open_box(settings)
+    database = Database(settings.database, box)
     store = open_store(settings)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes, store=None if settings.blobs_url is None else store)
     hub = Hub()
-    log = EventLog(database, hub.publish)
+    replicas = build_replicas(settings, database, box.check)
+    log = EventLog(database, hub.publish, replicas.gate)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
     engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
     supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
-    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
+    job_leases = Leases("job", replicas.membership)
+    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s, leases=job_leases)
     supervisor.listen("job", job_dispatcher)
     library = load_library(
         own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile
@@ -154,19 +163,22 @@ def build_parts(
         database, log, blobs, job_policy(settings), job_dispatcher, supervisor,
         partial(_require_networks, library, settings), settings.jobs_queued_max,
     )  # fmt: skip
-    job_retention = JobRetention(database, blobs, _job_limits(settings))
-    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics, store))
+    job_retention = JobRetention(database, blobs, _job_limits(settings), job_leases)
+    live = build_live(
+        Foundation(settings, database, hub, log, supervisor, library, metrics, store, replicas.membership)
+    )
     reserve = DiskReserve(settings.home / "reserve")
     sweeps = (
         Sweep("jobs", job_retention.sweep), *live.sweeps(),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
-    janitor = Janitor(sweeps, reserve=reserve)
+    janitor = Janitor(sweeps, reserve=reserve, leads=replicas.membership.is_leader)
+    replicas.connect(log, hub, supervisor, live, job_dispatcher)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
         Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
-        InsightControl(database),
+        InsightControl(database), replicas,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts

@@ -28,6 +28,7 @@ ServiceError
 ├── DatabaseUnavailable      a database that does not answer, or not as it should
 ├── DatabaseDamaged          a database file that cannot be read
 ├── SecretKeyInvalid         a key file that holds no key
+├── ReplicaMismatch          a server that shares a database with another one, and not its key or its blobs
 ├── HomeInUse                a home from which another server already serves
 └── HomeUnusable             a home that cannot be written to
 """
@@ -236,6 +237,12 @@ class SecretKeyInvalid(ServiceError):
     """A key file that holds no key."""
 
     code = "secret_key_invalid"
+
+
+class ReplicaMismatch(ServiceError):
+    """A server that shares a database with another one, and not its key or its blobs."""
+
+    code = "replica_mismatch"
 
 
 class HomeInUse(ServiceError):

@@ -31,6 +31,8 @@ from service.protocol.loaded_networks import loaded_of
 from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
 from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
+from service.replicas.leases import Leases
+from service.replicas.membership import Membership
 from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.control import FixedSink, SinkControl
@@ -69,6 +71,7 @@ class Foundation:
     library: Library
     metrics: Metrics
     store: BlobStore
+    membership: Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +129,21 @@ def build_live(base: Foundation) -> LiveServices:
     events = EventControl(base.database)
     folders, previews = StreamFolders(settings.blobs / "streams"), Previews(base.supervisor.tell)
     histories = TrackHistories(base.supervisor.tell)
-    evidence = EvidenceFolder(
-        base.store, settings.blobs / "bundles", settings.retention_evidence_bytes, histories.ask
-    )
+    evidence = EvidenceFolder(base.store, settings.blobs / "bundles", settings.retention_evidence_bytes, histories.ask)
     stream_events = StreamEvents(
         ingest, events, evidence.remove, partial(_forget_pictures, folders, previews),
         partial(_severities_of, base.library),
     )  # fmt: skip
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, outputs, stream_events, partial(_task_options, settings.blobs, folders)
-    )
+        base.log, base.supervisor, outputs, stream_events, partial(_task_options, settings.blobs, folders),
+        leases=Leases("stream", base.membership),
+    )  # fmt: skip
     base.supervisor.listen("stream", dispatcher)
     streams = StreamControl(
         base.database, base.log, camera_policy(settings), dispatcher, stream_events,
-        partial(_check_networks, base.library), partial(_worker_capacity, settings, base.supervisor),
+        partial(_check_networks, base.library), partial(shared_capacity, settings, base.supervisor, base.membership),
+
         partial(_known_actions, base.library),
     )  # fmt: skip
     client = build_client(
@@ -151,9 +154,17 @@ def build_live(base: Foundation) -> LiveServices:
         base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library)),
         settings.webhooks_max,
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
+        leads=base.membership.is_leader,
     )  # fmt: skip
     base.hub.add_listener(sinks.wake)
-    eraser = Eraser(base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks)
+    eraser = Eraser(
+        base.database,
+        base.log,
+        Streams(streams.remove, dispatcher.is_placed),
+        evidence,
+        sinks,
+        base.membership.is_leader,
+    )
     live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser)
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
@@ -203,7 +214,17 @@ def _known_actions(library: Library, name: str | None) -> tuple[str, ...]:
     return tuple(one.action for one in library.actions(name))
 
 
-def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
+def shared_capacity(settings: Settings, supervisor: Supervisor, membership: Membership) -> WorkerCapacity:
+    """What the workers of all servers can do together."""
+    found = worker_capacity(settings, supervisor)
+    for row in membership.members():
+        if row.replica_id != membership.replica_id:
+            found = found.joined(row.facts)
+    return found
+
+
+def worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
+    """What the workers of this server can do."""
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if _gives_budget(worker)]

@@ -79,13 +79,17 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
     """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
+    from service.replica_wiring import site_of
+    from service.replicas.membership import Member
     from service.secret_box import open_box
     from service.security import KeyStore
 
-    open_box(settings)  # a key that cannot be read ends the start here, with words
+    box = open_box(settings)  # a key that cannot be read ends the start here, with words
     database = Database(settings.database)
     try:
         migrate(database)
+        if database.is_shared:
+            Member(database, site_of(settings, box.check)).check()
         keys = KeyStore(database)
         if create_key and keys.is_empty():
             _print_key(keys, settings)

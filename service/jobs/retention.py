@@ -10,6 +10,7 @@ from service.blobs import BlobFolder, FolderSize
 from service.database import Database, now
 from service.errors import StorageFull
 from service.jobs import store
+from service.replicas.leases import Leases
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +30,17 @@ class JobLimits:
 class JobRetention:
     """Removes jobs with their folders and their idempotency keys."""
 
-    def __init__(self, database: Database, blobs: BlobFolder, limits: JobLimits) -> None:
+    def __init__(self, database: Database, blobs: BlobFolder, limits: JobLimits, leases: Leases | None = None) -> None:
         self._database = database
         self._blobs = blobs
         self._limits = limits
+        self._leases = leases or Leases("job")
 
     def remove_orphans(self) -> None:
         """Remove cancelled jobs, and folders without a job: what a killed server left. Before anything runs."""
         self.remove_cancelled()
+        if self._leases.is_shared:
+            return  # others may be making some; what stays is removed by a sweep once it is old
         with self._database.read() as connection:
             known = store.all_ids(connection)
         for job_id in [found for found in self._blobs.iter_jobs() if found not in known]:
@@ -46,8 +50,10 @@ class JobRetention:
     def remove_cancelled(self) -> None:
         """Remove cancelled jobs that no worker has any more. Before anything runs."""
         with self._database.write() as connection:
+            held = self._leases.all(connection)
             for row in store.page(connection, "cancelled", None, _CANCELLED_MAX):
-                store.remove(connection, row.job_id)
+                if row.job_id not in held:
+                    store.remove(connection, row.job_id)
 
     def sweep(self) -> int:
         """Remove the finished jobs that are beyond the limits; returns how many."""

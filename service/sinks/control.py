@@ -50,11 +50,13 @@ class SinkControl:
 
     fixed: sinks from the settings; they take every stored message.
     on_attempt: told the sink's kind and the outcome of every try, for metrics.
+    leads: whether this server is the one that delivers, of those that share the database.
     """
 
     def __init__(
         self, database: Database, log: EventLog, client: httpx.Client, fixed: tuple[FixedSink, ...] = (),
         webhooks_max: int = 50, on_attempt: Callable[[str, str], None] = lambda _, __: None,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
@@ -62,22 +64,52 @@ class SinkControl:
         self._fixed = fixed
         self._webhooks_max = webhooks_max
         self._on_attempt = on_attempt
+        self._leads = leads
         self._outboxes: dict[str, Outbox] = {}
+        self._rows: dict[str, WebhookRow] = {}
+        self._is_open = False
         self._lock = threading.Lock()
+        # Held over a change of who delivers, and over every change of a webhook's outbox.
+        self._changing = threading.RLock()
 
     def start(self) -> None:
-        """Resume every sink where it stopped."""
+        """Resume every sink where it stopped, if this server delivers."""
+        self.follow()
+
+    def follow(self) -> None:
+        """Begin or end to deliver as it is this server's turn, and take in what was changed on another one."""
+        with self._changing:
+            if not self._leads():
+                if self._is_open:
+                    logger.info("sinks: another server delivers now")
+                    self.stop()
+                return
+            if not self._is_open:
+                self._open()
+            known, stored = dict(self._rows), {row.webhook_id: row for row in self.all()}
+            for webhook_id in known.keys() | stored.keys():
+                if known.get(webhook_id) != stored.get(webhook_id):
+                    self._end(webhook_id)
+                    if webhook_id in stored:
+                        self._begin(stored[webhook_id])
+
+    def _open(self) -> None:
+        self._is_open = True
         for one in self._fixed:
             one.open()
             self._launch(one.name, one.sink, lambda _: True)
-        for row in self.all():
-            self._begin(row)
 
     def stop(self) -> None:
         """Finish the deliveries in hand; may be called twice."""
-        with self._lock:
-            leaving = list(self._outboxes.values())
-            self._outboxes.clear()
+        with self._changing:
+            self._is_open = False
+            self._rows.clear()
+            with self._lock:
+                leaving = list(self._outboxes.values())
+                self._outboxes.clear()
+            self._await(leaving)
+
+    def _await(self, leaving: Sequence[Outbox]) -> None:
         for outbox in leaving:
             outbox.stop()
         for outbox in leaving:
@@ -130,8 +162,11 @@ class SinkControl:
             if found >= self._webhooks_max:
                 raise AtCapacity(f"{found} webhooks, at most {self._webhooks_max}", 3600)
             store.put_webhook(transaction.connection, row)
+            # From here on it misses nothing, also where another server delivers.
+            store.place(transaction.connection, row.webhook_id, self._log.head())
             post.remember(transaction.connection, row.webhook_id)
-        self._begin(row)
+        with self._changing:
+            self._begin(row)
         return row, False
 
     def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
@@ -144,15 +179,17 @@ class SinkControl:
         row = replace(self.require(webhook_id), **changes)
         with self._database.write() as connection:
             store.put_webhook(connection, row)
-        self._end(webhook_id)
-        self._begin(row)
+        with self._changing:
+            self._end(webhook_id)
+            self._begin(row)
         return row
 
     def remove(self, webhook_id: str) -> None:
         """Remove a webhook, if it exists."""
-        self._end(webhook_id)
-        with self._database.write() as connection:
-            store.remove_webhook(connection, webhook_id)
+        with self._changing:
+            self._end(webhook_id)
+            with self._database.write() as connection:
+                store.remove_webhook(connection, webhook_id)
 
     def sweep(self) -> int:
         """Forget the idempotency keys that nobody will repeat any more; returns how many."""
@@ -197,10 +234,14 @@ class SinkControl:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
     def _begin(self, row: WebhookRow) -> None:
+        if not self._is_open:
+            return
+        self._rows[row.webhook_id] = row
         if _may_begin(row):
             self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
 
     def _end(self, name: str) -> None:
+        self._rows.pop(name, None)
         with self._lock:
             outbox = self._outboxes.pop(name, None)
         if outbox is not None:
@@ -210,7 +251,7 @@ class SinkControl:
     def _launch(self, name: str, sink: Sink, wanted: Callable[[Message], bool]) -> None:
         kind = name if any(one.name == name for one in self._fixed) else "webhook"
         ledger = DatabaseLedger(self._database, name, lambda outcome: self._on_attempt(kind, outcome))
-        outbox = Outbox(name, self._log, sink, ledger, wanted)
+        outbox = Outbox(name, self._log, sink, ledger, wanted, may_deliver=self._leads)
         with self._lock:
             self._outboxes[name] = outbox
         outbox.start()

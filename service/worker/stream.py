@@ -79,7 +79,12 @@ class _Session:
         contract = _wanted_contract(networks, config)
         self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
         plan = EvidencePlan(
-            landing, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate, mirror=config.mirror
+            landing,
+            config.recording,
+            config.privacy.pictures,
+            networks.used,
+            rotate=config.rotate,
+            mirror=config.mirror,
         )
         self._preview = Preview(task, channel) if config.privacy.pictures else None
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)

@@ -165,7 +165,7 @@ class _Refusing(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _refuse  # noqa: N815 - the names that the base class calls
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         """Say nothing."""
 
 
@@ -194,7 +194,8 @@ def test_wrong_credentials_are_said(refusing: str, shared_bucket: Bucket, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://", "s3://UPPER/x", "https://bucket/x", "s3://user:word@bucket/x", "s3://bucket/../x", "s3://bucket?x=1"]
+    "url",
+    ["s3://", "s3://UPPER/x", "https://bucket/x", "s3://user:word@bucket/x", "s3://bucket/../x", "s3://bucket?x=1"],
 )
 def test_address_that_names_no_bucket_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(SettingsInvalid) as caught:

@@ -1,0 +1,263 @@
+"""Two real servers on one PostgreSQL database and one S3 bucket: one channel, every stream once, whoever is killed."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.postgres import postgres
+from tests.s3 import Bucket, bucket
+
+Told = dict[str, object]
+_START_S = 60.0
+_KEY = "one secret for both of them"
+
+
+@dataclass
+class Served:
+    """One server's process."""
+
+    process: "subprocess.Popen[str]"
+    said: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=20)
+
+    def get(self, path: str) -> Told:
+        with self.http as http:
+            found: Told = http.get(path).json()
+            return found
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def placed(self) -> int:
+        """How many streams its workers have."""
+        workers = self.get("/healthz")["workers"]
+        assert isinstance(workers, list)
+        return sum(one["tasks"].get("stream", 0) for one in workers)
+
+
+@dataclass
+class House:
+    """A database and a bucket, and servers on them."""
+
+    folder: Path
+    database_url: str
+    bucket: Bucket
+    stack: ExitStack
+
+    def serve(self, name: str, **more: str) -> Served:
+        environment = {
+            **os.environ, **self.bucket.environment, "ACTOGRAM_HOME": str(self.folder / name),
+            "ACTOGRAM_DATABASE_URL": self.database_url, "ACTOGRAM_BLOBS_URL": self.bucket.url,
+            "ACTOGRAM_SECRET_KEY": _KEY, "ACTOGRAM_STREAM_SCHEMES": "rtsp,push", "ACTOGRAM_WEBHOOK_NETWORKS": "loopback",
+            **more,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "tests.service.replicas.server", "0"]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=Path(__file__).parents[3],
+        )  # fmt: skip
+        served = Served(process)
+        reader = threading.Thread(target=_read, args=(served,), daemon=True)
+        reader.start()
+        self.stack.callback(_end, served, reader)
+        until(lambda: bool(served.url) or process.poll() is not None, _START_S)
+        assert served.url, "\n".join(served.said)
+        until(lambda: served.get("/readyz").get("ready") is True, _START_S)
+        return served
+
+
+def _read(served: Served) -> None:
+    assert served.process.stdout is not None
+    for line in served.process.stdout:
+        served.said.append(line.rstrip())
+        found = re.search(r"Actogram is at (http://\S+)", line)
+        if found:
+            served.url = found[1]
+
+
+def _end(served: Served, reader: threading.Thread) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        served.process.send_signal(signal.SIGTERM)
+    try:
+        served.process.wait(25)
+    except subprocess.TimeoutExpired:
+        served.process.kill()
+        served.process.wait(5)
+    reader.join(5)
+    assert served.process.stdout is not None
+    served.process.stdout.close()
+
+
+def until(is_so: Callable[[], bool], timeout_s: float) -> float:
+    """Wait for it, and say how long it took, seconds; fails when it does not come."""
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < timeout_s:
+        with contextlib.suppress(httpx.HTTPError):
+            if is_so():
+                return time.monotonic() - began_s
+        time.sleep(0.05)
+    raise AssertionError(f"not within {timeout_s} s")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with postgres() as url, bucket() as found, ExitStack() as stack:
+        yield House(tmp_path, url, found, stack)
+
+
+def add(served: Served, name: str) -> None:
+    with served.http as http:
+        http.post("/v1/streams", json={"name": name, "source": {"uri": "rtsp://192.0.2.1/x"}}).raise_for_status()
+
+
+@contextlib.contextmanager
+def channel(served: Served, **wanted: object) -> Iterator[ClientConnection]:
+    with connect(served.url.replace("http", "ws") + "/v1/ws", open_timeout=20) as socket:
+        socket.send(json.dumps({"type": "subscribe", "messages": ["action", "stream"], **wanted}))
+        yield socket
+
+
+def read(socket: ClientConnection, seconds: float) -> list[Told]:
+    """What has a number, for so long."""
+    found, until_s = [], time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        with contextlib.suppress(TimeoutError):
+            message: Told = json.loads(socket.recv(timeout=0.2))
+            if message["type"] not in ("subscribed", "heartbeat"):
+                found.append(message)
+    return found
+
+
+def test_client_that_moves_between_servers_sees_every_message_once(house: House) -> None:
+    one, two = house.serve("one"), house.serve("two")
+    for number in range(4):
+        add((one, two)[number % 2], f"cam {number}")
+
+    seen: list[Told] = []
+    for move in range(6):
+        since = int(str(seen[-1]["seq"])) if seen else 0
+        with channel((one, two)[move % 2], since_seq=since) as socket:
+            seen += read(socket, 1.0)
+    with channel(two, since_seq=0) as socket:
+        again = read(socket, 2.0)
+
+    seqs = [int(str(one["seq"])) for one in seen]
+    stored = [message for message in again if int(str(message["seq"])) <= seqs[-1]]
+    assert seqs == [message["seq"] for message in stored]
+    assert [one["data"] for one in seen] == [message["data"] for message in stored]
+    assert {message["stream_id"] for message in seen} == {"cam-0", "cam-1", "cam-2", "cam-3"}
+    assert [served.placed() for served in (one, two)] == [2, 2]
+
+
+def test_streams_of_a_killed_server_run_on_the_other_one_within_ten_seconds(house: House) -> None:
+    one, two = house.serve("one"), house.serve("two")
+    for number in range(4):
+        add(one, f"cam {number}")
+    until(lambda: one.placed() == 2 and two.placed() == 2, 20)
+
+    with channel(two, since_seq=0) as socket:
+        read(socket, 1.0)
+        one.kill()
+        took_s = until(lambda: two.placed() == 4, 20)
+        told = read(socket, 3.0)
+    events = _events(two)
+
+    running = {
+        str(m["stream_id"]) for m in told if m["type"] == "stream.state_changed" and _data(m)["state"] == "running"
+    }
+    assert took_s < 10, f"{took_s:.1f} s"
+    assert len(running) == 2
+    assert Counter(str(one["event_id"]) for one in events).most_common(1)[0][1] == 1
+    # What the dead server left open is ended, and of each stream at most the newest event goes on.
+    open_of = Counter(str(one["stream_id"]) for one in events if one["state"] == "confirmed")
+    assert all(number <= 1 for number in open_of.values())
+
+
+def test_every_event_is_told_once_although_a_server_is_killed(house: House) -> None:
+    one, two = house.serve("one"), house.serve("two")
+    for number in range(4):
+        add(one, f"cam {number}")
+    until(lambda: one.placed() + two.placed() == 4, 20)
+    with channel(one) as socket:
+        first = read(socket, 2.0)
+        one.kill()
+    with channel(two, since_seq=first[-1]["seq"]) as socket:
+        rest = read(socket, 12.0)
+
+    seqs = [int(str(message["seq"])) for message in [*first, *rest]]
+    told = Counter(
+        (str(m["type"]), str(_data(m)["event_id"])) for m in [*first, *rest] if str(m["type"]).startswith("action")
+    )
+    assert seqs == sorted(set(seqs))
+    assert {number for number in told.values()} == {1}
+    known = {str(event["event_id"]) for event in _events(two)}
+    assert {event_id for _, event_id in told} <= known
+
+
+def test_job_of_a_killed_server_is_done_by_the_other_one(house: House) -> None:
+    one = house.serve("one")
+    with one.http as http:
+        answer = http.post("/v1/jobs", files={"file": ("clip.mp4", b"script frames 100 pause 0.05\n" + bytes(70_000))})
+        job_id = answer.raise_for_status().json()["job_id"]
+    until(lambda: one.get(f"/v1/jobs/{job_id}")["state"] == "running", 10)
+    two = house.serve("two")
+
+    one.kill()
+    until(lambda: two.get(f"/v1/jobs/{job_id}")["state"] == "succeeded", 30)
+
+    with two.http as http:
+        source = http.get(f"/v1/jobs/{job_id}/source", headers={"Range": "bytes=7-12"})
+        results = http.get(f"/v1/jobs/{job_id}/results")
+        head = http.head(f"/v1/jobs/{job_id}/source")
+    assert (source.status_code, source.content, source.headers["content-range"]) == (206, b"frames", "bytes 7-12/70029")
+    assert (results.status_code, len(results.text.splitlines())) == (200, 100)
+    assert (head.status_code, head.headers["content-length"]) == (200, "70029")
+    assert list((house.folder / "two" / "blobs").rglob("source*")) == []
+
+
+def test_job_is_cancelled_from_the_server_that_does_not_have_it(house: House) -> None:
+    one = house.serve("one")
+    with one.http as http:
+        answer = http.post("/v1/jobs", files={"file": ("clip.mp4", b"script frames 2000 pause 0.05")})
+        job_id = answer.raise_for_status().json()["job_id"]
+    until(lambda: one.get(f"/v1/jobs/{job_id}")["state"] == "running", 10)
+    two = house.serve("two")
+
+    with two.http as http:
+        http.delete(f"/v1/jobs/{job_id}").raise_for_status()
+    until(lambda: one.get(f"/v1/jobs/{job_id}").get("code") == "not_found", 10)
+
+    assert two.get(f"/v1/jobs/{job_id}")["code"] == "not_found"
+
+
+def test_stream_is_switched_off_from_the_server_that_does_not_have_it(house: House) -> None:
+    one = house.serve("one")
+    add(one, "door")
+    until(lambda: one.placed() == 1, 10)
+    two = house.serve("two")
+
+    with two.http as http:
+        http.patch("/v1/streams/door", json={"enabled": False}).raise_for_status()
+    until(lambda: one.placed() == 0, 10)
+
+    assert (one.get("/v1/streams/door")["state"], two.placed()) == ("disabled", 0)
