@@ -1,5 +1,6 @@
 """Who is there, who leads, who has what: by the database's clock, and never two at once."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,8 +63,6 @@ def test_leader_that_does_not_beat_leads_no_more_by_its_own_clock(database: Data
     member = Member(database, _site("one"), lease_s=1.2, beat_s=3600)
     member.join()
     found = [member.is_leader()]
-
-    import time
 
     time.sleep(0.4)
     found.append(member.is_leader())
