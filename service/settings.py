@@ -303,7 +303,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
+_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_TEST_CLUSTER", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
 """Read by the tests and by the container's entry point alone."""
 
 

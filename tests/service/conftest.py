@@ -17,6 +17,7 @@ from service.http_protocol import GuardedHttpProtocol
 from service.settings import load_settings
 from service.supervision.local import Engine
 from service.supervision.types import Limits
+from tests.cluster import shared_state, staged
 from tests.fakes import ThreadEngine
 
 JobRead = dict[str, object]
@@ -62,9 +63,9 @@ def running(
 
     is_public: as if it listened beyond loopback.
     """
-    settings = {"webhook_networks": "loopback", **settings}
+    settings = {"webhook_networks": "loopback", **shared_state(), **settings}
     chosen = load_settings(home=home, disk_reserve_bytes=0, **settings)
-    app = create_app(chosen, engine or ThreadEngine(), limits, is_public=is_public)
+    app = create_app(chosen, staged(engine or ThreadEngine(), chosen), limits, is_public=is_public)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

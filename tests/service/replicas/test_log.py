@@ -135,12 +135,15 @@ def test_transaction_waits_for_another_server_no_longer_than_its_patience(url: s
 
 
 def test_server_that_stands_still_within_a_transaction_loses_it(url: str) -> None:
-    with server(url, "stuck") as stuck, server(url, "next") as other, stuck.database.write() as connection:
-        connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 300")
-        LogGate(stuck.member).enter(connection)
-        _write(other.log, 1)
-        with pytest.raises(sa.exc.InternalError, match="idle-in-transaction"):
+    def stand_still(stuck: Server, other: Server) -> None:
+        with stuck.database.write() as connection:
+            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 300")
+            LogGate(stuck.member).enter(connection)
+            _write(other.log, 1)
             connection.exec_driver_sql("SELECT 1")
+
+    with server(url, "stuck") as stuck, server(url, "next") as other, pytest.raises(DatabaseBusy):
+        stand_still(stuck, other)
 
 
 def test_follower_goes_on_after_its_connection_was_cut(url: str) -> None:

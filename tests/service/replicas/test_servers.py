@@ -80,7 +80,7 @@ def test_every_event_is_told_once_although_a_server_is_killed(house: House) -> N
         (str(m["type"]), str(data(m)["event_id"])) for m in [*first, *rest] if str(m["type"]).startswith("action")
     )
     assert seqs == sorted(set(seqs))
-    assert {number for number in told.values()} == {1}
+    assert set(told.values()) == {1}
     known = {str(event["event_id"]) for event in events(two)}
     assert {event_id for _, event_id in told} <= known
 
