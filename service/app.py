@@ -44,7 +44,9 @@ from service.jobs.retention import JobLimits, JobRetention
 from service.jobs.schemas import JobOptions
 from service.live import routes as live_routes
 from service.live.hub import Hub
+from service.live.peers import PeerUrls
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
+from service.pass_on import PassOn
 from service.private_files import tighten_home
 from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
 from service.replica_wiring import Replicas, build_replicas
@@ -198,7 +200,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with lock or HomeLock(settings):
             parts = await run_in_threadpool(build_parts, settings, engine, limits, is_public)
-            provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
+            provide(
+                app,
+                (
+                    PeerUrls(parts.replicas.peer_urls),
+                    *(getattr(parts, name) for name in Parts.__slots__),
+                    *parts.live.parts,
+                ),
+            )
             await run_in_threadpool(parts.start, asyncio.get_running_loop())
             try:
                 yield
@@ -226,6 +235,7 @@ def create_app(
     )  # fmt: skip
     app.add_middleware(PlainProblems)
     app.add_middleware(MakeRoom)
+    app.add_middleware(PassOn)
     app.add_middleware(Gate)
     app.add_middleware(OriginGuard, site=site)
     app.add_middleware(SecurityHeaders)

@@ -12,6 +12,7 @@ from service.event_log import EventLog, Gate, Message
 from service.jobs.dispatch import JobDispatcher
 from service.live.hub import Hub
 from service.periodic import Periodic
+from service.replicas.leases import Leases
 from service.replicas.membership import Alone, Member, Membership, Site
 from service.settings import Settings
 from service.supervision.supervisor import Supervisor
@@ -45,6 +46,20 @@ class Replicas:
         self._sink_rounds = Periodic("sinks", live.sinks.follow)
         hub.add_listener(_waker("stream.", live.dispatcher.wake))
         hub.add_listener(_waker("job.", jobs.wake))
+
+    def url_of_stream(self, stream_id: str) -> str | None:
+        """Where the server is that has a stream; None for this one, and where nobody has it or nobody said where."""
+        with self._database.read() as connection:
+            holder = Leases("stream", self.membership).holder(connection, stream_id)
+        return self._urls().get(holder or "")
+
+    def peer_urls(self) -> list[str]:
+        """Where the other servers are, as far as they said."""
+        return list(self._urls().values())
+
+    def _urls(self) -> dict[str, str]:
+        rows = self.membership.members()
+        return {row.replica_id: row.url for row in rows if row.url and row.replica_id != self.membership.replica_id}
 
     def join(self) -> None:
         """Become one of the replicas; raises ReplicaMismatch."""

@@ -1,4 +1,4 @@
-"""The services of tests on PostgreSQL and an S3 store instead of files: `make test-cluster` sets ACTOGRAM_TEST_CLUSTER."""
+"""The services of tests on PostgreSQL and an S3 store instead of files, where ACTOGRAM_TEST_CLUSTER is 1."""
 
 import atexit
 import functools

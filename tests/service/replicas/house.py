@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -68,7 +69,7 @@ class House:
             "ACTOGRAM_SECRET_KEY": _KEY, "ACTOGRAM_STREAM_SCHEMES": "rtsp,push",
             "ACTOGRAM_WEBHOOK_NETWORKS": "loopback", **more,
         }  # fmt: skip
-        command = [sys.executable, "-m", "tests.service.replicas.server", "0"]
+        command = [sys.executable, "-m", "tests.service.replicas.server", str(free_port())]
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             cwd=Path(__file__).parents[3],
@@ -81,6 +82,13 @@ class House:
         assert served.url, "\n".join(served.said)
         until(lambda: served.get("/readyz").get("ready") is True, _START_S)
         return served
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _read(served: Served) -> None:
@@ -123,17 +131,17 @@ def add(served: Served, name: str) -> None:
 
 @contextlib.contextmanager
 def channel(served: Served, **wanted: object) -> Iterator[ClientConnection]:
-    with connect(served.url.replace("http", "ws") + "/v1/ws", open_timeout=20) as socket:
-        socket.send(json.dumps({"type": "subscribe", "messages": ["action", "stream"], **wanted}))
-        yield socket
+    with connect(served.url.replace("http", "ws") + "/v1/ws", open_timeout=20) as opened:
+        opened.send(json.dumps({"type": "subscribe", "messages": ["action", "stream"], **wanted}))
+        yield opened
 
 
-def read(socket: ClientConnection, seconds: float) -> list[Told]:
+def read(opened: ClientConnection, seconds: float) -> list[Told]:
     """What has a number, for so long."""
     found, until_s = [], time.monotonic() + seconds
     while time.monotonic() < until_s:
         with contextlib.suppress(TimeoutError):
-            message: Told = json.loads(socket.recv(timeout=0.2))
+            message: Told = json.loads(opened.recv(timeout=0.2))
             if message["type"] not in ("subscribed", "heartbeat"):
                 found.append(message)
     return found

@@ -15,6 +15,7 @@ from service.commands.serve import run_server
 from service.home_lock import HomeLock
 from service.protocol.facts import StateChanged, StreamFact
 from service.protocol.messages import Fact, FrameResults, StreamTask, Task, Values
+from service.protocol.preview import PreviewPicture
 from service.settings import Settings, load_settings
 from service.supervision.local import LocalEngine
 from service.worker.channel import Channel, Ended
@@ -49,6 +50,8 @@ def _tick(task: StreamTask, channel: Channel) -> Ended:
         say(report("action.started", event_id, action="walk"))
         people: Values = {"persons": [], "frame_size": [640, 480], "layout": "coco17"}
         channel.offer(FrameResults(task.task_id, task.generation, index, index * _PERIOD_S, people))
+        if channel.is_looked_at:
+            channel.offer(PreviewPicture(task.task_id, task.generation, b"\xff\xd8 a picture"))
         time.sleep(_PERIOD_S)
         say(report("action.ended", event_id, end_s=3.0, action="walk"))
     raise AssertionError("counting ends")
@@ -68,11 +71,12 @@ def build(settings: Settings) -> TaskRunners:
 def main() -> int:
     """Serve until a signal."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = load_settings()
+    port = int(sys.argv[1])
+    settings = load_settings(replica_url=f"http://127.0.0.1:{port}")
     lock = HomeLock(settings)
     lock.acquire()
     engine = LocalEngine(partial(run_worker, partial(build, settings), logging.INFO))
-    return run_server(create_app(settings, engine, lock=lock), "127.0.0.1", int(sys.argv[1]), "info")
+    return run_server(create_app(settings, engine, lock=lock), "127.0.0.1", port, "info")
 
 
 if __name__ == "__main__":

@@ -132,3 +132,20 @@ def test_stream_is_switched_off_from_the_server_that_does_not_have_it(house: Hou
     until(lambda: one.placed() == 0, 10)
 
     assert (one.get("/v1/streams/door")["state"], two.placed()) == ("disabled", 0)
+
+
+def test_server_answers_for_a_stream_that_another_one_has(house: House) -> None:
+    one = house.serve("one")
+    add(one, "door")
+    until(lambda: one.placed() == 1, 10)
+    two = house.serve("two")
+    until(lambda: "fps_in" in two.get("/v1/streams/door/status"), 10)
+
+    with channel(two, messages=["frame"]) as socket:
+        frames = read(socket, 4.0)
+    with two.http as http:
+        snapshot = http.get("/v1/streams/door/snapshot")
+
+    assert {(message["type"], message["stream_id"]) for message in frames} == {("frame", "door")}
+    assert len({message["frame_index"] for message in frames}) == len(frames) > 3
+    assert (snapshot.status_code, snapshot.content, two.placed()) == (200, b"\xff\xd8 a picture", 0)
