@@ -168,12 +168,13 @@ def page(
         query = query.where(earlier)
     found: list[EventRow] = []
     # Zones and tags are JSON in both databases: they are compared here, page by page, so that one query serves both.
-    for row in connection.execute(query.execution_options(yield_per=200)).mappings():
-        found_row = _row(row)
-        if _is_wanted(found_row, wanted):
-            found.append(found_row)
-            if len(found) == limit:
-                break
+    with connection.execute(query.execution_options(yield_per=200)) as rows:
+        for row in rows.mappings():
+            found_row = _row(row)
+            if _is_wanted(found_row, wanted):
+                found.append(found_row)
+                if len(found) == limit:
+                    break
     return found
 
 

@@ -13,8 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.blob_choice import open_store
+from service.blob_store import BlobStore
 from service.http_protocol import GuardedHttpProtocol
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 from service.supervision.local import Engine
 from service.supervision.types import Limits
 from tests.cluster import shared_state, staged
@@ -31,6 +33,19 @@ class Running:
     url: str
     home: Path
     http: httpx.Client
+
+    @property
+    def database_url(self) -> str:
+        settings = self.app.state.parts[Settings]
+        assert isinstance(settings, Settings)
+        return settings.database
+
+    @property
+    def store(self) -> BlobStore:
+        """Where its blobs are."""
+        settings = self.app.state.parts[Settings]
+        assert isinstance(settings, Settings)
+        return open_store(settings)
 
     def post(self, script: str, name: str = "clip.mp4", **fields: str) -> httpx.Response:
         return self.http.post("/v1/jobs", files={"file": (name, script.encode(), "video/mp4")}, data=fields)
