@@ -73,6 +73,8 @@ logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 
+_SWEEP_S = {False: 60.0, True: 600.0}
+"""Between two sweeps; a store that is not a folder of this machine is asked for long listings, and may count requests."""
 _MJPEG = "multipart/x-mixed-replace"
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
@@ -174,7 +176,7 @@ def build_parts(
         Sweep("jobs", job_retention.sweep), *live.sweeps(),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
-    janitor = Janitor(sweeps, reserve=reserve, leads=replicas.membership.is_leader)
+    janitor = Janitor(sweeps, _SWEEP_S[settings.blobs_url is not None], reserve, replicas.membership.is_leader)
     replicas.connect(log, hub, supervisor, live, job_dispatcher)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,

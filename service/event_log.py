@@ -134,6 +134,12 @@ class EventLog:
         finally:
             self._order.release()
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and waits for nobody who writes."""
+        with self._database.read() as connection:
+            yield connection
+
     def head(self) -> int:
         """The number of the newest message; 0 when there is none."""
         with self._database.read() as connection:

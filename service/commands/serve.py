@@ -77,6 +77,7 @@ def _is_public(host: str) -> bool:
 
 def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool) -> None:
     """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
+    from service.blob_choice import open_store
     from service.database import Database, migrate
     from service.errors import UnsafeBinding
     from service.replica_wiring import site_of
@@ -84,6 +85,7 @@ def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool)
     from service.secret_box import open_box
     from service.security import KeyStore
 
+    open_store(settings)
     box = open_box(settings)  # a key that cannot be read ends the start here, with words
     database = Database(settings.database)
     try:

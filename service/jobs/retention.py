@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service import idempotency
 from service.blobs import BlobFolder, FolderSize
 from service.database import Database, now
-from service.errors import StorageFull
+from service.errors import BlobsUnavailable, StorageFull
 from service.jobs import store
 from service.replicas.leases import Leases
 
@@ -43,7 +43,12 @@ class JobRetention:
             return  # others may be making some; what stays is removed by a sweep once it is old
         with self._database.read() as connection:
             known = store.all_ids(connection)
-        for job_id in [found for found in self._blobs.iter_jobs() if found not in known]:
+        try:
+            orphans = [found for found in self._blobs.iter_jobs() if found not in known]
+        except BlobsUnavailable as error:
+            logger.warning("folders without a job are looked for later: %s", error)
+            return
+        for job_id in orphans:
             logger.info("removing the folder %s: no job has this id", job_id)
             self._blobs.remove(job_id)
 

@@ -13,6 +13,7 @@ import psycopg
 import sqlalchemy as sa
 
 from service.database import PATIENCE_S, Database
+from service.errors import ServiceError
 from service.event_log import EventLog, Message
 from service.periodic import Periodic
 from service.replicas.membership import Membership
@@ -54,7 +55,7 @@ class LogFollower:
         self._log = log
         self._publish = publish
         self._seq = 0
-        self._rounds = Periodic("log-follower", self._listen, 0.1)
+        self._rounds = Periodic("log-follower", self._follow, _LISTEN_S)
 
     def start(self) -> None:
         """Begin with the next message."""
@@ -78,8 +79,14 @@ class LogFollower:
             num_told += len(page)
         return num_told
 
+    def _follow(self) -> None:
+        try:
+            self._listen()
+        except (ServiceError, psycopg.Error) as error:
+            logger.warning("what other servers store cannot be told now: %s", error)
+
     def _listen(self) -> None:
-        """Until the connection breaks: a round that fails is logged, and the next one connects again."""
+        """Until the connection breaks; the next round connects again."""
         with self._database.listener() as connection:
             connection.execute(f"LISTEN {_CHANNEL}")
             while not self._rounds.is_over:

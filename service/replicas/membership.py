@@ -119,7 +119,7 @@ class Member:
         self._rows: tuple[ReplicaRow, ...] = ()
         self._beat_s = float("-inf")
         self._judges_from_s = float("inf")
-        self._rounds = Periodic("replica", self.beat, beat_s)
+        self._rounds = Periodic("replica", self._round, beat_s)
 
     @property
     def replica_id(self) -> str:
@@ -196,6 +196,12 @@ class Member:
                 # Whatever held this server up may have held up the others as well.
                 self._judges_from_s = began_s + self._lease_s
             self._beat_s = began_s
+
+    def _round(self) -> None:
+        try:
+            self.beat()
+        except ServiceError as error:
+            logger.warning("this server could not say that it is there: %s", error)
 
     def _renew(self, connection: sa.Connection, facts: Mapping[str, JsonValue]) -> bool:
         chosen = replicas.c.replica_id == self._replica_id

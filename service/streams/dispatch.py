@@ -148,8 +148,8 @@ class StreamDispatcher:
         """Whether a worker of any server has it, or has not let go of it yet."""
         if self._placements.get(stream_id) is not None:
             return True
-        with self._log.transaction() as transaction:
-            return self._leases.is_elsewhere(transaction.connection, stream_id)
+        with self._log.reading() as connection:
+            return self._leases.is_elsewhere(connection, stream_id)
 
     def on_message(self, message: TaskMessage) -> None:
         """Take what a worker says of a stream; what an older placement still says is ignored."""
@@ -210,10 +210,12 @@ class StreamDispatcher:
         num_free = self._placer.free_slots("stream")
         if num_free <= 0 and not self._leases.is_shared:
             return
-        with self._log.transaction() as transaction:
-            self._take_over(transaction)
-            rows = {row.stream_id: row for row in store.all_streams(transaction.connection)}
-            held = self._leases.all(transaction.connection)
+        if self._leases.is_shared:
+            with self._log.transaction() as transaction:
+                self._take_over(transaction)
+        with self._log.reading() as connection:
+            rows = {row.stream_id: row for row in store.all_streams(connection)}
+            held = self._leases.all(connection)
         self._placements.keep(set(rows))
         wanted = [row.stream_id for row in rows.values() if row.is_enabled and not row.is_final]
         self._follow(rows, held)
@@ -245,9 +247,10 @@ class StreamDispatcher:
             if placement is None or placement.is_leaving:
                 continue
             is_ours = held.get(stream_id) == self._leases.replica_id
-            if row is None or not row.is_enabled or not is_ours or needs_new_start(placement.row, row):
+            is_changed = row is not None and row.config != placement.row.config
+            if row is None or not row.is_enabled or not is_ours or (is_changed and needs_new_start(placement.row, row)):
                 self.restart(stream_id)
-            elif row.config != placement.row.config:
+            elif is_changed:
                 self._placements.change(row)
                 self._witness.changed(row)
         for row in rows.values():
