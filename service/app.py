@@ -74,7 +74,7 @@ logger = logging.getLogger(__name__)
 WEB = Path(__file__).parent / "web"
 
 _SWEEP_S = {False: 60.0, True: 600.0}
-"""Between two sweeps; a store that is not a folder of this machine is asked for long listings, and may count requests."""
+"""Seconds between two sweeps, of files and of an object store: there they are long listings, and requests may cost."""
 _MJPEG = "multipart/x-mixed-replace"
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
