@@ -22,7 +22,8 @@ from service.api_document import describe
 from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
-from service.blob_choice import open_store
+from service.blob_choice import open_store, require_own
+from service.blob_store import BlobStore
 from service.blobs import BlobFolder
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
@@ -173,7 +174,7 @@ def build_parts(
     )
     reserve = DiskReserve(settings.home / "reserve")
     sweeps = (
-        Sweep("jobs", job_retention.sweep), *live.sweeps(),
+        *(_in_own_place(sweep, store, box.check) for sweep in (Sweep("jobs", job_retention.sweep), *live.sweeps())),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
     janitor = Janitor(sweeps, _SWEEP_S[settings.blobs_url is not None], reserve, replicas.membership.is_leader)
@@ -243,6 +244,16 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BelowPath, site=site)
     return app
+
+
+def _in_own_place(sweep: Sweep, store: BlobStore, owner: str) -> Sweep:
+    """A sweep that removes nothing where the blobs may be somebody else's."""
+
+    def run() -> int:
+        require_own(store, owner)
+        return sweep.run()
+
+    return Sweep(sweep.name, run)
 
 
 def _require_networks(library: Library, settings: Settings, options: JobOptions) -> None:

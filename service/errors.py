@@ -21,6 +21,7 @@ ServiceError
 ├── StorageFull              no space left for uploads or results
 ├── BlobsUnavailable         an object store that does not answer, or not as it should; ask again
 │   ├── BlobsDenied          an object store that refuses our credentials
+│   ├── BlobsForeign         a place in an object store where another installation keeps its blobs
 │   └── BlobsBucketMissing   an object store without the bucket that is named
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
@@ -193,6 +194,12 @@ class BlobsDenied(BlobsUnavailable):
     """An object store that refuses our credentials."""
 
     code = "blobs_denied"
+
+
+class BlobsForeign(BlobsUnavailable):
+    """A place in an object store where another installation keeps its blobs: what we do not know there is not ours."""
+
+    code = "blobs_foreign"
 
 
 class BlobsBucketMissing(BlobsUnavailable):

@@ -39,7 +39,7 @@ class JobRetention:
     def remove_orphans(self) -> None:
         """Remove cancelled jobs, and folders without a job: what a killed server left. Before anything runs."""
         self.remove_cancelled()
-        if self._leases.is_shared:
+        if self._leases.is_shared or not self._blobs.is_local:
             return  # others may be making some; what stays is removed by a sweep once it is old
         with self._database.read() as connection:
             known = store.all_ids(connection)

@@ -10,6 +10,7 @@ import pytest
 from tests.postgres import postgres
 from tests.s3 import bucket
 from tests.service.replicas.house import House, Told, add, channel, data, events, read, until
+from tests.service.replicas.receiver import receiver
 
 
 @pytest.fixture
@@ -149,3 +150,26 @@ def test_server_answers_for_a_stream_that_another_one_has(house: House) -> None:
     assert {(message["type"], message["stream_id"]) for message in frames} == {("frame", "door")}
     assert len({message["frame_index"] for message in frames}) == len(frames) > 3
     assert (snapshot.status_code, snapshot.content, two.placed()) == (200, b"\xff\xd8 a picture", 0)
+
+
+def test_webhook_is_told_by_one_server_and_by_the_next_one_when_that_is_killed(house: House) -> None:
+    one, two = house.serve("one"), house.serve("two")
+    with receiver() as told:
+        with two.http as http:
+            wanted = {"url": told.url, "messages": ["action.started"]}
+            http.post("/v1/webhooks", json=wanted).raise_for_status()
+        add(one, "door")
+        until(lambda: len(told.seqs) > 5, 20)
+        before = list(told.seqs)
+
+        one.kill()
+        until(lambda: len(told.seqs) > len(before) + 10, 30)
+        with channel(two, messages=["action.started"], since_seq=0) as opened:
+            stored = [int(str(message["seq"])) for message in read(opened, 2.0)]
+        until(lambda: told.seqs[-1] >= stored[-1], 10)
+        found = [seq for seq in told.seqs if seq <= stored[-1]]
+
+    # What was in delivery when the server was killed may come again, and nothing else.
+    assert before == sorted(set(before))
+    assert sorted(set(found)) == stored
+    assert len(found) - len(stored) <= 1
