@@ -1,6 +1,6 @@
 """A whole video: who was there, what they did when, and their joints as arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,9 @@ import numpy as np
 
 from actogram.loading import Choice, require_networks
 from models.arrays import FloatArray
+from pipelines.exercises.angles import joint_angles
+from pipelines.exercises.repetitions import Repetitions, count_repetitions
+from pipelines.exercises.signals import ExerciseName
 from pipelines.results import ActionSpan, Header, JsonObject, PersonTimeline, RunStats, Summary, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink
 from pipelines.stream.analyze import analyze as run_analysis
@@ -65,6 +68,21 @@ class Analysis:
     def skeleton(self, track_id: int) -> Skeleton:
         """One person's joints. Raises KeyError for somebody who is not there, or where `skeletons=False` was asked."""
         return self._skeletons[track_id]
+
+    def angles(self, track_id: int) -> Mapping[str, FloatArray]:
+        """One person's joint angles: name → (T,) degrees at the seconds of their skeleton; NaN where joints were not seen.
+
+        Raises KeyError as `skeleton` does.
+        """
+        known = self.skeleton(track_id)
+        return joint_angles(known.keypoints, known.layout)
+
+    def repetitions(self, exercise: ExerciseName) -> Mapping[int, Repetitions]:
+        """Person → what they did of an exercise: "squat", "sit_to_stand", "arm_raise", "jump"."""
+        return {
+            track_id: count_repetitions(exercise, one.time_s, one.keypoints, one.layout)
+            for track_id, one in self._skeletons.items()
+        }
 
     def to_dict(self) -> JsonObject:
         """The JSON object of docs/results.md."""

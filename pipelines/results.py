@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from pipelines.event_json import FILE, event_object
+from pipelines.exercises.repetitions import Repetitions
 from pipelines.orientation import Rotation
 from pipelines.types import (
     ActionState,
@@ -16,6 +17,7 @@ from pipelines.types import (
     EventState,
     Frame,
     FrameResult,
+    NetworkId,
     NetworksUsed,
     Poses,
     ToldEnd,
@@ -102,12 +104,16 @@ class RunStats:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The whole analysis; `duration_s` is the declared length, else the last frame's time."""
+    """The whole analysis; `duration_s` is the declared length, else the last frame's time.
+
+    exercises: track → what was counted of each exercise that was asked for.
+    """
 
     header: Header
     duration_s: float
     tracks: tuple[PersonTimeline, ...]
     stats: RunStats
+    exercises: Mapping[int, tuple[Repetitions, ...]] = field(default_factory=dict)
 
     def numbered(self) -> Iterator[tuple[int, PersonTimeline]]:
         """Everyone with the number under which they are shown: 1, 2, 3 in order of appearance."""
@@ -217,7 +223,10 @@ def summary_object(summary: Summary) -> JsonObject:
         "model": header.model,
         "layout": header.layout,
         **_networks(header),
-        "tracks": [_track(number, track) for number, track in summary.numbered()],
+        "tracks": [
+            {**_track(number, track), **_exercises(summary.exercises.get(track.track_id, ()))}
+            for number, track in summary.numbered()
+        ],
         "stats": {
             "frames": stats.frames,
             "analysed": stats.analysed,
@@ -239,20 +248,48 @@ def summary_object(summary: Summary) -> JsonObject:
 
 
 def networks_object(used: NetworksUsed) -> dict[str, dict[str, str]]:
-    """Which networks made a result: place → name and sha256."""
+    """Which networks made a result: place → name and sha256, and where it is known engine and precision."""
     places = {"detector": used.detector, "pose": used.pose, "action": used.action}
-    return {place: {"name": one.name, "sha256": one.sha256} for place, one in places.items()}
+    return {place: _network(one) for place, one in places.items()}
 
 
 def networks_json(used: NetworksUsed | None) -> JsonValue:
     """The same as a value of JSON; null where nobody said which networks they were."""
     if used is None:
         return None
-    return {place: {"name": one["name"], "sha256": one["sha256"]} for place, one in networks_object(used).items()}
+    return {place: {**one} for place, one in networks_object(used).items()}
+
+
+def _network(one: NetworkId) -> dict[str, str]:
+    told = {"name": one.name, "sha256": one.sha256}
+    return {**told, "engine": one.engine, "precision": one.precision} if one.engine else told
 
 
 def _networks(header: Header) -> JsonObject:
     return {} if header.networks is None else {"networks": networks_object(header.networks)}
+
+
+def repetitions_object(found: Repetitions) -> JsonObject:
+    """What was counted of one exercise of one person; `count` is null where it cannot be told."""
+    return {
+        "exercise": found.exercise,
+        "status": found.status,
+        "reason": found.reason,
+        "count": found.count,
+        "repetitions": [
+            {
+                "start_s": _seconds(one.start_s),
+                "turn_s": _seconds(one.turn_s),
+                "end_s": _seconds(one.end_s),
+                "swing": one.swing,
+            }
+            for one in found.repetitions
+        ],
+    }
+
+
+def _exercises(found: Sequence[Repetitions]) -> JsonObject:
+    return {"exercises": [repetitions_object(one) for one in found]} if found else {}
 
 
 def _track(number: int, track: PersonTimeline) -> JsonObject:

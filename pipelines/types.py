@@ -58,10 +58,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class NetworkId:
-    """Which network it was: its name, and the sha256 of its weight file; both empty where nobody said."""
+    """Which network it was: its name, and the sha256 of its weight file; both empty where nobody said.
+
+    engine, precision: what computed it, such as `onnxruntime` in `float32`; it is the same network in another engine.
+    """
 
     name: str = ""
     sha256: str = ""
+    engine: str = field(default="", compare=False)
+    precision: str = field(default="", compare=False)
 
 
 UNNAMED = NetworkId()
@@ -165,6 +170,9 @@ class Poses:
     ended:     tracks that this frame closed, and why; only of people who had been shown.
     skipped:   people seen beyond the budget of tracks.
     layout:    name of the order of the joints.
+    unposed:   (M, 4) float32, boxes of all who were found or are expected here beside them: still on trial, out of sight,
+               beyond the budget; source-frame pixels. Nobody is named by it: it says where faces may be.
+    is_looked: whether the detector looked at this frame.
     """
 
     frame_index: int
@@ -178,6 +186,8 @@ class Poses:
     ended: tuple[tuple[int, TrackEnd], ...] = ()
     skipped: int = 0
     layout: str = "coco17"
+    unposed: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    is_looked: bool = True
 
     def __len__(self) -> int:
         return len(self.track_id)

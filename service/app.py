@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from service import health, session_routes
+from service import health, key_routes, session_routes
 from service.api_document import describe
 from service.api_page import render
 from service.audit import NAME, AuditLog
@@ -25,13 +25,18 @@ from service.authentication import Authenticator
 from service.blob_choice import open_store, require_own
 from service.blob_store import BlobStore
 from service.blobs import BlobFolder
+from service.cameras import routes as camera_routes
+from service.cameras.control import CameraControl, CameraRules
 from service.catalog import routes as catalog_routes
 from service.catalog.library import Library, load_library
 from service.database import Database, migrate
 from service.deps import provide
+from service.engine_choice import build_engine
 from service.errors import TooManyNetworks, install
 from service.event_log import EventLog
+from service.events import review_routes
 from service.events import routes as event_routes
+from service.events.timed import routes as timed_routes
 from service.gate import Gate
 from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
@@ -58,17 +63,18 @@ from service.sealing import fail_lost, seal_stored
 from service.secret_box import open_box
 from service.security import KeyStore
 from service.settings import STREAMS_MAX, Settings
+from service.sinks import destination_routes
 from service.sinks import routes as sink_routes
 from service.site import BelowPath, Site
-from service.sources import job_policy
+from service.sources import camera_policy, job_policy
 from service.streams import routes as stream_routes
-from service.supervision.local import Engine, LocalEngine
+from service.supervision.engine import Engine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import JOBS_WORKER, Limits, WorkerPlan
 from service.telemetry import Metrics
+from service.views import routes as view_routes
+from service.views.control import ViewControl
 from service.wiring import Foundation, LiveServices, build_live, require_networks, running_networks
-from service.worker.main import main as run_worker
-from service.worker.runners import build_runners
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +114,9 @@ class Parts:
     reserve: DiskReserve
     audit: AuditLog
     insights: InsightControl
+    cameras: CameraControl
+    keys: KeyStore
+    views: ViewControl
     replicas: Replicas
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -143,7 +152,7 @@ def build_parts(
 ) -> Parts:
     """Create everything, start nothing.
 
-    engine: starts workers; left out: processes of this machine.
+    engine: starts workers; left out: the one of the settings.
     is_public: whether the server listens beyond loopback; None: judged by each connection.
     """
     tighten_home(settings)
@@ -156,8 +165,9 @@ def build_parts(
     log = EventLog(database, hub.publish, replicas.gate)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
-    engine = engine or LocalEngine(partial(run_worker, partial(build_runners, settings), level))
-    supervisor = Supervisor(engine, _plans(settings), limits or _limits(settings), metrics.apply)
+    supervisor = Supervisor(
+        engine or build_engine(settings, level), _plans(settings), limits or _limits(settings), metrics.apply
+    )
     job_leases = Leases("job", replicas.membership)
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s, leases=job_leases)
     supervisor.listen("job", job_dispatcher)
@@ -173,17 +183,21 @@ def build_parts(
         Foundation(settings, database, hub, log, supervisor, library, metrics, store, replicas.membership)
     )
     reserve = DiskReserve(settings.home / "reserve")
+    keys, views = KeyStore(database), ViewControl(database)
     sweeps = (
         *(_in_own_place(sweep, store, box.check) for sweep in (Sweep("jobs", job_retention.sweep), *live.sweeps())),
+        Sweep("views of keys that are gone", views.sweep),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
     janitor = Janitor(sweeps, _SWEEP_S[settings.blobs_url is not None], reserve, replicas.membership.is_leader)
     replicas.connect(log, hub, supervisor, live, job_dispatcher)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
-        Authenticator(KeyStore(database), is_public=is_public or settings.public_url is not None), metrics, library,
+        Authenticator(keys, is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
-        InsightControl(database), replicas,
+        InsightControl(database),
+        CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
+        keys, views, replicas,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -267,8 +281,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, event_routes, insight_routes, sink_routes, catalog_routes, live_routes,
-        session_routes, health,
+        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes, sink_routes,
+        destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

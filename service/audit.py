@@ -17,6 +17,8 @@ from service.private_files import make_private_file
 logger = logging.getLogger(__name__)
 
 NAME = "audit.jsonl"
+RESOURCE = "actogram.resource"
+"""Where a route leaves the path of what it made, in the scope of a request, where the path that was asked says less."""
 _TEXT_MAX = 256
 
 

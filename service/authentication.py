@@ -83,6 +83,10 @@ class Authenticator:
         """
         return caller.is_local and not self._is_public and self._is_keyless()
 
+    def note_key(self) -> None:
+        """A key was made just now: nothing is open from here on."""
+        self._has_seen_key = True
+
     def recall(self, caller: Caller) -> Principal | None:
         """Who asks, when that takes no hashing: an open server, or a key that was right before and still exists.
 

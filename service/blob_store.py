@@ -150,6 +150,26 @@ class FileStore:
         return path
 
 
+def pieces(blob: Path | RemoteBlob) -> Iterator[bytes]:
+    """The bytes of a blob that was found, in pieces; raises FileNotFoundError where it is gone, BlobsUnavailable."""
+    if isinstance(blob, RemoteBlob):
+        yield from blob.store.read(blob.info.key)
+        return
+    with blob.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
+def lines(blob: Path | RemoteBlob) -> Iterator[str]:
+    """The lines of a text that was found, without their ends; raises what `pieces` does."""
+    rest = b""
+    for piece in pieces(blob):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode() for line in whole)
+    if rest:
+        yield rest.decode()
+
+
 def read_text(store: BlobStore, key: str) -> str | None:
     """A small blob as text; None when there is none."""
     try:

@@ -14,6 +14,7 @@ _COMMANDS = {
     "analyze": ("service.commands.analyze", "Say who does what, when, in a video."),
     "erase": ("service.commands.erase", "Erase everything about a stream, or about one person of it."),
     "watch": ("service.commands.watch", "Show live what a camera sees, in the terminal."),
+    "cameras": ("service.commands.cameras", "Find the cameras of the network, and try an address."),
     "models": ("service.commands.models", "List, download, describe and import networks."),
     "actions": ("service.commands.actions", "List the actions, their thresholds and how reliable each one is."),
     "prepare": ("service.commands.prepare", "Turn videos or skeleton files into a skeleton data set."),
@@ -29,6 +30,7 @@ _COMMANDS = {
     "recipes": ("service.commands.recipes", "List what training recipes are made of."),
     "mcp": ("actogram.mcp", "Offer a server's cameras and events to an assistant, as tools."),
     "bench": ("service.commands.bench", "Compare the speed of networks on this machine."),
+    "plan": ("service.commands.plan", "Say what a number of cameras needs, by what was measured."),
     "doctor": ("service.commands.doctor", "Say what is wrong with this installation, and what to do about it."),
 }
 

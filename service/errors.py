@@ -4,7 +4,10 @@ ServiceError
 ├── NotFound                 a path or an id that is not there
 ├── NoThumbnail              a job or an event of which no small picture was kept
 ├── InvalidRequest           a body, a header or a query that does not hold what it should
-│   └── RangeTooLong         more days or hours than one answer covers
+│   ├── RangeTooLong         more days or hours than one answer covers
+│   └── ExportTooLarge       more events or bytes than one file holds
+├── AdminKeyNeeded           a change after which nobody could administer the server
+├── TooManyViews             more saved views than a key may keep
 ├── ActionUnknown            an action that the camera's action model does not have
 ├── UnsupportedBody          a content type that this path does not take
 ├── TooLarge                 a body over the limit
@@ -12,7 +15,9 @@ ServiceError
 ├── BodyTooSlow              a body that does not arrive in time
 ├── UploadIncomplete         an upload that stopped half way or stood still
 ├── NotReady                 results of a job that has none (yet), or none of that kind
+├── ExtraMissing             something that needs a package which is not installed
 ├── IdempotencyConflict      an Idempotency-Key used before for another request
+├── NotOnvif                 an answer that no ONVIF camera would give
 ├── AtCapacity               no room now; `retry_after_s` says when to ask again
 │   └── TooManyNetworks      more detectors and pose estimators than the workers may hold
 ├── Unauthorized             no key, or a key that is not known
@@ -86,6 +91,24 @@ class RangeTooLong(InvalidRequest):
     code = "range_too_long"
 
 
+class ExportTooLarge(InvalidRequest):
+    """More events or bytes than one file holds."""
+
+    code = "export_too_large"
+
+
+class AdminKeyNeeded(ServiceError):
+    """A change after which no key could administer the server any more."""
+
+    code, status = "admin_key_needed", 409
+
+
+class TooManyViews(ServiceError):
+    """More saved views than a key may keep."""
+
+    code, status = "too_many_views", 409
+
+
 class ActionUnknown(ServiceError):
     """An action that the camera's action model does not have."""
 
@@ -132,6 +155,13 @@ class NotReady(ServiceError):
         self.code = code
 
 
+class ExtraMissing(ServiceError):
+    """Something that needs a package which is not installed."""
+
+    code = "extra_missing"
+    status = 409
+
+
 class IdempotencyConflict(ServiceError):
     """An Idempotency-Key used before for another request."""
 
@@ -152,6 +182,12 @@ class TooManyNetworks(AtCapacity):
     """More detectors and pose estimators, named by cameras, than the workers may hold."""
 
     code = "networks_full"
+
+
+class NotOnvif(ServiceError):
+    """An answer that no ONVIF camera would give, or a request that the camera refuses."""
+
+    code, status = "not_onvif", 502
 
 
 class Unauthorized(ServiceError):

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from service.audit import AuditLog, entry_now
+from service.audit import RESOURCE, AuditLog, entry_now
 from service.authentication import Authenticator, Caller, is_loopback
 from service.database import be_brief
 from service.errors import (
@@ -303,4 +303,4 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _resource(scope: Scope) -> str:
     """What was asked for; of the query only what makes a DELETE final, since texts of clients may be secrets."""
     is_purge = scope["method"] == "DELETE" and HTTPConnection(scope).query_params.get("purge", "") in _TRUE
-    return f"{scope['path']}?purge=true" if is_purge else str(scope["path"])
+    return f"{scope['path']}?purge=true" if is_purge else str(scope.get(RESOURCE, scope["path"]))

@@ -13,11 +13,27 @@ def default_choice(settings: "Settings", threads: int) -> "NetworkChoice":
 
     return NetworkChoice(
         profile=settings.profile,
-        device=settings.device,
+        device=engine_device(settings, settings.device),
         threads=threads,
         detector=placed(settings, settings.detector),
         pose=placed(settings, settings.pose),
     )
+
+
+def engine_device(settings: "Settings", device: str) -> str:
+    """A device with the settings' engine where it is a processor that names none, and a folder for what that compiles.
+
+    Raises DeviceUnavailable for a name that means nothing.
+    """
+    from models.runtime.device import Device
+
+    found = Device.parse(device)
+    match settings.engine_cpu:
+        case "openvino" | "openvino-bf16":
+            found = found.running("openvino", bf16=settings.engine_cpu == "openvino-bf16")
+        case "auto":
+            found = found.running("auto")
+    return str(found.keeping(settings.cache / "engines") if found.kind == "cpu" else found)
 
 
 def placed(settings: "Settings", name: str | None) -> str | None:

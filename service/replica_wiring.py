@@ -43,7 +43,7 @@ class Replicas:
 
         self._member.tell_with(partial(_facts, self._settings, supervisor))
         self._follower = LogFollower(self._database, log, hub.publish)
-        self._sink_rounds = Periodic("sinks", live.sinks.follow)
+        self._sink_rounds = Periodic("sinks", partial(_follow_sinks, live))
         hub.add_listener(_waker("stream.", live.dispatcher.wake))
         hub.add_listener(_waker("job.", jobs.wake))
 
@@ -95,6 +95,11 @@ def site_of(settings: Settings, key_check: str) -> Site:
     """What this server says of itself to others."""
     site = f"{socket.gethostname()}:{settings.home.resolve()}"
     return Site(site, settings.replica_url or "", key_check, settings.blobs_url or f"the home {site}")
+
+
+def _follow_sinks(live: LiveServices) -> None:
+    live.sinks.follow()
+    live.destinations.follow()
 
 
 def _waker(family: str, wake: Callable[[], None]) -> Callable[[Message], None]:

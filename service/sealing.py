@@ -9,6 +9,7 @@ from service.event_log import EventLog
 from service.jobs.store import jobs
 from service.sealed import SealedText
 from service.secret_box import LOST, SecretBox
+from service.sinks.destination_store import all_destinations
 from service.sinks.store import webhooks
 from service.streams import store as stream_store
 from service.streams.store import streams
@@ -34,7 +35,7 @@ def seal_stored(database: Database) -> int:
 
 
 def fail_lost(database: Database, log: EventLog) -> list[str]:
-    """Say which streams and webhooks cannot be used without their old key; returns their ids."""
+    """Say which streams, webhooks and destinations cannot be used without their old key; returns their ids."""
     with log.transaction() as transaction:
         lost = [row.stream_id for row in stream_store.all_streams(transaction.connection) if _is_lost(row)]
         for stream_id in lost:
@@ -42,6 +43,7 @@ def fail_lost(database: Database, log: EventLog) -> list[str]:
     with database.read() as connection:
         query = sa.select(webhooks.c.webhook_id, webhooks.c.url, webhooks.c.secret)
         lost += [row.webhook_id for row in connection.execute(query) if LOST in (row.url, row.secret)]
+        lost += [row.destination_id for row in all_destinations(connection) if row.is_lost]
     if lost:
         logger.error("%s: %s", ", ".join(lost), _LOST_TEXT)
     return lost

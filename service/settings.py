@@ -57,6 +57,16 @@ def _blobs_url(url: str | None) -> str | None:
     return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
+def _ray_address(address: str | None) -> str | None:
+    """Refuses what is no host:port; Ray's own client (ray://) cannot do what the engine needs."""
+    if address is None or address == "auto":
+        return address
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdecimal() or not 0 < int(port[:6]) < 2**16:
+        raise ValueError("expected host:port of the cluster's head, or auto")
+    return address
+
+
 _PREFIX = "ACTOGRAM_"
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 STREAMS_MAX = 1000
@@ -116,6 +126,11 @@ class Settings(BaseSettings):
         default="cpu",
         description="Where networks run: cpu, cuda:0, or cuda for one GPU each; cpu:fixed is the CPU by a GPU's rules.",
     )
+    engine_cpu: Literal["onnxruntime", "openvino", "openvino-bf16", "auto"] = Field(
+        default="onnxruntime",
+        description="What runs networks on a processor: onnxruntime; openvino (the extra of that name); openvino-bf16, "
+        "where the processor knows bfloat16; auto takes OpenVINO for each network that it runs faster by a twentieth.",
+    )
     threads: int = Field(default=1, ge=1, le=64, description="Threads per network session; more than one rarely helps.")
 
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
@@ -154,6 +169,25 @@ class Settings(BaseSettings):
         ge=0,
         le=64,
         description="Worker processes for streams, each with its own networks; one more takes jobs.",
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="What runs the workers: local, this machine, or ray, the nodes of a Ray cluster."
+    )
+    ray_address: Annotated[str | None, AfterValidator(_ray_address)] = Field(
+        default=None,
+        description="Head of the Ray cluster, host:port, or auto for the one that this machine has joined; unset: "
+        "one of this machine's own, on loopback. Read with the engine ray only.",
+    )
+    ray_worker_cpus: float = Field(
+        default=1.0,
+        gt=0,
+        le=256,
+        description="Processor cores that a worker reserves on its node; it takes as many cameras as they allow.",
+    )
+    weights_cache: Path | None = Field(
+        default=None,
+        description="Folder for fetched weights and compiled engines. By default `weights` in the home folder, on a "
+        "node of a cluster `~/.actogram/weights`.",
     )
     worker_memory_bytes: int = Field(
         default=6 * 2**30,
@@ -202,6 +236,15 @@ class Settings(BaseSettings):
         default=frozenset({"public", "private"}),
         description="Where cameras may be, comma separated: public, private, loopback.",
     )
+    camera_search: bool = Field(
+        default=True,
+        description="Whether operators may search the local network for ONVIF cameras and ask these for their streams.",
+    )
+    blur_faces: bool = Field(
+        default=False,
+        description="Whether faces are made unrecognisable in every picture that leaves a worker, whatever a camera's "
+        "`privacy.blur` says: clips, snapshots, live pictures, evidence, annotated videos and thumbnails.",
+    )
     streams_per_worker: int | None = Field(
         default=None, ge=1, le=STREAMS_MAX,
         description="Streams that one worker takes at most, whatever it measured; unset: as many as its budget allows.",
@@ -236,6 +279,16 @@ class Settings(BaseSettings):
         description="Where the receivers of webhooks may be, comma separated: public, private, loopback.",
     )
     webhooks_max: int = Field(default=50, ge=0, description="Webhooks that may exist at a time.")
+    destinations_max: int = Field(
+        default=50, ge=0, description="Mailboxes, chats and browsers that may be told of events at a time."
+    )
+    push_contact: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+)$",
+        description="Whom the makers of browsers may ask about messages by Web Push: mailto:you@example.org, or an "
+        "https:// page. By default public_url, where it is https.",
+    )
     retention_events_days: float = Field(default=90.0, gt=0, description="Days after which an ended event is removed.")
     retention_events_max: int = Field(default=100_000, ge=1, description="Ended events that are kept; oldest go first.")
     retention_evidence_bytes: int = Field(
@@ -278,7 +331,7 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         """Where fetched and converted weights are kept."""
-        return self.home / "weights"
+        return self.weights_cache or self.home / "weights"
 
     @property
     def models_folder(self) -> Path:

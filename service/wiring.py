@@ -18,26 +18,34 @@ from service.blob_store import BlobStore
 from service.catalog.library import Library, Running
 from service.database import Database
 from service.eraser import Eraser, Streams
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, NotFound
 from service.event_log import EventLog
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.export import EventExport
 from service.events.ingest import EventIngest
 from service.events.retention import EventRetention
+from service.events.review import EventReview
 from service.events.routes import TrackEraser
+from service.events.timed.control import TimedRuleControl
+from service.events.timed.rules import RuleState
+from service.events.timed.watch import TimedRules
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
 from service.protocol.loaded_networks import loaded_of
-from service.protocol.metrics import OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE
+from service.protocol.metrics import ACTIONS, OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE, TIMED_RULES
 from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
 from service.replicas.leases import Leases
 from service.replicas.membership import Membership
 from service.retention import Sweep
 from service.settings import Settings
+from service.sinks.apprise_sink import AppriseRunner
 from service.sinks.control import FixedSink, SinkControl
+from service.sinks.destinations import DestinationControl, Senders
 from service.sinks.events_file import EventsFileSink
 from service.sinks.mqtt import BrokerAddress, MqttSink
+from service.sinks.outboxes import Outboxes
 from service.sinks.topics import Topics, WatchedStream
 from service.sources import broker_policy, camera_policy, webhook_policy
 from service.stream_events import StreamEvents
@@ -45,12 +53,13 @@ from service.streams.control import StreamControl, WorkerCapacity
 from service.streams.dispatch import LiveOutputs, StreamDispatcher
 from service.streams.folders import StreamFolders
 from service.streams.pictures import Previews
-from service.streams.routes import StreamEraser
+from service.streams.routes import StreamEraser, StreamRules
 from service.streams.store import StreamRow, StreamState
 from service.streams.track_history import TrackHistories
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import JOBS_WORKER, WorkerHealth
 from service.telemetry import Metrics
+from service.timed_scenes import RuleKeeper, Scenes, Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +97,26 @@ class LiveServices:
     sinks: SinkControl
     client: httpx.Client
     eraser: Eraser
+    timed: TimedRules
+    timed_control: TimedRuleControl
+    destinations: DestinationControl
 
     @property
     def parts(self) -> Sequence[object]:
         """What the routes ask for."""
         directory = StreamDirectory(self.streams.require)
         erasers = (StreamEraser(self.eraser.erase_stream), TrackEraser(self.eraser.erase_track))
-        return (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory, *erasers)
+        looks = (EventReview(self.events.database), EventExport(self.events.database, self.evidence))
+        rules = (self.timed_control, self.destinations, StreamRules(self.timed.named_states))
+        named = (self.streams, self.events, self.evidence, self.folders, self.previews, self.sinks, directory)
+        return (*named, *rules, *looks, *erasers)
 
     def start(self) -> None:
         """Bring it up, after the database and before the workers."""
         self.folders.open()
         self.sinks.start()
+        self.destinations.start()
+        self.timed.start()
         self.dispatcher.start()
         self.eraser.start()
 
@@ -110,6 +127,7 @@ class LiveServices:
 
     def close(self) -> None:
         """Finish the deliveries in hand, after the workers have ended."""
+        self.timed.stop()
         self.sinks.stop()
         self.client.close()
 
@@ -118,7 +136,11 @@ class LiveServices:
         settings = self.settings
         age = dt.timedelta(days=settings.retention_events_days)
         events = EventRetention(self.events, self.evidence, age, settings.retention_events_max)
-        return (Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep))
+        return (
+            Sweep("events", events.sweep), Sweep("idempotency keys of webhooks", self.sinks.sweep),
+            Sweep("rules over time", self.timed_control.sweep),
+            Sweep("idempotency keys of destinations", self.destinations.sweep),
+        )  # fmt: skip
 
 
 def build_live(base: Foundation) -> LiveServices:
@@ -140,34 +162,73 @@ def build_live(base: Foundation) -> LiveServices:
         leases=Leases("stream", base.membership),
     )  # fmt: skip
     base.supervisor.listen("stream", dispatcher)
+    scenes = Scenes(base.database)
+    timed = TimedRules(
+        base.database, base.log, scenes.get,
+        lambda kind, state: base.metrics.record(ACTIONS.add(action=kind, state=state)),
+        ours=None if base.membership.is_alone else dispatcher.owned,
+    )  # fmt: skip
+    base.hub.add_listener(timed.hear)
+    timed_control = TimedRuleControl(base.database, base.log, timed, scenes.get)
+    watchers = Watchers((stream_events, RuleKeeper(timed, timed_control)))
     streams = StreamControl(
-        base.database, base.log, camera_policy(settings), dispatcher, stream_events,
+        base.database, base.log, camera_policy(settings), dispatcher, watchers,
         partial(_check_networks, base.library), partial(shared_capacity, settings, base.supervisor, base.membership),
-
         partial(_known_actions, base.library),
     )  # fmt: skip
     client = build_client(
         webhook_policy(settings), httpx.Timeout(_WEBHOOK_TIMEOUT_S), lambda: Deadline(_WEBHOOK_EXCHANGE_S),
         keeps_alive=False,
     )  # fmt: skip
-    sinks = SinkControl(
-        base.database, base.log, client, _fixed_sinks(settings, partial(_watched, streams, base.library)),
-        settings.webhooks_max,
-        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)),
+    outboxes = Outboxes(
+        base.database, base.log,
+        lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)), events.is_settled,
         leads=base.membership.is_leader,
     )  # fmt: skip
-    base.hub.add_listener(sinks.wake)
+    base.hub.add_listener(outboxes.wake)
+    sinks = SinkControl(
+        base.database, base.log, client, outboxes,
+        _fixed_sinks(settings, partial(_watched, streams, base.library, timed)), settings.webhooks_max,
+    )  # fmt: skip
+    senders = Senders(
+        client, AppriseRunner(settings.webhook_networks), partial(_stream_name, streams), settings.public_url,
+        _push_contact(settings),
+    )  # fmt: skip
+    destinations = DestinationControl(base.database, base.log, outboxes, senders, settings.destinations_max)
     eraser = Eraser(
-        base.database,
-        base.log,
-        Streams(streams.remove, dispatcher.is_placed),
-        evidence,
-        sinks,
+        base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks,
         base.membership.is_leader,
+    )  # fmt: skip
+    live = LiveServices(
+        settings,
+        streams,
+        dispatcher,
+        events,
+        evidence,
+        folders,
+        previews,
+        sinks,
+        client,
+        eraser,
+        timed,
+        timed_control,
+        destinations,
     )
-    live = LiveServices(settings, streams, dispatcher, events, evidence, folders, previews, sinks, client, eraser)
     base.metrics.refresh_with(partial(_refresh, live, base.metrics))
     return live
+
+
+def _stream_name(streams: StreamControl, stream_id: str) -> str:
+    """How people call a stream; its id once it is gone."""
+    try:
+        return streams.require(stream_id).name
+    except NotFound:
+        return stream_id
+
+
+def _push_contact(settings: Settings) -> str:
+    url = settings.public_url
+    return settings.push_contact or (url if url and url.startswith("https:") else "mailto:nobody@actogram.invalid")
 
 
 def _forget_pictures(folders: StreamFolders, previews: Previews, stream_id: str) -> None:
@@ -241,12 +302,15 @@ def _default_pair(supervisor: Supervisor) -> Pair:
     return (names[0], names[1]) if len(names) > 1 else (None, None)
 
 
-def _watched(streams: StreamControl, library: Library) -> list[WatchedStream]:
-    """Every stream, with the actions that its model can tell."""
+def _watched(streams: StreamControl, library: Library, timed: TimedRules) -> list[WatchedStream]:
+    """Every stream, with the actions that its model can tell, and what its rules over time can."""
     return [
         WatchedStream(
             row.stream_id, row.name, row.state, row.error_code, row.error_message,
-            _told_actions(library, StreamConfig.model_validate(dict(row.config)).analysis.model),
+            (
+                *_told_actions(library, StreamConfig.model_validate(dict(row.config)).analysis.model),
+                *timed.kinds(row.stream_id),
+            ),
         )
         for row in streams.all()
     ]  # fmt: skip
@@ -277,9 +341,14 @@ def _stream_slots(settings: Settings, slots: int, *, is_measured: bool) -> int |
     return None if is_measured else _UNMEASURED_SLOTS * settings.workers
 
 
+def _is_processor(worker: WorkerHealth) -> bool:
+    """Whether its networks run on a processor, in whatever engine."""
+    return str(worker.facts.get("device")).partition(",")[0] == "cpu"
+
+
 def _gives_budget(worker: WorkerHealth) -> bool:
     """Whether what a worker measured counts; the one for jobs shares its device with the first one for streams."""
-    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or worker.facts.get("device") == "cpu")
+    return "fps_budget" in worker.facts and (worker.name != JOBS_WORKER or _is_processor(worker))
 
 
 def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]]) -> tuple[FixedSink, ...]:
@@ -298,6 +367,9 @@ def _fixed_sinks(settings: Settings, watched: Callable[[], list[WatchedStream]])
 def _refresh(live: LiveServices, metrics: Metrics) -> None:
     for sink, pending in live.sinks.pending().items():
         metrics.record(OUTBOX_PENDING.set(pending, sink=sink))
+    rules = live.timed.states()
+    for rule_state in get_args(RuleState):
+        metrics.record(TIMED_RULES.set(rules.count(rule_state), state=rule_state))
     states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():

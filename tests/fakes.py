@@ -30,7 +30,7 @@ from service.protocol.messages import (
     encode_command,
 )
 from service.protocol.pause_clock import PauseClock
-from service.supervision.local import WorkerGone
+from service.supervision.engine import WorkerGone
 from service.worker.channel import Channel, Ended, MessageQueue
 from service.worker.main import Worker
 from service.worker.runners import BuildRunners
@@ -192,6 +192,12 @@ class ThreadEngine:
 
     def __init__(self, build: BuildRunners = build_scripted_runners) -> None:
         self.build = build
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
 
     def launch(self, name: str) -> "ThreadWorker":
         return ThreadWorker(self.build, name)

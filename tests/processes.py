@@ -7,7 +7,7 @@ from pathlib import Path
 
 def own_children() -> set[int]:
     """Processes whose parent this one is, those included that have ended and that nobody waited for."""
-    return {pid for path in Path("/proc").glob("[0-9]*") if _parent_of(pid := int(path.name)) == os.getpid()}
+    return {pid for path in Path("/proc").glob("[0-9]*") if parent_of(pid := int(path.name)) == os.getpid()}
 
 
 def held() -> tuple[int, int, set[int]]:
@@ -27,7 +27,17 @@ def ends_within(pid: int, timeout_s: float) -> bool:
     return False
 
 
-def _parent_of(pid: int) -> int | None:
+def descendants(pid: int) -> set[int]:
+    """The children of a process, their children and so on."""
+    found, at = set[int](), {pid}
+    while at:
+        at = {int(path.name) for path in Path("/proc").glob("[0-9]*") if parent_of(int(path.name)) in at} - found
+        found |= at
+    return found
+
+
+def parent_of(pid: int) -> int | None:
+    """The parent of a process; None where there is no such process."""
     stat = _stat(pid)
     return None if stat is None else int(stat[1])
 

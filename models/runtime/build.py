@@ -8,6 +8,7 @@ from models.runtime.blaze import BlazePoseLandmarks
 from models.runtime.blaze_detector import BlazePoseDetector
 from models.runtime.cut_session import CutSession, open_cut
 from models.runtime.detector import Detector
+from models.runtime.device import is_bound
 from models.runtime.heatmap_pose import HeatmapPose
 from models.runtime.onestage import OneStage, OneStageDetector, OneStagePose
 from models.runtime.openmmlab import OpenMMLabDetector
@@ -15,6 +16,7 @@ from models.runtime.parallel import ParallelPose
 from models.runtime.pose import PoseEstimator
 from models.runtime.session import Session
 from models.runtime.simcc import SimCCPose
+from models.runtime.spare import SpareThreads
 from models.runtime.yolo import YOLODetector
 from models.runtime.yolox import YOLOXDetector
 from models.weights.registry import InputSides, ModelSpec
@@ -40,18 +42,22 @@ class DetectorSet:
 
 
 def build_detectors(
-    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, sides: InputSides | None = None
-) -> DetectorSet:
-    """A detector for every use, over one session; `sides` of its inputs. Raises as `build_detector`."""
+    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, sides: InputSides | None = None,
+    spare: SpareThreads | None = None,
+) -> DetectorSet:  # fmt: skip
+    """A detector for every use, over one session; `sides` of its inputs. Raises as `build_detector`.
+
+    spare: threads for a call while no other runs.
+    """
     sides = sides or InputSides()
     if spec.family in ONE_STAGE_FAMILIES:
         only: Detector = build_one_stage(spec, path, device, threads)[0]
         return DetectorSet(only, only, only)
-    opened = _open(spec, path, device, threads)
+    opened = _open(spec, path, device, threads, spare)
     session = opened.session
     look = _detector(spec, opened, sides.look or None)
     has_free_size = not all(isinstance(size, int) for size in session.inputs[0].shape[2:])
-    if device != "cpu" or not has_free_size:
+    if is_bound(device) or not has_free_size:
         # On a GPU the size hardly matters, and pictures of one size share a batch.
         return DetectorSet(look, look, look)
     glance = _detector(spec, opened, sides.glance or GLANCE_SIDE)
@@ -71,11 +77,11 @@ def build_detector(
     return _detector(spec, _open(spec, path, device, threads), long_side)
 
 
-def _open(spec: ModelSpec, path: Path, device: str, threads: int) -> CutSession:
+def _open(spec: ModelSpec, path: Path, device: str, threads: int, spare: SpareThreads | None = None) -> CutSession:
     """The session of a detector; of those with their suppression inside, cut before it."""
     if spec.family in ("rtmdet", "yolox-sdk"):
-        return open_cut(path, device, threads)
-    return CutSession(Session(path, device, threads), None)
+        return open_cut(path, device, threads, spare)
+    return CutSession(Session(path, device, threads, spare=spare), None)
 
 
 def _detector(spec: ModelSpec, opened: CutSession, long_side: int | None) -> Detector:
@@ -93,18 +99,20 @@ def _detector(spec: ModelSpec, opened: CutSession, long_side: int | None) -> Det
 
 
 def build_pose(
-    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, max_batch: int = 16
-) -> PoseEstimator:
+    spec: ModelSpec, path: Path, device: str = "cpu", threads: int = 1, max_batch: int = 16,
+    spare: SpareThreads | None = None,
+) -> PoseEstimator:  # fmt: skip
     """A pose estimator from its weight file; at most `max_batch` people run at once.
 
+    spare: threads for a call while no other runs: BlazePose's crops then go side by side.
     Raises ContractMismatch when the family is not a pose estimator's or the file is not of that family,
     DeviceUnavailable.
     """
     if spec.family in ONE_STAGE_FAMILIES:
         return build_one_stage(spec, path, device, threads)[1]
     match spec.family:
-        case "blazepose" if device == "cpu" and threads > 1:
-            return ParallelPose(BlazePoseLandmarks(Session(path), max_batch), threads)
+        case "blazepose" if not is_bound(device) and (threads > 1 or spare is not None):
+            return ParallelPose(BlazePoseLandmarks(Session(path, device), max_batch), threads, spare)
         case "blazepose":
             return BlazePoseLandmarks(Session(path, device, threads), max_batch)
         case "simcc":

@@ -13,6 +13,7 @@ from models.errors import ContractMismatch
 from models.runtime.detector import SCORE_FLOOR
 from models.runtime.graph_cut import CannotCut, DetectorGraph, Suppressed
 from models.runtime.session import Session
+from models.runtime.spare import SpareThreads
 from models.runtime.suppression import Suppression, suppress
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class CutSession:
         return self._tensors.kept(row)
 
 
-def open_cut(path: Path, device: str = "cpu", threads: int = 1) -> CutSession:
+def open_cut(path: Path, device: str = "cpu", threads: int = 1, spare: SpareThreads | None = None) -> CutSession:
     """A detector without its suppression; one that cannot be cut as it is, and then the log says why.
 
     Raises WeightsMissing, ContractMismatch, DeviceUnavailable.
@@ -67,12 +68,12 @@ def open_cut(path: Path, device: str = "cpu", threads: int = 1) -> CutSession:
     try:
         graph, tensors = _cut(path)
     except CannotCut as reason:
-        session = Session(path, device, threads)
+        session = Session(path, device, threads, spare=spare)
         if gives_every_box(session):
             return CutSession(session, None)
         logger.warning("%s keeps its own suppression and takes one picture at a time: %s", path.name, reason)
         return CutSession(session, None)
-    return CutSession(Session(path, device, threads, graph), tensors)
+    return CutSession(Session(path, device, threads, graph, spare), tensors)
 
 
 def gives_every_box(session: Session) -> bool:

@@ -1,6 +1,6 @@
-"""Where networks run: a device by its name, and the execution providers that this means to onnxruntime."""
+"""Where networks run and in which engine: a device by its name, and what this means to onnxruntime."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from models.errors import DeviceUnavailable
 REHEARSAL = "cpu:fixed"
 """The CPU under the rules of a GPU, so that a machine without one can test them."""
 
+EngineName = Literal["onnxruntime", "openvino", "auto"]
 Provider = str | tuple[str, dict[str, str]]
 
 _ENGINES = "engines="
@@ -18,11 +19,13 @@ _CUDA, _TENSORRT, _CPU = "CUDAExecutionProvider", "TensorrtExecutionProvider", "
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device by its name: `cpu`, `cpu:fixed`, `cuda`, `cuda:1`, `cuda:1,tensorrt,fp16,engines=/var/cache/engines`.
+    """A device by its name: `cpu`, `cpu,openvino`, `cuda:1`, `cuda:1,tensorrt,fp16,engines=/var/cache/engines`.
 
     index: of a GPU; None where the name says none.  is_bound: whether networks see declared shapes only.
     tensorrt: whether TensorRT runs what it can.  fp16: whether it does so in half precision.
-    engines: folder of what TensorRT has built; None builds it anew at every start.
+    engines: folder of what TensorRT has built or OpenVINO compiled; empty does so anew at every start.
+    engine: what runs networks on a processor; `auto` is OpenVINO where it is installed and faster.
+    bf16: whether OpenVINO computes in bfloat16, which a processor must know.
     """
 
     kind: Literal["cpu", "cuda"]
@@ -31,14 +34,16 @@ class Device:
     tensorrt: bool = False
     fp16: bool = False
     engines: str = ""
+    engine: EngineName = "onnxruntime"
+    bf16: bool = False
 
     @staticmethod
     def parse(text: str) -> "Device":
         """Read a name. Raises DeviceUnavailable for one that means nothing."""
         name, *options = text.split(",")
         kind, colon, index = name.partition(":")
-        if name in ("cpu", REHEARSAL) and not options:
-            return Device("cpu", is_bound=name == REHEARSAL)
+        if name in ("cpu", REHEARSAL):
+            return _processor(text, name, options)
         if kind != "cuda" or (colon and not index.isdecimal()):
             raise DeviceUnavailable(f"found device {text!r}, expected cpu, cuda or cuda:N")
         engines = next((option.removeprefix(_ENGINES) for option in options if option.startswith(_ENGINES)), "")
@@ -55,8 +60,9 @@ class Device:
         return replace(self, index=index) if self.kind == "cuda" and self.index is None else self
 
     def keeping(self, engines: Path) -> "Device":
-        """The same with a folder for what TensorRT builds, where it has none."""
-        return replace(self, engines=str(engines)) if self.tensorrt and not self.engines else self
+        """The same with a folder for what TensorRT builds or OpenVINO compiles, where it has none."""
+        keeps = self.tensorrt or self.engine != "onnxruntime"
+        return replace(self, engines=str(engines)) if keeps and not self.engines else self
 
     def providers(self, available: Collection[str]) -> list[Provider]:
         """What onnxruntime is to run on, the most wanted first; `available` is what it was built with.
@@ -83,13 +89,29 @@ class Device:
         return options | kept | {"trt_timing_cache_enable": "1", "trt_timing_cache_path": self.engines}
 
     def __str__(self) -> str:
+        kept = [f"{_ENGINES}{self.engines}"] * bool(self.engines)
         if self.kind == "cpu":
-            return REHEARSAL if self.is_bound else "cpu"
+            own = [self.engine] * (self.engine != "onnxruntime") + ["bf16"] * self.bf16
+            return ",".join([REHEARSAL if self.is_bound else "cpu", *own, *kept])
         name = "cuda" if self.index is None else f"cuda:{self.index}"
-        options = (
-            ["tensorrt"] * self.tensorrt + ["fp16"] * self.fp16 + [f"{_ENGINES}{self.engines}"] * bool(self.engines)
+        return ",".join([name, *["tensorrt"] * self.tensorrt, *["fp16"] * self.fp16, *kept])
+
+    def running(self, engine: EngineName, *, bf16: bool = False) -> "Device":
+        """The same in another engine, where it is a processor that names none."""
+        return replace(self, engine=engine, bf16=bf16) if self.kind == "cpu" and self.engine == "onnxruntime" else self
+
+
+def _processor(text: str, name: str, options: Sequence[str]) -> Device:
+    """A processor under its engine's name. Raises DeviceUnavailable."""
+    engines = next((option.removeprefix(_ENGINES) for option in options if option.startswith(_ENGINES)), "")
+    switches = {option for option in options if not option.startswith(_ENGINES)}
+    engine: EngineName = "openvino" if "openvino" in switches else "auto" if "auto" in switches else "onnxruntime"
+    fits = switches <= {engine, "bf16"} and ("bf16" not in switches or engine == "openvino")
+    if not fits or (engine == "onnxruntime" and options):
+        raise DeviceUnavailable(
+            f"found device {text!r}, expected no options but openvino or auto, bf16 beside openvino, and engines=FOLDER"
         )
-        return ",".join([name, *options])
+    return Device("cpu", is_bound=name == REHEARSAL, engines=engines, engine=engine, bf16="bf16" in switches)
 
 
 def is_bound(device: str) -> bool:

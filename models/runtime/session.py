@@ -1,19 +1,20 @@
-"""One ONNX network in onnxruntime: where it runs, which shapes it may see, what it takes and gives, its warm-up."""
+"""One ONNX network in an engine: where it runs, which shapes it may see, what it takes and gives, its warm-up."""
 
 import itertools
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import onnxruntime
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch, DeviceUnavailable, WeightsMissing
 from models.runtime.device import Device
+from models.runtime.engines.choose import open_network
+from models.runtime.engines.types import EngineNetwork, Opening, TensorSpec, shown_feeds
 from models.runtime.shapes import (
     BATCHES,
     DeclaredShapes,
@@ -21,6 +22,7 @@ from models.runtime.shapes import (
     batches_up_to,
     joined,
 )
+from models.runtime.spare import SpareThreads
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +32,6 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """One input or output of a network; a name instead of a number is a dimension that varies."""
-
-    name: str
-    shape: tuple[int | str | None, ...]
-    dtype: str
 
 
 @runtime_checkable
@@ -60,29 +53,39 @@ def sessions_of(*parts: object) -> "tuple[Session, ...]":
 class Session:
     """A network that is ready to run; `run` may be called from several threads at once.
 
-    On a device it sees only the shapes that were declared, each batch size in an onnxruntime session of its own:
-    batches are padded, outputs are cut back, and any other shape is refused. On the CPU every shape goes as it is.
-    graph: the network itself where it is not the file's, such as one that was changed after it was read.
-    Raises WeightsMissing without the file, ContractMismatch when onnxruntime cannot read it, and DeviceUnavailable
-    when a GPU is asked for and onnxruntime would quietly run on the CPU instead.
+    On a device it sees only the shapes that were declared, each batch size opened for itself: batches are padded,
+    outputs are cut back, and any other shape is refused. On the CPU every shape goes as it is.
+    device: its name says the engine, too (`device.py`). graph: the network itself where it is not the file's, such as
+    one that was changed after it was read. spare: threads that a call may have beside its own while nothing else runs,
+    on the CPU; the answer is the same.
+    Raises WeightsMissing without the file, ContractMismatch when the engine cannot read it, and DeviceUnavailable
+    when a GPU is asked for and onnxruntime would quietly run on the CPU instead, or OpenVINO and it is not there.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 1, graph: bytes | None = None) -> None:
+    def __init__(
+        self, path: Path, device: str = "cpu", threads: int = 1, graph: bytes | None = None,
+        spare: SpareThreads | None = None,
+    ) -> None:  # fmt: skip
         if not path.is_file():
             raise WeightsMissing(f"{path}: no such weight file")
         self.path = path
         self.device = device
         self._device = Device.parse(device)
-        self._model = graph or str(path)
-        self._threads = threads
-        self._session = self._open()
+        self._opening = Opening(path, self._device, threads, graph)
+        self._network = open_network(self._opening)
         # get_available_providers() lists CUDA where no GPU is; only the session tells what it really uses.
         if self._device.kind == "cuda" and "CUDAExecutionProvider" not in self.providers:
             raise DeviceUnavailable(f"{device}: found {', '.join(self.providers)}, expected CUDAExecutionProvider")
-        self.inputs = tuple(TensorSpec(i.name, tuple(i.shape), i.type) for i in self._session.get_inputs())
-        self.outputs = tuple(TensorSpec(o.name, tuple(o.shape), o.type) for o in self._session.get_outputs())
+        if self._device.engine == "auto":
+            # Every batch size in the engine that was measured to be faster.
+            chosen = "openvino" if self._network.engine == "openvino" else "onnxruntime"
+            self._opening = replace(self._opening, device=replace(self._device, engine=chosen))
+        self.inputs, self.outputs = self._network.inputs, self._network.outputs
+        self._spare = spare if spare is not None and spare.threads > threads and not self._device.is_bound else None
+        # Threads belong to what was opened: a second one, for calls that have the cores to themselves.
+        self._wide = open_network(replace(self._opening, threads=spare.threads)) if spare and self._spare else None
         self._lock = threading.Lock()
-        self._by_batch: dict[int, onnxruntime.InferenceSession] = {}
+        self._by_batch: dict[int, EngineNetwork] = {}
         self._fed: set[tuple[tuple[str, Shape], ...]] = set()
         self._declared: DeclaredShapes | None = None
         if self._device.is_bound and all(_is_fixed(spec) for spec in self.inputs):
@@ -95,8 +98,18 @@ class Session:
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The execution providers in use, most wanted first."""
-        return tuple(str(provider) for provider in self._session.get_providers())
+        """What is used of the machine, in the engine's words, most wanted first."""
+        return self._network.providers
+
+    @property
+    def engine(self) -> str:
+        """What computes it: `onnxruntime` or `openvino`."""
+        return self._network.engine
+
+    @property
+    def precision(self) -> str:
+        """What it is computed in: `float32`, `bfloat16` or `float16`."""
+        return self._network.precision
 
     @property
     def fixed_batch(self) -> int | None:
@@ -142,10 +155,10 @@ class Session:
         Raises ContractMismatch when the feeds do not fit the network, or were not declared on a device.
         """
         if not self._device.is_bound:
-            return self._run(self._session, feeds)
+            return self._run_free(feeds)
         if self._declared is None:
             raise ContractMismatch(
-                f"{self.path.name}: found {_shapes(feeds)}, and no shape was declared on {self.device}"
+                f"{self.path.name}: found {shown_feeds(feeds)}, and no shape was declared on {self.device}"
             )
         num_rows = self._declared.require(feeds, self.path.name)
         return joined([self._run_padded(count, batch) for count, batch in self._declared.chunks(feeds, num_rows)])
@@ -169,29 +182,17 @@ class Session:
             shapes = {spec.name: self._shape(spec, size, sizes or {}) for spec in self.inputs}
             self.run({spec.name: np.zeros(shapes[spec.name], _dtype(spec)) for spec in self.inputs})
 
-    def _open(self) -> onnxruntime.InferenceSession:
-        try:
-            return onnxruntime.InferenceSession(
-                self._model,
-                _options(self._threads),
-                providers=self._device.providers(onnxruntime.get_available_providers()),
-            )
-        except _LOAD_ERRORS as error:
-            raise ContractMismatch(f"{self.path.name}: onnxruntime cannot load it: {error}") from error
-
-    def _run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-        names = [output.name for output in self.outputs]
-        try:
-            values = session.run(names, dict(feeds))
-        except _RUN_ERRORS as error:
-            raise ContractMismatch(f"{self.path.name}: {_shapes(feeds)}: {error}") from error
-        return dict(zip(names, values, strict=True))
+    def _run_free(self, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        if self._spare is None or self._wide is None:
+            return self._network.run(feeds)
+        with self._spare.borrow() as threads:
+            return (self._wide if threads > 1 else self._network).run(feeds)
 
     def _run_padded(self, count: int, batch: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         """The first `count` rows of the outputs of a whole batch."""
         self._fed.add(tuple(sorted((name, tuple(value.shape)) for name, value in batch.items())))
         size = len(next(iter(batch.values())))
-        outputs = self._run(self._of_batch(size), batch)
+        outputs = self._of_batch(size).run(batch)
         for name, value in outputs.items():
             if len(value) != size:
                 raise ContractMismatch(
@@ -199,11 +200,11 @@ class Session:
                 )
         return {name: value[:count] for name, value in outputs.items()}
 
-    def _of_batch(self, size: int) -> onnxruntime.InferenceSession:
-        """The onnxruntime session that sees this batch size and no other: one that sees two plans at every change."""
+    def _of_batch(self, size: int) -> EngineNetwork:
+        """What sees this batch size and no other: an onnxruntime session that sees two plans at every change."""
         with self._lock:
             if size not in self._by_batch:
-                self._by_batch[size] = self._open() if self._by_batch else self._session
+                self._by_batch[size] = open_network(self._opening) if self._by_batch else self._network
             return self._by_batch[size]
 
     def _row(self, spec: TensorSpec, wanted: Shape | None) -> Shape:
@@ -232,30 +233,11 @@ class Session:
         return tuple(int(size) for size in itertools.chain([batch], rest) if size is not None)
 
 
-_errors = onnxruntime.capi.onnxruntime_pybind11_state
-_LOAD_ERRORS = (_errors.InvalidProtobuf, _errors.InvalidGraph, _errors.Fail, _errors.NotImplemented, _errors.NoModel)
-_RUN_ERRORS = (_errors.InvalidArgument, _errors.RuntimeException, _errors.Fail)
-
-
 def _is_fixed(spec: TensorSpec) -> bool:
     return all(isinstance(size, int) for size in spec.shape[1:])
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle sessions that spin would take the core from the ones that work.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
 
 
 def _dtype(spec: TensorSpec) -> type[np.generic]:
     if spec.dtype not in _DTYPES:
         raise ContractMismatch(f"input {spec.name}: found {spec.dtype}, expected one of {list(_DTYPES)}")
     return _DTYPES[spec.dtype]
-
-
-def _shapes(feeds: Mapping[str, AnyArray]) -> str:
-    return ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch
-from models.runtime.device import REHEARSAL
+from models.runtime.device import Device
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 """Batch sizes on a device; a call with more rows is cut into several."""
@@ -66,7 +66,7 @@ class DeclaredShapes:
 
 def batches_up_to(max_batch: int, device: str) -> tuple[int, ...]:
     """The batch sizes on a device of a network that takes at most `max_batch` rows at once."""
-    most = min(max_batch, _REHEARSAL_MAX_BATCH if device == REHEARSAL else BATCHES[-1])
+    most = min(max_batch, _REHEARSAL_MAX_BATCH if Device.parse(device).kind == "cpu" else BATCHES[-1])
     return (*(size for size in BATCHES if size < most), most)
 
 

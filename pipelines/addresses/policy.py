@@ -1,6 +1,7 @@
 """The one policy on addresses: for the videos of jobs, for cameras, webhooks and brokers."""
 
 import contextlib
+import ipaddress
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from pipelines.addresses.networks import Network, network_of
 from pipelines.addresses.redact import redact
 from pipelines.addresses.schemes import DEFAULT_CAMERA_SCHEMES, SCHEMES, Scheme
-from pipelines.errors import HostUnknown, SourceForbidden
+from pipelines.errors import HostUnknown, SourceError, SourceForbidden
 
 Resolve = Callable[[str, int], Sequence[str]]
 _HOST_CHARS_MAX = 253
@@ -86,6 +87,18 @@ class AddressPolicy:
         if scheme.opening == "device":
             return Address(uri, shown, scheme, path=_require_device(uri, shown))
         return Address(uri, shown, scheme)
+
+    def allows(self, uri: str) -> bool:
+        """Whether an address with a host may be opened, as far as that is known without asking the resolver."""
+        try:
+            address = self.require(uri)
+            if address.host is None or address.port is None:
+                return False
+            if _is_literal(address.host):
+                self.require_addresses(address.host, address.port)
+        except SourceError:
+            return False
+        return True
 
     def require_file(self, uri: str) -> Path:
         """The file that an allowed `file:` address names; raises SourceForbidden, also when it is not there."""
@@ -178,6 +191,14 @@ def _split_file(uri: str, shown: str) -> SplitResult:
         return urlsplit(uri)
     except ValueError as error:
         raise SourceForbidden(f"{shown}: not an address; a file is file:///path") from error
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _require_host_name(host: str, shown: str) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.errors import AnalysisCancelled
+from pipelines.exercises.history import JointHistory
+from pipelines.exercises.signals import ExerciseName
 from pipelines.results import Header, RunStats, Summary
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
@@ -85,6 +87,7 @@ class Run:
                  seconds are None where the source declares no length.
     is_cancelled: asked before every frame.
     on_result: called with every frame at once, with its picture, before its labels are final.
+    exercises: what is counted of everybody.
     enough_hz: frames per second that must be analysed; joints in those between are interpolated. None analyses all.
     """
 
@@ -94,6 +97,7 @@ class Run:
     is_cancelled: Callable[[], bool] = lambda: False
     on_result: Callable[[FrameResult], None] = _look_away
     enough_hz: float | None = ENOUGH_HZ
+    exercises: tuple[ExerciseName, ...] = ()
 
 
 def analyze(
@@ -150,6 +154,7 @@ class _Outlets:
 
 def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outlets, run: Run) -> Summary:
     timeline, meter, last_s = Timeline(), _Meter(source.info, run), 0.0
+    joints = JointHistory()
     outlets.open(header)
     with _ahead(source) as frames:
         for result in results(frames, meter.counting(pipeline.process), run.enough_hz):
@@ -157,6 +162,8 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outl
                 raise AnalysisCancelled(f"{printable(run.name)}: stopped after {meter.frames} frames")
             run.on_result(result)
             timeline.add(result)
+            if run.exercises:
+                joints.add(result.poses)
             outlets.write(result)
             last_s = result.frame.time_s
             meter.tick(last_s)
@@ -164,7 +171,7 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outl
     timeline.add_events(events)
     meter.done()
     stats = _stats(meter, pipeline, source)
-    summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats)
+    summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats, joints.count(run.exercises))
     outlets.close(events, summary)
     return summary
 

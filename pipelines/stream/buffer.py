@@ -61,6 +61,14 @@ class FrameBuffer:
         with self._changed:
             return self._is_stopped or (self._has_ended and not self._frames)
 
+    def resize(self, capacity: int) -> None:
+        """Hold so many frames at most from the next one on, under `drop_oldest`; no effect under another policy."""
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity} frames, expected at least 1")
+        with self._changed:
+            if self._policy == "drop_oldest":
+                self._capacity = capacity
+
     def put(self, frame: Frame, timeout_s: float | None = None) -> bool:
         """Take a frame in; under `wait`, wait for room until `timeout_s` is over or the buffer is stopped.
 
@@ -71,7 +79,7 @@ class FrameBuffer:
                 return False
             if self._is_stopped or self._has_ended:
                 return False
-            if len(self._frames) >= self._capacity:
+            while len(self._frames) >= self._capacity:
                 frame = self._inherit(self._frames.popleft(), frame)
                 self._dropped["superseded" if self._policy == "latest_only" else "buffer_full"] += 1
             self._frames.append(frame)

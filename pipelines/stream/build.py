@@ -29,7 +29,7 @@ from pipelines.stream.people.chain import PeopleChain
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
-from pipelines.stream.people_networks import NetworkChoice, PeopleNetworks, load_people_networks
+from pipelines.stream.people_networks import NetworkChoice, PeopleNetworks, computed, load_people_networks
 from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.stats import StageClock
 from pipelines.types import NetworkId, NetworksUsed
@@ -50,7 +50,8 @@ class Networks(PeopleNetworks):
     def used(self) -> NetworksUsed:
         """Which they are, for results."""
         contract = self.action.contract
-        return NetworksUsed(self.detector_id, self.pose_id, NetworkId(contract.name, contract.sha256))
+        action_id = computed(NetworkId(contract.name, contract.sha256), self.action)
+        return NetworksUsed(self.detector_id, self.pose_id, action_id)
 
     @property
     def sessions(self) -> tuple[Session, ...]:

@@ -1,4 +1,4 @@
-"""Evidence: the last seconds of a stream as they came in, and clips cut from them without re-encoding."""
+"""Evidence: the last seconds of a stream as they came in, and clips cut from them, re-encoded only to hide faces."""
 
 import errno
 import io
@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Literal, cast
 
 import av
+import cv2
 
 from models.atomic_file import replacing
+from pipelines.errors import UnsupportedMedia
 from pipelines.orientation import UPRIGHT, Orientation
+from pipelines.stream.hidden_clip import NotHidden, encode_hidden
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.types import EncodedPacket
 
 logger = logging.getLogger(__name__)
 
 ClipState = Literal["pending", "ready", "failed"]
-ClipFailure = Literal["not_covered", "not_writable", "disk_full", "too_many", "stopped"]
+ClipFailure = Literal["not_covered", "not_writable", "disk_full", "too_many", "stopped", "not_blurred"]
 
 _MAX_PENDING = 256
 _WAIT_S = 0.2
@@ -174,10 +178,32 @@ def write_clip(cut: Cut, path: Path) -> None:
 
     Raises OSError or av.error.FFmpegError.
     """
+    with replacing(path) as part:
+        _mux(cut, str(part))
+
+
+def write_hidden(cut: Cut, path: Path, faces: FaceRecord) -> None:
+    """The same with heads made unrecognisable, and therefore encoded again, upright.
+
+    Raises NotHidden where not one picture can be read or one cannot be made so; nothing is written then. OSError.
+    """
+    plain = io.BytesIO()
+    try:
+        _mux(cut, plain)
+        plain.seek(0)
+        with replacing(path) as part:
+            encode_hidden(plain, part, cut.covered_s[0], faces)
+    except (ValueError, av.error.FFmpegError, cv2.error, UnsupportedMedia) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NotHidden(str(error)) from error
+
+
+def _mux(cut: Cut, place: str | io.BytesIO) -> None:
+    options = {"movflags": "+faststart"} if isinstance(place, str) else {}  # it opens the file a second time
     with (
-        replacing(path) as part,
         av.open(io.BytesIO(cut.header), mode="r", format="nut") as template,
-        av.open(str(part), mode="w", format="mp4", options={"movflags": "+faststart"}) as container,
+        av.open(place, mode="w", format="mp4", options=options) as container,
     ):
         stream = container.add_stream_from_template(template.streams.video[0], opaque=True)
         _tell_orientation(stream, cut.orientation)
@@ -231,6 +257,7 @@ class ClipWriter:
     max_clip_s: a longer clip ends early: of an hour of sitting, its beginning is the evidence.
     grace_s: wall seconds beyond the missing ones that are waited for a stream which no longer delivers.
     on_clip: called from the writer's thread when a clip is `ready` or `failed`.
+    faces: where heads are, which are then not shown: clips are encoded again. One that cannot be is `failed`.
     """
 
     def __init__(
@@ -241,8 +268,10 @@ class ClipWriter:
         max_clip_s: float = 30.0,
         grace_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        faces: FaceRecord | None = None,
     ) -> None:
         self._on_clip = on_clip
+        self._faces = faces
         self._pre_roll_s = pre_roll_s
         self._post_roll_s = post_roll_s
         self._max_clip_s = max_clip_s
@@ -282,7 +311,7 @@ class ClipWriter:
             for request in due:
                 self._requests.remove(request)
         for request in due:
-            self._on_clip(_settle(request))
+            self._on_clip(_settle(request, self._faces))
         return len(due)
 
     def stop(self) -> None:
@@ -315,14 +344,20 @@ class ClipWriter:
                 self._changed.wait(_WAIT_S)
 
 
-def _settle(request: _Request) -> Clip:
+def _settle(request: _Request, faces: FaceRecord | None) -> Clip:
     """Cut and write one clip; never raises for what a disk or a stream can do."""
     clip = request.clip
     cut = request.buffer.cut(clip.start_s, clip.end_s)
     if cut is None:
         return replace(clip, state="failed", reason="not_covered")
     try:
-        write_clip(cut, clip.path)
+        if faces is None:
+            write_clip(cut, clip.path)
+        else:
+            write_hidden(cut, clip.path, faces)
+    except NotHidden as error:
+        logger.warning("clip %s was not kept: %s", clip.clip_id, error)
+        return replace(clip, state="failed", reason="not_blurred")
     except (OSError, ValueError, av.error.FFmpegError) as error:
         is_full = getattr(error, "errno", None) == errno.ENOSPC
         logger.warning("clip %s was not written: %s", clip.clip_id, error)

@@ -11,6 +11,8 @@ from models.runtime.detector import Detector
 from models.runtime.gpu_libraries import require_gpu_libraries
 from models.runtime.people_folder import load_people_folder, read_people_folder
 from models.runtime.pose import PoseEstimator
+from models.runtime.session import sessions_of
+from models.runtime.spare import SpareThreads
 from models.weights.fetch import Progress
 from models.weights.registry import ModelSpec, Profile, Registry, load_registry
 from models.weights.store import WeightStore
@@ -28,6 +30,7 @@ class NetworkChoice:
     model: an action model of the registry, or a folder that holds model.json and model.onnx; None takes the default.
     detector, pose: the same of these two; one that finds people and joints in one pass takes the other's place, too,
         unless that is named. None takes the profile's.
+    spare: threads beside `threads` for a call of the people's networks while no other runs; None for no more.
     """
 
     profile: str = "auto"
@@ -36,6 +39,7 @@ class NetworkChoice:
     threads: int = 1
     detector: str | None = None
     pose: str | None = None
+    spare: SpareThreads | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,17 +167,30 @@ def _open(found: FoundPeople, choice: NetworkChoice, profile: Profile, beside: P
     names = (detector_id.name, pose_id.name)
     if found.pose.is_one_stage and detector_id == pose_id:
         detector, pose = build_one_stage(found.pose.spec, found.pose.path, choice.device, choice.threads)
-        return PeopleNetworks(detector=detector, pose=pose, names=names, detector_id=detector_id, pose_id=pose_id)
+        one_id = computed(detector_id, detector)
+        return PeopleNetworks(detector=detector, pose=pose, names=names, detector_id=one_id, pose_id=one_id)
     look, glance, crop = _open_detector(found.detector, detector_id, choice, profile, beside)
+    pose = _open_pose(found.pose, pose_id, choice, beside)
     return PeopleNetworks(
         detector=look,
-        pose=_open_pose(found.pose, pose_id, choice, beside),
+        pose=pose,
         names=names,
         glance=glance,
         crop_detector=crop,
-        detector_id=detector_id,
-        pose_id=pose_id,
+        detector_id=_computed_as(beside and beside.detector_id, computed(detector_id, look)),
+        pose_id=_computed_as(beside and beside.pose_id, computed(pose_id, pose)),
     )
+
+
+def computed(network: NetworkId, part: object) -> NetworkId:
+    """The network's id with the engine and precision in which this part runs it."""
+    sessions = sessions_of(part)
+    return replace(network, engine=sessions[0].engine, precision=sessions[0].precision) if sessions else network
+
+
+def _computed_as(open_id: NetworkId | None, network: NetworkId) -> NetworkId:
+    """The id of a network that was open already, which knows what it runs in; else the network's own."""
+    return open_id if open_id == network else network
 
 
 def _open_detector(
@@ -181,7 +198,7 @@ def _open_detector(
 ) -> tuple[Detector, Detector | None, Detector | None]:
     if beside is not None and beside.detector_id == found_id:
         return beside.detector, beside.glance, beside.crop_detector
-    detectors = build_detectors(found.spec, found.path, choice.device, choice.threads, profile.sides)
+    detectors = build_detectors(found.spec, found.path, choice.device, choice.threads, profile.sides, choice.spare)
     look = detectors.look
     return (
         look,
@@ -195,4 +212,4 @@ def _open_pose(
 ) -> PoseEstimator:
     if beside is not None and beside.pose_id == found_id:
         return beside.pose
-    return build_pose(found.spec, found.path, choice.device, choice.threads)
+    return build_pose(found.spec, found.path, choice.device, choice.threads, spare=choice.spare)

@@ -74,6 +74,15 @@ class ModelSummary(BaseModel):
     speed: ModelSpeed | None = Field(description="What it took here; null until a worker has measured it.")
 
 
+class ProfileRead(BaseModel):
+    """A named choice of a detector and a pose estimator; the first of each that the workers can have is taken."""
+
+    profile: str
+    detector: str = Field(description="The best one that a worker has open, else the best one.")
+    pose: str = Field(description="Likewise.")
+    is_active: bool = Field(description="Whether it is the server's own.")
+
+
 class ModelRead(ModelSummary):
     """A network with everything known about it."""
 
@@ -150,6 +159,20 @@ class Library:
         specs = [*self.registry, *self._own_people().values()]
         own = [self._own_summary(name, contract, running) for name, contract in self._own().items()]
         return [*(self._summary(spec, running) for spec in specs), *own]
+
+    def profiles(self) -> Sequence[ProfileRead]:
+        """Every profile of the registry."""
+        open_names = {one.name for one in self.running().loaded if one.is_loaded}
+
+        def best(names: Sequence[str]) -> str:
+            return next((name for name in names if name in open_names), names[0])
+
+        return [
+            ProfileRead(
+                profile=name, detector=best(one.detect), pose=best(one.pose), is_active=name == self.profile
+            )
+            for name, one in self.registry.profiles.items()
+        ]  # fmt: skip
 
     def describe(self, name: str) -> ModelRead:
         """One network; raises ModelUnknown."""

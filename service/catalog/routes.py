@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from models.errors import ModelUnknown
-from service.catalog.library import ActionRead, LayoutRead, Library, ModelRead, ModelSummary
+from service.catalog.library import ActionRead, LayoutRead, Library, ModelRead, ModelSummary, ProfileRead
 from service.deps import provided
 from service.errors import NotFound
 from service.responses import problems
@@ -28,6 +28,7 @@ class Models(BaseModel):
     """Every network."""
 
     items: Sequence[ModelSummary]
+    profiles: Sequence[ProfileRead] = Field(description="Choices of a detector and a pose estimator that have a name.")
 
 
 class Actions(BaseModel):
@@ -45,7 +46,7 @@ def list_layouts(library: LibraryDep) -> Layouts:
 @router.get("/models", tags=["catalog"], summary="Networks")
 def list_models(library: LibraryDep) -> Models:
     """Detectors, pose estimators and action models."""
-    return Models(items=library.summaries())
+    return Models(items=library.summaries(), profiles=library.profiles())
 
 
 @router.get("/models/{model_id}", tags=["catalog"], summary="One network")

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from models.runtime.contract import ActionContract
+    from pipelines.exercises.signals import ExerciseName
     from pipelines.results import PersonTimeline, Summary
     from pipelines.stream.analyze import Sink
     from pipelines.stream.build import Networks
+    from pipelines.stream.render.blur import FaceRecord
     from pipelines.stream.sources import FileSource
     from service.settings import Settings
 
 _FORMATS = ("jsonl", "json", "csv")
+_EXERCISES = ("squat", "sit_to_stand", "arm_raise", "jump")
 _PATH = click.Path(path_type=Path)
 
 
@@ -38,6 +41,8 @@ class _Outputs:
     out: Path | None
     video: Path | None
     timeline: Path | None
+    blurs: bool = False
+    exercises: "tuple[ExerciseName, ...]" = ()
 
 
 @click.command(help="Say who does what, when, in VIDEO: print a table, and write the files that the options name.")
@@ -51,6 +56,14 @@ class _Outputs:
 @click.option("--out", type=_PATH, help="Write the results to this file; - is standard output.")
 @click.option("--video", "video_out", type=_PATH, help="Write the annotated video to this file (mp4).")
 @click.option("--timeline", type=_PATH, help="Write a picture of who did what, when, to this file (png).")
+@click.option("--blur-faces", is_flag=True, help="Make heads unrecognisable in the annotated video.")
+@click.option(
+    "--exercise",
+    "exercises",
+    type=click.Choice(_EXERCISES),
+    multiple=True,
+    help="Count its repetitions; may be repeated.",
+)
 @network_options
 @click.option(
     "--fps",
@@ -71,6 +84,8 @@ def command(
     out: Path | None,
     video_out: Path | None,
     timeline: Path | None,
+    blur_faces: bool,
+    exercises: "tuple[ExerciseName, ...]",
     networks: WantedNetworks,
     fps: float,
     turn: Orientation,
@@ -83,10 +98,12 @@ def command(
     _end_cleanly_when_told()
     with reported():
         settings = load_settings()
+        outputs = replace(outputs, blurs=blur_faces or settings.blur_faces, exercises=exercises)
         with _open(video, fps, turn) as source:
             loaded = load_networks_of(settings, networks)
             summary = _analyze(video.name, source, loaded, outputs, every_frame=every_frame)
     _show(summary, loaded.action.contract, to_stderr=outputs.out == Path("-"))
+    _show_exercises(summary, to_stderr=outputs.out == Path("-"))
     show_turn(summary.stats.rotate_deg, turn)
 
 
@@ -117,6 +134,7 @@ def _analyze(
     from pipelines.stream.config import PipelineConfig
     from pipelines.stream.file_names import printable
     from pipelines.stream.interpolate import ENOUGH_HZ
+    from pipelines.stream.render.blur import FaceRecord
 
     with _bar() as bar:
         task = bar.add_task(_short(printable(name)), total=100.0, fps="")
@@ -124,8 +142,12 @@ def _analyze(
         def show(frames: int, percent: float | None, fps: float, eta_s: float | None) -> None:  # noqa: ARG001
             bar.update(task, completed=percent or 0.0, fps=f"{frames} frames, {fps:.1f} per second")
 
+        faces = FaceRecord() if outputs.blurs and outputs.video is not None else None
         run = Run(name, on_progress=show, enough_hz=None if every_frame else ENOUGH_HZ)
-        return analyze(source, networks, PipelineConfig(), _sinks(outputs), run)
+        run = replace(run, exercises=outputs.exercises)
+        if faces is not None:
+            run = replace(run, on_result=faces.add)
+        return analyze(source, networks, PipelineConfig(), _sinks(outputs, faces), run)
 
 
 def load_networks_of(settings: "Settings", wanted: WantedNetworks) -> "Networks":
@@ -153,7 +175,7 @@ def _threads(settings: "Settings") -> int:
     return min(2, len(os.sched_getaffinity(0)))
 
 
-def _sinks(outputs: _Outputs) -> "list[Sink]":
+def _sinks(outputs: _Outputs, faces: "FaceRecord | None") -> "list[Sink]":
     from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, TimelineSink, VideoSink
 
     text: dict[str, type[JsonlSink | JsonSink | CsvSink]] = {"jsonl": JsonlSink, "json": JsonSink, "csv": CsvSink}
@@ -161,7 +183,7 @@ def _sinks(outputs: _Outputs) -> "list[Sink]":
     if outputs.out is not None:
         sinks.append(text[outputs.form](None if outputs.out == Path("-") else outputs.out))
     if outputs.video is not None:
-        sinks.append(VideoSink(outputs.video))
+        sinks.append(VideoSink(outputs.video, faces=faces))
     if outputs.timeline is not None:
         sinks.append(TimelineSink(outputs.timeline))
     return sinks
@@ -229,6 +251,15 @@ def _show(summary: "Summary", contract: "ActionContract", to_stderr: bool) -> No
         )
     if stats.is_truncated:
         click.echo("actogram: note: the file ends earlier than it says; what there is was analysed", err=True)
+
+
+def _show_exercises(summary: "Summary", to_stderr: bool) -> None:
+    """A line per person and exercise."""
+    for number, track in summary.numbered():
+        for found in summary.exercises.get(track.track_id, ()):
+            told = f"not assessable ({found.reason})" if found.count is None else str(found.count)
+            times = ", ".join(f"{one.turn_s:.1f}" for one in found.repetitions)
+            click.echo(f"person {number}, {found.exercise}: {told}{f', at {times} s' if times else ''}", err=to_stderr)
 
 
 def show_turn(rotate_deg: Rotation, turn: Orientation) -> None:

@@ -1,5 +1,6 @@
 """`actogram keys`: create, list and revoke API keys."""
 
+import datetime as dt
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,15 @@ def command() -> None:
 @command.command("create")
 @click.option("--name", default="key", show_default=True, help="Who or what will use the key.")
 @click.option("--role", default="operator", show_default=True, type=click.Choice(["viewer", "operator", "admin"]))
-def create(name: str, role: str) -> None:
+@click.option("--expires-days", type=click.IntRange(1, 3650), help="Refuse it after so many days; left out: never.")
+def create(name: str, role: str, expires_days: int | None) -> None:
     """Create a key and print it; it is shown only once."""
+    from service.database import now
     from service.security import ROLES
 
+    expires_at = None if expires_days is None else now() + dt.timedelta(days=expires_days)
     with _keys() as keys:
-        text = keys.create(name[:128], ROLES[ROLES.index(role)])
+        text = keys.create(name[:128], ROLES[ROLES.index(role)], expires_at)
         _note("POST", text)
     click.echo(text)
     click.echo(f"Shown once; only its hash is stored. Use it as `Authorization: Bearer {text[:15]}...`", err=True)
@@ -49,7 +53,8 @@ def list_keys() -> None:
     """List the id, role, creation time and name of every key."""
     with _keys() as keys:
         for row in keys.page():
-            click.echo(f"{row.key_id}  {row.role:<8}  {row.created_at:%Y-%m-%d %H:%M}Z  {row.name}")
+            end = "" if row.expires_at is None else f"  (until {row.expires_at:%Y-%m-%d %H:%M}Z)"
+            click.echo(f"{row.key_id}  {row.role:<8}  {row.created_at:%Y-%m-%d %H:%M}Z  {row.name}{end}")
 
 
 @command.command("revoke")
@@ -59,6 +64,8 @@ def revoke(key_id: str) -> None:
     with _keys() as keys:
         keys.revoke(key_id)
         _note("DELETE", f"ak_{key_id}_")
+        if not any(row.role == "admin" for row in keys.page()):
+            click.echo("No admin's key is left: `actogram keys create --role admin` makes one.", err=True)
 
 
 def _note(method: str, key: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.network_choice import default_choice, placed
+from service.network_choice import default_choice, engine_device, placed
 
 if TYPE_CHECKING:
     from pipelines.stream.build import NetworkChoice
@@ -43,7 +43,7 @@ _OPTIONS = (
         "--profile",
         help="Networks where none is named: auto, fast (CPU) or accurate (GPU) [default: ACTOGRAM_PROFILE or auto].",
     ),
-    click.option("--device", help="cpu or cuda:0 [default: ACTOGRAM_DEVICE or cpu]."),
+    click.option("--device", help="cpu, cpu,openvino or cuda:0 [default: ACTOGRAM_DEVICE or cpu]."),
 )
 
 
@@ -73,6 +73,6 @@ def network_choice(settings: "Settings", wanted: WantedNetworks, threads: int) -
         default_choice(settings, threads),
         model=wanted.model if model is None else str(model),
         profile=wanted.profile or settings.profile,
-        device=wanted.device or settings.device,
+        device=engine_device(settings, wanted.device or settings.device),
     )
     return with_named(base, placed(settings, wanted.detector), placed(settings, wanted.pose), load_registry())

@@ -32,13 +32,21 @@ _GRACE_S = 4
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option("--workers", type=click.IntRange(0, 64), help="Stream worker processes [default: ACTOGRAM_WORKERS or 1].")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), help="What runs the workers [default: ACTOGRAM_ENGINE or local]."
+)
+@click.option("--ray-address", help="Head of the Ray cluster, host:port or auto [default: one of this machine's own].")
 @click.option("--create-key", is_flag=True, help="Create an admin key and print it, if there is no key yet.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
 )
-def command(host: str, port: int, workers: int | None, create_key: bool, log_level: str) -> None:
+def command(
+    host: str, port: int, workers: int | None, engine: str | None, ray_address: str | None, create_key: bool,
+    log_level: str,
+) -> None:  # fmt: skip
     """Serve until a signal: the first one drains within 20 s, a second one ends at once."""
-    from pipelines.errors import ConfigInvalid
+    from pipelines.errors import ConfigInvalid, PackageMissing
+    from service.engine_choice import build_engine
     from service.errors import ServiceError
     from service.home_lock import HomeLock
     from service.private_files import make_private_by_default
@@ -49,19 +57,27 @@ def command(host: str, port: int, workers: int | None, create_key: bool, log_lev
     for chatty in ("httpx", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        settings = load_settings(**({} if workers is None else {"workers": workers}))
+        given = {"workers": workers, "engine": engine, "ray_address": ray_address}
+        settings = load_settings(**{name: value for name, value in given.items() if value is not None})
         make_private_by_default()
         # Before anything else: what follows puts the home in order, which only one server may do.
         lock = HomeLock(settings)
         lock.acquire()
         is_public = _is_public(host)
         _prepare(settings, host, is_public, create_key)
-    except (ServiceError, ConfigInvalid) as error:
+        runs_workers = build_engine(settings, logging.getLogger().getEffectiveLevel())
+        runs_workers.start()  # here, where a cluster that does not answer is said in words
+    except (ServiceError, ConfigInvalid, PackageMissing) as error:
         click.echo(f"actogram: {error.code}: {error}", err=True)
         sys.exit(2)
     from service.app import create_app
 
-    sys.exit(run_server(create_app(settings, lock=lock, is_public=is_public), host, port, log_level))
+    try:
+        app = create_app(settings, runs_workers, lock=lock, is_public=is_public)
+        status = run_server(app, host, port, log_level)
+    finally:
+        runs_workers.stop()
+    sys.exit(status)
 
 
 def _is_public(host: str) -> bool:

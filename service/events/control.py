@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from service.database import Database, now
 from service.errors import NotFound
-from service.events import store
+from service.events import search, store
 from service.events.schemas import EventPatch, FeedbackCreate, TimelineSegment, TrackRead, TrackTimeline
-from service.events.store import EventRow, Filter
+from service.events.search import Filter
+from service.events.store import EventRow
 
 _SEGMENTS_MAX = 10_000
 
@@ -22,10 +23,15 @@ class EventControl:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where they are."""
+        return self._database
+
     def page(self, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int) -> list[EventRow]:
         """At most `limit` events, by start time, the newest first."""
         with self._database.read() as connection:
-            return store.page(connection, wanted, before, limit)
+            return search.page(connection, wanted, before, limit)
 
     def require(self, event_id: str) -> EventRow:
         """An event; raises NotFound."""
@@ -34,6 +40,12 @@ class EventControl:
         if row is None:
             raise NotFound(f"no event {event_id}")
         return row
+
+    def is_settled(self, event_id: str) -> bool:
+        """Whether an event needs nobody any more: acknowledged, taken back, or gone."""
+        with self._database.read() as connection:
+            row = store.get(connection, event_id)
+        return row is None or row.acknowledged_at is not None or row.event.state == "retracted"
 
     def change(self, event_id: str, patch: EventPatch) -> EventRow:
         """Acknowledge or comment; raises NotFound."""

@@ -40,13 +40,17 @@ class EvidenceFolder:
         self._bytes_max = bytes_max
         self._recent = recent
 
+    def file(self, event_id: str, name: str) -> Path | RemoteBlob | None:
+        """One of an event's files; None when there is none."""
+        return self._store.get(_key(event_id, name))
+
     def clip(self, event_id: str) -> Path | RemoteBlob | None:
         """An event's clip; None when there is none."""
-        return self._store.get(_key(event_id, "clip.mp4"))
+        return self.file(event_id, "clip.mp4")
 
     def thumbnail(self, event_id: str) -> Path | RemoteBlob | None:
         """An event's small picture; None when there is none."""
-        return self._store.get(_key(event_id, "thumbnail.jpg"))
+        return self.file(event_id, "thumbnail.jpg")
 
     def bundle(self, event_id: str, event: Mapping[str, JsonValue]) -> Path | None:
         """Everything about an event as one zip, which the caller removes; None when nothing was kept."""

@@ -60,7 +60,7 @@ class EventIngest:
             if row is None:
                 return None
             for name, shown in _announcements(report, row, known):
-                row = replace(row, seq=transaction.announce(_message(name, shown, report)).seq)
+                row = replace(row, seq=transaction.announce(event_message(name, shown, report)).seq)
             store.put(transaction.connection, row)
             return row
 
@@ -162,7 +162,7 @@ class EventIngest:
     def _close(self, transaction: Transaction, row: EventRow) -> None:
         state: EventState = "ended" if row.event.state == "confirmed" else "retracted"
         closed = replace(row, event=replace(row.event, state=state))
-        told = transaction.announce(_message(f"action.{state}", closed, None))
+        told = transaction.announce(event_message(f"action.{state}", closed, None))
         store.put(transaction.connection, replace(closed, seq=told.seq))
 
 
@@ -211,7 +211,8 @@ def _new_row(origin: Origin, report: ActionReport) -> EventRow:
     )  # fmt: skip
 
 
-def _message(name: str, row: EventRow, report: ActionReport | None) -> Message:
+def event_message(name: str, row: EventRow, report: ActionReport | None) -> Message:
+    """What is said of an event as it stands; the report is that of its worker, where one brought the change."""
     latency_ms = {} if report is None else report.latency_ms
     data: dict[str, JsonValue] = {
         **event_object(row.event, MESSAGE), "severity": row.severity, "start_time": _rfc3339(row.start_time),

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from pipelines.types import EventState
 from service.blob_response import send
 from service.blobs import THUMBNAIL_CACHE
 from service.deps import provided
-from service.errors import InvalidRequest, NotFound, NoThumbnail, NotReady
+from service.errors import NotFound, NoThumbnail, NotReady
 from service.events.control import EventControl
 from service.events.evidence import EvidenceFolder
+from service.events.query import FilterDep
 from service.events.schemas import (
     EventPage,
     EventPatch,
@@ -26,8 +26,7 @@ from service.events.schemas import (
     TrackRead,
     TrackTimeline,
 )
-from service.events.store import Filter
-from service.numbers import INTEGER_MAX, Time, in_utc, parse_integer
+from service.numbers import in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
 from service.responses import NO_STORE, content, file, problems
 from service.security import Admin, Operator, Viewer
@@ -50,30 +49,6 @@ EvidenceDep = Annotated[EvidenceFolder, Depends(provided(EvidenceFolder))]
 EraserDep = Annotated[TrackEraser, Depends(provided(TrackEraser))]
 
 
-def _filter(
-    stream: str | None = None,
-    job: str | None = None,
-    action: str | None = None,
-    state: EventState | None = None,
-    zone: str | None = None,
-    severity: str | None = None,
-    track: Annotated[int | None, Query(ge=0, le=INTEGER_MAX)] = None,
-    min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
-    since: Time | None = None,
-    until: Time | None = None,
-    tag: Annotated[str | None, Query(pattern="^[^:]*:", description="`key:value`")] = None,
-    acknowledged: bool | None = None,
-) -> Filter:
-    key, colon, value = (tag or "").partition(":")
-    if tag is not None and not colon:
-        raise InvalidRequest(f"query.tag: found {tag!r}, expected key:value")
-    return Filter(
-        stream, job, action, state, zone, severity, track, min_score, _utc(since, "since"), _utc(until, "until"),
-        (key, value) if tag is not None else None, acknowledged,
-    )  # fmt: skip
-
-
-FilterDep = Annotated[Filter, Depends(_filter)]
 _NO_CLIP = problems(
     {409: "`clip_none`, `clip_pending`, `clip_failed`: there is none, not yet, or never will be", **NO_STORE}
 )
@@ -213,10 +188,6 @@ def _track(track_id: str) -> tuple[str, int]:
     if not stream_id or found is None:
         raise NotFound(f"no track {track_id[:128]!r}: expected <stream>:<number>")
     return stream_id, found
-
-
-def _utc(time: dt.datetime | None, name: str) -> dt.datetime | None:
-    return None if time is None else in_utc(time, f"query.{name}")
 
 
 def _place(cursor: str) -> tuple[dt.datetime, str]:

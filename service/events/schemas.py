@@ -18,6 +18,8 @@ class NetworkUsed(BaseModel):
 
     name: str
     sha256: str = Field(description="Of its weight file.")
+    engine: str | None = Field(default=None, description="What computed it: `onnxruntime` or `openvino`.")
+    precision: str | None = Field(default=None, description="What in: `float32`, `bfloat16` or `float16`.")
 
 
 class EventRead(EventFields):
@@ -133,3 +135,41 @@ class TrackTimeline(BaseModel):
     track: TrackRead
     segments: list[TimelineSegment] = Field(description="In the order of their starts.")
     totals_s: dict[str, float] = Field(description="Action → seconds.")
+
+
+class DayCount(BaseModel):
+    """How many events began on one day."""
+
+    day: str = Field(description="The date in the zone asked for.")
+    start_time: dt.datetime
+    end_time: dt.datetime = Field(description="Of the day, cut by the range asked for.")
+    events: int
+    alarms: int = Field(description="Those of severity `alarm`.")
+    warnings: int = Field(description="Those of severity `warning`.")
+
+
+class DayList(BaseModel):
+    """The days of a range, in order, those without events too."""
+
+    tz: str
+    items: list[DayCount]
+
+
+class StreamCells(BaseModel):
+    """When events of one stream began."""
+
+    stream_id: str
+    events: int = Field(description="How many began in the whole range.")
+    cells: list[list[int]] = Field(
+        description="In order, for each part of the range that has any: its index, the events that began in it, how "
+        "many of these are alarms, how many warnings, and how many events of before went on in it."
+    )
+
+
+class TimelineOverview(BaseModel):
+    """A range of time in equal parts, for every stream that has events in it."""
+
+    since: dt.datetime
+    until: dt.datetime
+    parts: int = Field(description="Into how many the range is cut.")
+    streams: list[StreamCells]

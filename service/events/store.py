@@ -13,10 +13,13 @@ from models.severity import Severity
 from pipelines.event_json import STORED, event_object, parse_event
 from pipelines.types import Event, EventState
 from service.database import UtcTime, metadata, now
+from service.events import marks
 
 ClipState = Literal["none", "pending", "ready", "failed"]
 OPEN: tuple[EventState, ...] = ("provisional", "confirmed")
 GONE = "erased"
+RULE_MODEL = "rule over time"
+"""What stands as the model of an event that a rule over time has found: no worker opens or closes it."""
 _CLIP_REACH = dt.timedelta(minutes=2)
 """How far from its event a clip may reach."""
 
@@ -26,7 +29,7 @@ def _event_columns() -> Iterator["sa.Column[object]"]:
     usual = {int: sa.BigInteger, float: sa.Float}
     special = {
         "event_id": sa.Column("event_id", sa.String(128), primary_key=True),
-        "state": sa.Column("state", sa.String(16), nullable=False, index=True),
+        "state": sa.Column("state", sa.String(16), nullable=False),
     }
     for name, kind in get_type_hints(Event).items():
         (main, *others) = get_args(kind) if get_origin(kind) is UnionType else (kind,)
@@ -39,10 +42,10 @@ events = sa.Table(
     "events",
     metadata,
     *_event_columns(),
-    sa.Column("stream_id", sa.String(64), index=True),
+    sa.Column("stream_id", sa.String(64)),
     sa.Column("job_id", sa.String(64), index=True),
     sa.Column("severity", sa.String(16), nullable=False),
-    sa.Column("start_time", UtcTime, nullable=False, index=True),
+    sa.Column("start_time", UtcTime, nullable=False),
     sa.Column("end_time", UtcTime, nullable=False),
     sa.Column("zones", sa.JSON, nullable=False),
     sa.Column("rules", sa.JSON, nullable=False),
@@ -56,7 +59,12 @@ events = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     # All that sums over days and hours ask for: they read the index alone.
     sa.Index("ix_events_insights", "stream_id", "start_time", "end_time", "state", "action", "severity", "track_id"),
-)
+    # All by which events are searched, in the order of the list: what does not fit is passed over in the index.
+    sa.Index(
+        "ix_events_search", "start_time", "event_id", "end_time", "stream_id", "state", "action", "severity", "score",
+    ),
+    sa.Index("ix_events_action", "action", "start_time", "event_id"),
+)  # fmt: skip
 tracks = sa.Table(
     "tracks",
     metadata,
@@ -115,24 +123,6 @@ class EventRow:
 _OWN_COLUMNS = tuple(one.name for one in fields(EventRow) if one.name != "event")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events to list; None asks for all."""
-
-    stream_id: str | None = None
-    job_id: str | None = None
-    action: str | None = None
-    state: EventState | None = None
-    zone: str | None = None
-    severity: str | None = None
-    track_id: int | None = None
-    min_score: float | None = None
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    tag: tuple[str, str] | None = None
-    is_acknowledged: bool | None = None
-
-
 def put(connection: sa.Connection, row: EventRow) -> None:
     """Store an event, new or changed."""
     values: dict[str, object] = {name: getattr(row, name) for name in _OWN_COLUMNS}
@@ -142,86 +132,42 @@ def put(connection: sa.Connection, row: EventRow) -> None:
     chosen = events.c.event_id == row.event.event_id
     if connection.execute(sa.update(events).where(chosen).values(values)).rowcount == 0:
         connection.execute(sa.insert(events).values(values))
+    marks.put(connection, row.event.event_id, row.start_time, row.zones, row.tags)
 
 
 def get(connection: sa.Connection, event_id: str) -> EventRow | None:
     """An event, or None."""
     row = connection.execute(sa.select(events).where(events.c.event_id == event_id)).mappings().one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None else parse_row(row)
 
 
-def _row(row: sa.RowMapping) -> EventRow:
+def parse_row(row: sa.RowMapping) -> EventRow:
+    """An event of its row."""
     return EventRow(parse_event(dict(row)), **{name: row[name] for name in _OWN_COLUMNS})
 
 
-def page(
-    connection: sa.Connection, wanted: Filter, before: tuple[dt.datetime, str] | None, limit: int
-) -> list[EventRow]:
-    """At most `limit` events before a (start, id), the newest start first."""
-    query = sa.select(events).order_by(events.c.start_time.desc(), events.c.event_id.desc()).where(*_conditions(wanted))
-    if before is not None:
-        start_time, event_id = before
-        earlier = sa.or_(
-            events.c.start_time < start_time,
-            sa.and_(events.c.start_time == start_time, events.c.event_id < event_id),
-        )
-        query = query.where(earlier)
-    found: list[EventRow] = []
-    # Zones and tags are JSON in both databases: they are compared here, page by page, so that one query serves both.
-    with connection.execute(query.execution_options(yield_per=200)) as rows:
-        for row in rows.mappings():
-            found_row = _row(row)
-            if _is_wanted(found_row, wanted):
-                found.append(found_row)
-                if len(found) == limit:
-                    break
-    return found
-
-
-def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
-    equal = {
-        "stream_id": wanted.stream_id, "job_id": wanted.job_id, "action": wanted.action, "state": wanted.state,
-        "severity": wanted.severity, "track_id": wanted.track_id,
-    }  # fmt: skip
-    found: list[sa.ColumnElement[bool]] = [
-        events.c[name] == value for name, value in equal.items() if value is not None
-    ]
-    if wanted.min_score is not None:
-        found.append(events.c.score >= wanted.min_score)
-    if wanted.since is not None:
-        found.append(events.c.start_time >= wanted.since)
-    if wanted.until is not None:
-        found.append(events.c.start_time < wanted.until)
-    if wanted.is_acknowledged is not None:
-        known = events.c.acknowledged_at.is_not(None)
-        found.append(known if wanted.is_acknowledged else sa.not_(known))
-    return found
-
-
-def _is_wanted(row: EventRow, wanted: Filter) -> bool:
-    if wanted.zone is not None and wanted.zone not in row.zones:
-        return False
-    return wanted.tag is None or row.tags.get(wanted.tag[0]) == wanted.tag[1]
-
-
 def iter_open(connection: sa.Connection, stream_id: str) -> list[EventRow]:
-    """The events of a stream that have not ended."""
-    query = sa.select(events).where(events.c.stream_id == stream_id, events.c.state.in_(OPEN))
-    return [_row(row) for row in connection.execute(query).mappings()]
+    """The events of a stream that its worker began and did not end."""
+    query = sa.select(events).where(events.c.stream_id == stream_id, *_left_by_a_worker())
+    return [parse_row(row) for row in connection.execute(query).mappings()]
 
 
 def iter_promised(connection: sa.Connection, stream_id: str) -> list[EventRow]:
     """The events of a stream whose evidence is promised and not there yet."""
     query = sa.select(events).where(events.c.stream_id == stream_id, events.c.clip_state == "pending")
-    return [_row(row) for row in connection.execute(query).mappings()]
+    return [parse_row(row) for row in connection.execute(query).mappings()]
 
 
 def streams_left_open(connection: sa.Connection) -> list[str]:
     """Every stream, existing or removed, that has events, tracks or evidence left open."""
-    is_left = sa.or_(events.c.state.in_(OPEN), events.c.clip_state == "pending")
+    is_left = sa.or_(sa.and_(*_left_by_a_worker()), events.c.clip_state == "pending")
     of_events = sa.select(events.c.stream_id).where(is_left, events.c.stream_id.is_not(None))
     of_tracks = sa.select(tracks.c.stream_id).where(tracks.c.end_time.is_(None))
     return sorted(connection.execute(sa.union(of_events, of_tracks)).scalars())
+
+
+def _left_by_a_worker() -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return events.c.state.in_(OPEN), events.c.model != RULE_MODEL
 
 
 def ids_of(connection: sa.Connection, stream_id: str, track_id: int | None = None) -> list[str]:
@@ -285,6 +231,7 @@ def _erase_events(connection: sa.Connection, event_ids: Sequence[str]) -> None:
     for start in range(0, len(event_ids), 500):
         ids = event_ids[start : start + 500]
         connection.execute(sa.delete(feedback).where(feedback.c.event_id.in_(ids)))
+        marks.remove(connection, ids)
         connection.execute(sa.delete(events).where(events.c.event_id.in_(ids)))
 
 

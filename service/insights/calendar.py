@@ -1,11 +1,9 @@
-"""Days and hours as a clock on the wall has them: in a zone, with the days on which it is put forward or back."""
+"""The range that a client asks for, and the days or hours of it."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from service.days import Bucket, iter_edges, split_range
 from service.errors import InvalidRequest, RangeTooLong
 
 By = Literal["day", "hour", "camera", "track", "action"]
@@ -15,31 +13,6 @@ _DAYS_MAX: dict[By, int] = {"hour": 31}
 _DAYS_MAX_ELSE = 366
 _DAYS_USUAL: dict[By, int] = {"hour": 1}
 _DAYS_USUAL_ELSE = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One day or hour, or a whole range; from `start_time`, up to and without `end_time`, both in UTC.
-
-    key: "2026-03-29" for a day, "2026-03-29T03:00+02:00" for an hour, in the zone's own time; "" for a range.
-    """
-
-    key: str
-    start_time: dt.datetime
-    end_time: dt.datetime
-
-
-def load_zone(name: str) -> dt.tzinfo:
-    """The time zone of an IANA name; raises InvalidRequest."""
-    if name == "UTC":
-        return dt.UTC
-    try:
-        return ZoneInfo(name)
-    # A name that leads to a folder or out of it, or that no file system takes.
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidRequest(
-            f"query.tz: found {name[:64]!r}, expected an IANA time zone such as Europe/Berlin"
-        ) from error
 
 
 def choose_range(
@@ -52,7 +25,7 @@ def choose_range(
     until = at if until is None else until
     if since is None:
         earlier = until - _DAY * _DAYS_USUAL.get(by, _DAYS_USUAL_ELSE) - dt.timedelta.resolution
-        since = next(_iter_edges(earlier, "hour" if by == "hour" else "day", zone))
+        since = next(iter_edges(earlier, "hour" if by == "hour" else "day", zone))
     if since >= until:
         raise InvalidRequest(f"query.since: found {since.isoformat()}, expected a time before {until.isoformat()}")
     days = _DAYS_MAX.get(by, _DAYS_MAX_ELSE)
@@ -66,44 +39,4 @@ def choose_range(
 
 def split(whole: Bucket, by: By, zone: dt.tzinfo) -> list[Bucket]:
     """The days or hours of a range, the first and the last cut by it; the range itself when grouped otherwise."""
-    if by not in ("day", "hour"):
-        return [whole]
-    found: list[Bucket] = []
-    start = whole.start_time
-    for edge in _iter_edges(start, by, zone):
-        end = min(edge, whole.end_time)
-        found.append(Bucket(_key(start, by, zone), start, end))
-        if end == whole.end_time:
-            break
-        start = end
-    return found
-
-
-def _iter_edges(after: dt.datetime, by: By, zone: dt.tzinfo) -> Iterator[dt.datetime]:
-    """When days or hours begin after a time, in UTC, without end."""
-    edge = after
-    while True:
-        edge = _next_hour(edge, zone) if by == "hour" else _next_midnight(edge, zone)
-        yield edge
-
-
-def _next_hour(time: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    local = time.astimezone(zone)
-    return time + _HOUR - dt.timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-
-
-def _next_midnight(time: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    day = time.astimezone(zone).date()
-    edge = time
-    # More than once only where a zone has left a day out, as Samoa did in 2011.
-    while edge <= time:
-        day += _DAY
-        edge = dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC)
-    return edge
-
-
-def _key(start: dt.datetime, by: By, zone: dt.tzinfo) -> str:
-    local = start.astimezone(zone)
-    if by == "day":
-        return local.date().isoformat()
-    return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
+    return split_range(whole, by, zone) if by in ("day", "hour") else [whole]

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.database import Database, now
+from service.days import Bucket, load_zone
 from service.insights import heatmap, pieces, store
-from service.insights.calendar import Bucket, By, choose_range, load_zone, split
+from service.insights.calendar import By, choose_range, split
 from service.insights.pieces import Wanted
 from service.insights.schemas import HeatmapRead, InsightRead, InsightsRead
 from service.insights.sorting import sorting_in_memory

@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from service.database import UtcTime
-from service.insights.calendar import Bucket
+from service.days import Bucket
 
 # The columns that are read here; the tables belong to the slice of events.
 events = sa.table(
@@ -30,6 +30,8 @@ tracks = sa.table(
 )  # fmt: skip
 _COUNTED = ("confirmed", "ended")
 _ERASED = "erased"
+_RULES = ("not_got_up", "nobody_seen", "lies_outside")
+"""What rules over time tell: not what a person does, so it adds to nobody's seconds unless it is asked for."""
 _STREAMS_MAX = 1000
 
 
@@ -110,6 +112,8 @@ def conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [events.c.state.in_(_COUNTED)]
     if wanted.action is not None:
         found.append(events.c.action == wanted.action)
+    else:
+        found.append(events.c.action.not_in(_RULES))
     if wanted.zone is not None:
         found.append(sa.literal(wanted.zone).bool_op("IN")(names_of(events.c.zones)))
     return found

@@ -218,14 +218,19 @@ def _find_made(connection: sa.Connection, post: RepeatablePost) -> Created | Non
 
 
 def _options(options: JobOptions) -> dict[str, str | bool | None]:
-    return {"model": options.model, "video": options.video, **_people(options)}
+    return {"model": options.model, "video": options.video, **_people(options), **_blur(options)}
 
 
 def _post(key: str | None, content: str, options: JobOptions, tags: dict[str, str]) -> RepeatablePost:
     tagged = [f"{name}={value}" for name, value in sorted(tags.items())]
     named = [f"{place}: {name}" for place, name in _people(options).items()]
-    whole = (content, str(options.model), str(options.video), *tagged, *named)
+    whole = (content, str(options.model), str(options.video), *tagged, *named, *_blur(options))
     return RepeatablePost(store.SCOPE, key, fingerprint(*whole))
+
+
+def _blur(options: JobOptions) -> dict[str, bool]:
+    """Only where it is wanted: a key that was used before it could be asked for stays the same."""
+    return {"blur_faces": True} if options.blur_faces else {}
 
 
 def _people(options: JobOptions) -> dict[str, str]:

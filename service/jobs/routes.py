@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import UnsupportedMedia
+from pipelines.exercises.signals import ExerciseName
 from service.blob_response import send
 from service.blob_store import RemoteBlob
 from service.blobs import THUMBNAIL_CACHE, BlobFolder
@@ -16,6 +17,7 @@ from service.deps import provided
 from service.errors import FieldFault, InvalidRequest, TooLarge
 from service.idempotency import IdempotencyKey
 from service.jobs.control import Created, JobControl
+from service.jobs.exercises import ExercisesRead, read_exercises
 from service.jobs.formats import FORMS, ResultFormat, negotiate
 from service.jobs.schemas import JobCreate, JobOptions, JobPage, JobRead, UploadForm
 from service.jobs.store import JobState
@@ -173,6 +175,18 @@ def get_timeline(job_id: str, control: ControlDep) -> Response:
     return send(control.require_file(control.require(job_id), "timeline.json"), "application/json")
 
 
+@router.get("/{job_id}/exercises", responses=_NOT_READY, summary="Count an exercise")
+def get_exercises(
+    job_id: str,
+    control: ControlDep,
+    exercise: Annotated[ExerciseName, Query(description="What is counted.")],
+) -> ExercisesRead:
+    """Repetitions of one exercise by everybody in the video, the curve they are counted from, and the angles of joints."""
+    row = control.require(job_id)
+    results, timeline = control.require_file(row, FORMS["jsonl"].name), control.require_file(row, "timeline.json")
+    return read_exercises(results, timeline, exercise)
+
+
 @router.get(
     "/{job_id}/video", response_class=Response, responses={**_NOT_READY, **file("The video.", "video/mp4")},
     summary="Fetch the annotated video",
@@ -218,7 +232,7 @@ async def _receive(
         if upload.size_bytes == 0:
             raise UnsupportedMedia(f"{upload.name} is empty; expected a video")
         form = _form(upload.fields)
-        options = JobOptions(model=form.model, detector=form.detector, pose=form.pose, video=form.video)
+        options = JobOptions(**form.model_dump(exclude={"tags"}))
         return await run_in_threadpool(control.create_upload, job_id, upload, options, dict(form.tags), key)
 
 

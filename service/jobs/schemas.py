@@ -24,6 +24,11 @@ class JobOptions(BaseModel):
     )
     pose: str | None = Field(None, max_length=128, description="Pose estimator, likewise.")
     video: bool = Field(False, description="Whether to make an annotated mp4 too.")
+    blur_faces: bool = Field(
+        False,
+        description="Whether heads are made unrecognisable in the annotated mp4 and the thumbnail; the video itself "
+        "stays as it is.",
+    )
 
 
 class JobSource(BaseModel):
@@ -65,6 +70,10 @@ UPLOAD_SCHEMA = {
         },
         "pose": {"type": "string", "maxLength": 128, "description": "Pose estimator, likewise."},
         "video": {"type": "boolean", "description": "Whether to make an annotated mp4 too."},
+        "blur_faces": {
+            "type": "boolean",
+            "description": "Whether heads are made unrecognisable in the annotated mp4 and the thumbnail.",
+        },
         "tags": {
             "type": "object",
             "maxProperties": 20,

@@ -79,6 +79,7 @@ OUTBOX_PENDING = Gauge("outbox_pending", "Messages that sinks have not taken yet
 GPU_MEMORY = Gauge("gpu_memory_bytes", "Device memory in use, by whichever process", ("worker", "device"))
 WORKER_MEMORY = Gauge("worker_memory_bytes", "Resident memory of a worker", ("worker",))
 WS_CLIENTS = Gauge("ws_clients", "Clients of the live channel")
+TIMED_RULES = Gauge("timed_rules", "Rules over time in a state", ("state",))
 JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))

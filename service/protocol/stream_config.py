@@ -8,6 +8,7 @@ from models.runtime.overrides import ActionOverride
 from models.severity import Severity
 from pipelines.addresses.schemes import CAMERA_SCHEMES
 from pipelines.orientation import Rotation
+from service.weekly import TimeZone
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -117,6 +118,11 @@ class Privacy(_Part):
     """What may leave the worker."""
 
     pictures: StrictBool = Field(default=True, description="False: no snapshot, preview or clip; skeletons only.")
+    blur: StrictBool = Field(
+        default=False,
+        description="True: heads are made unrecognisable in snapshots, previews, clips and thumbnails; clips are then "
+        "encoded again. Always so where ACTOGRAM_BLUR_FACES is true.",
+    )
 
 
 class StreamConfig(_Part):
@@ -133,6 +139,7 @@ class StreamConfig(_Part):
     recording: Recording = Recording()
     privacy: Privacy = Privacy()
     tags: Tags = {}
+    time_zone: TimeZone | None = Field(default=None, description="By which hours of its rules count; null: UTC.")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "StreamConfig":

@@ -10,24 +10,21 @@ import httpx
 import sqlalchemy as sa
 
 from service import idempotency
-from service.database import Database, now
-from service.envelope import Envelope
+from service.database import Database
 from service.errors import AtCapacity, NotFound
 from service.event_log import EventLog, Message
 from service.idempotency import RepeatablePost
-from service.patterns import matches_any
 from service.secret_box import LOST
 from service.sinks import store
 from service.sinks.delivery import DeliveryFailed, Receipt, Sink
-from service.sinks.outbox import Attempt, Outbox
+from service.sinks.outboxes import Outboxes
 from service.sinks.schemas import WebhookCreate, WebhookPatch
-from service.sinks.store import DatabaseLedger, DeliveryRow, WebhookRow
+from service.sinks.store import DeliveryRow, WebhookRow
+from service.sinks.trial import try_once
 from service.sinks.webhook import WebhookSink, make_secret
+from service.sinks.wish_schemas import changed_wishes, wishes_of
 
 logger = logging.getLogger(__name__)
-
-_STOP_S = 8.0
-_TELLABLE = ("action", "track", "stream", "job", "clip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +46,20 @@ class SinkControl:
     """What routes and the server use to manage sinks.
 
     fixed: sinks from the settings; they take every stored message.
-    on_attempt: told the sink's kind and the outcome of every try, for metrics.
-    leads: whether this server is the one that delivers, of those that share the database.
     """
 
     def __init__(
-        self, database: Database, log: EventLog, client: httpx.Client, fixed: tuple[FixedSink, ...] = (),
-        webhooks_max: int = 50, on_attempt: Callable[[str, str], None] = lambda _, __: None,
-        leads: Callable[[], bool] = lambda: True,
+        self, database: Database, log: EventLog, client: httpx.Client, outboxes: Outboxes,
+        fixed: tuple[FixedSink, ...] = (), webhooks_max: int = 50,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._client = client
         self._fixed = fixed
         self._webhooks_max = webhooks_max
-        self._on_attempt = on_attempt
-        self._leads = leads
-        self._outboxes: dict[str, Outbox] = {}
-        self._rows: dict[str, WebhookRow] = {}
+        self._outboxes = outboxes
+        self._known: dict[str, WebhookRow] = {}
         self._is_open = False
-        self._lock = threading.Lock()
         # Held over a change of who delivers, and over every change of a webhook's outbox.
         self._changing = threading.RLock()
 
@@ -79,56 +70,38 @@ class SinkControl:
     def follow(self) -> None:
         """Begin or end to deliver as it is this server's turn, and take in what was changed on another one."""
         with self._changing:
-            if not self._leads():
+            if not self._outboxes.is_ours():
                 if self._is_open:
                     logger.info("sinks: another server delivers now")
                     self.stop()
                 return
             if not self._is_open:
                 self._open()
-            known, stored = dict(self._rows), {row.webhook_id: row for row in self.all()}
-            for webhook_id in known.keys() | stored.keys():
-                if known.get(webhook_id) != stored.get(webhook_id):
+            stored = {row.webhook_id: row for row in self.all()}
+            for webhook_id in self._known.keys() | stored.keys():
+                if self._known.get(webhook_id) != stored.get(webhook_id):
                     self._end(webhook_id)
                     if webhook_id in stored:
                         self._begin(stored[webhook_id])
+
+    def stop(self) -> None:
+        """Finish the deliveries in hand; may be called twice."""
+        with self._changing:
+            self._outboxes.stop()
+            self._known.clear()
+            was_open, self._is_open = self._is_open, False
+            for one in self._fixed if was_open else ():
+                one.close()
 
     def _open(self) -> None:
         self._is_open = True
         for one in self._fixed:
             one.open()
-            self._launch(one.name, one.sink, lambda _: True)
-
-    def stop(self) -> None:
-        """Finish the deliveries in hand; may be called twice."""
-        with self._changing:
-            self._is_open = False
-            self._rows.clear()
-            with self._lock:
-                leaving = list(self._outboxes.values())
-                self._outboxes.clear()
-            self._await(leaving)
-
-    def _await(self, leaving: Sequence[Outbox]) -> None:
-        for outbox in leaving:
-            outbox.stop()
-        for outbox in leaving:
-            if not outbox.join(_STOP_S):
-                logger.warning(
-                    "sink %s did not stop within %.0f s; it will resume where it left off", outbox.name, _STOP_S
-                )
-        for one in self._fixed:
-            one.close()
-
-    def wake(self, message: Message) -> None:
-        """Note that something was stored; may be called from any thread, never blocks."""
-        if message.seq > 0:
-            for outbox in list(self._outboxes.values()):
-                outbox.wake()
+            self._outboxes.launch(one.name, one.name, one.sink)
 
     def pending(self) -> dict[str, int]:
         """Sink → number of messages that it has not processed yet."""
-        return {name: outbox.pending for name, outbox in list(self._outboxes.items())}
+        return self._outboxes.pending()
 
     def all(self) -> list[WebhookRow]:
         """Every webhook."""
@@ -150,8 +123,7 @@ class SinkControl:
         """
         post = RepeatablePost(store.SCOPE, key, idempotency.fingerprint(wanted.model_dump_json()))
         row = WebhookRow(
-            f"wh_{secrets.token_hex(8)}", wanted.url, wanted.secret or make_secret(), wanted.messages, wanted.streams,
-            wanted.actions, wanted.only_rules, wanted.enabled, now(),
+            f"wh_{secrets.token_hex(8)}", wanted.url, wanted.secret or make_secret(), wishes_of(wanted), wanted.enabled,
         )  # fmt: skip
         # The log's transactions come one after the other: of two requests with one key the second finds the first's.
         with self._log.transaction() as transaction:
@@ -171,12 +143,12 @@ class SinkControl:
 
     def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
         """Change a webhook, which keeps its position in the log; raises NotFound."""
-        given = patch.model_dump(exclude_unset=True)
-        if "enabled" in given:
-            given["is_enabled"] = given.pop("enabled")
-        nullable = ("streams", "actions")
-        changes = {name: value for name, value in given.items() if value is not None or name in nullable}
-        row = replace(self.require(webhook_id), **changes)
+        known = self.require(webhook_id)
+        row = replace(
+            known, url=patch.url or known.url, secret=patch.secret or known.secret,
+            wishes=changed_wishes(known.wishes, patch),
+            is_enabled=known.is_enabled if patch.enabled is None else patch.enabled,
+        )  # fmt: skip
         with self._database.write() as connection:
             store.put_webhook(connection, row)
         with self._changing:
@@ -198,7 +170,9 @@ class SinkControl:
 
     def lowest_cursor(self, connection: sa.Connection) -> int | None:
         """Up to which message every sink that is on has been told; None when there is no sink."""
-        webhooks = [row.webhook_id for row in store.all_webhooks(connection) if _may_begin(row)]
+        # Who is told last waits on purpose.
+        rows = (row for row in store.all_webhooks(connection) if row.wishes.escalate_after_s is None)
+        webhooks = [row.webhook_id for row in rows if _may_begin(row)]
         return store.lowest_cursor(connection, [*webhooks, *(one.name for one in self._fixed)])
 
     def erase(self, is_meant: Callable[[Message], bool]) -> None:
@@ -214,15 +188,7 @@ class SinkControl:
         """Send one test message now and return the outcome; raises NotFound."""
         row = self.require(webhook_id)
         message = Message("webhook.test", {"webhook_id": webhook_id})
-        ledger = DatabaseLedger(self._database, webhook_id)
-        result: Receipt | DeliveryFailed
-        try:
-            result = self._sink(row).deliver(Envelope.of(message, 0))
-            ledger.record(Attempt(0, message.type, 1, "test", "", result.status, result.latency_ms))
-        except DeliveryFailed as error:
-            result = error
-            ledger.record(Attempt(0, message.type, 1, "test", str(error), error.status))
-        return result
+        return try_once(self._sink(row), message, self._outboxes.ledger(webhook_id, "webhook"))
 
     def deliveries(self, webhook_id: str, outcome: str | None, before_id: int | None, limit: int) -> list[DeliveryRow]:
         """At most `limit` delivery attempts, the newest first; raises NotFound."""
@@ -233,28 +199,16 @@ class SinkControl:
     def _sink(self, row: WebhookRow) -> WebhookSink:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
+    def _end(self, webhook_id: str) -> None:
+        self._known.pop(webhook_id, None)
+        self._outboxes.end(webhook_id)
+
     def _begin(self, row: WebhookRow) -> None:
         if not self._is_open:
             return
-        self._rows[row.webhook_id] = row
+        self._known[row.webhook_id] = row
         if _may_begin(row):
-            self._launch(row.webhook_id, self._sink(row), lambda message: wants(row, message))
-
-    def _end(self, name: str) -> None:
-        self._rows.pop(name, None)
-        with self._lock:
-            outbox = self._outboxes.pop(name, None)
-        if outbox is not None:
-            outbox.stop()
-            outbox.join(_STOP_S)
-
-    def _launch(self, name: str, sink: Sink, wanted: Callable[[Message], bool]) -> None:
-        kind = name if any(one.name == name for one in self._fixed) else "webhook"
-        ledger = DatabaseLedger(self._database, name, lambda outcome: self._on_attempt(kind, outcome))
-        outbox = Outbox(name, self._log, sink, ledger, wanted, may_deliver=self._leads)
-        with self._lock:
-            self._outboxes[name] = outbox
-        outbox.start()
+            self._outboxes.launch_for(row.webhook_id, "webhook", self._sink(row), row.wishes)
 
 
 def _may_begin(row: WebhookRow) -> bool:
@@ -265,21 +219,3 @@ def _may_begin(row: WebhookRow) -> bool:
 def _find_made(connection: sa.Connection, post: RepeatablePost) -> WebhookRow | None:
     webhook_id = post.find_made(connection)
     return None if webhook_id is None else store.get_webhook(connection, webhook_id)
-
-
-def wants(row: WebhookRow, message: Message) -> bool:
-    """Whether a webhook asked for a message."""
-    family = message.type.partition(".")[0]
-    if family not in _TELLABLE or not {family, message.type}.intersection(row.messages):
-        return False
-    if row.streams is not None and not _is_any(message.stream_id, row.streams):
-        return False
-    if family != "action":
-        return True
-    if row.actions is not None and message.data.get("action") not in row.actions:
-        return False
-    return not row.only_rules or bool(message.data.get("rules"))
-
-
-def _is_any(name: str | None, patterns: Sequence[str]) -> bool:
-    return name is not None and matches_any(name, patterns)

@@ -22,7 +22,8 @@ class Attempt:
     """One attempt to deliver a message.
 
     attempt: 1 for the first.
-    outcome: `delivered`, `retrying`, or `dead` when it will not be tried again.
+    outcome: `delivered`, `retrying`, or `dead` when it will not be tried again; `quiet` or `acknowledged` when it was
+             not sent at all.
     """
 
     seq: int
@@ -47,22 +48,46 @@ class Ledger(Protocol):
         """An attempt was made."""
 
 
+class Turn(Protocol):
+    """When a message's turn comes, and whether it is still wanted then."""
+
+    def wait_s(self, message: Message) -> float:
+        """Seconds until it may be sent; 0 or less for now. Later messages wait behind it."""
+
+    def refusal(self, message: Message) -> str | None:
+        """Why it is not sent after all, as an outcome; None when it is."""
+
+
+class AtOnce:
+    """The turn of a sink that takes everything as it comes."""
+
+    def wait_s(self, message: Message) -> float:  # noqa: ARG002
+        """Never any wait."""
+        return 0.0
+
+    def refusal(self, message: Message) -> str | None:  # noqa: ARG002
+        """Nothing is refused."""
+        return None
+
+
 class Outbox:
     """One thread per sink: a sink that is down keeps its position and does not hold up the others.
 
-    wants: which messages the sink takes; the others are passed over.
+    wants: which messages the sink takes; the others are passed over.  turn: when, and whether even then.
     may_deliver: False once another server delivers instead.
     """
 
     def __init__(
         self, name: str, log: EventLog, sink: Sink, ledger: Ledger, wants: Callable[[Message], bool],
-        *, retries: Retries | None = None, poll_s: float = 1.0, may_deliver: Callable[[], bool] = lambda: True,
+        *, turn: Turn | None = None, retries: Retries | None = None, poll_s: float = 1.0,
+        may_deliver: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.name = name
         self._log = log
         self._sink = sink
         self._ledger = ledger
         self._wants = wants
+        self._turn = turn or AtOnce()
         self._retries = retries or Retries()
         self._backoff = self._retries.backoff
         self._poll_s = poll_s
@@ -126,6 +151,11 @@ class Outbox:
         for message in page:
             if not self._wants(message):
                 continue
+            if self._turn.wait_s(message) > 0:
+                # Its place in the log is the memory of the wait: another server goes on with it.
+                if message.seq - 1 > (self._ledger.cursor() or 0):
+                    self._ledger.advance(message.seq - 1)
+                return 0
             if not self._hand_over(message):
                 return 0
             self._ledger.advance(message.seq)
@@ -136,6 +166,10 @@ class Outbox:
 
     def _hand_over(self, message: Message) -> bool:
         """Try until it is delivered or given up; False if the outbox stops first."""
+        refusal = self._turn.refusal(message)
+        if refusal is not None:
+            self._ledger.record(Attempt(message.seq, message.type, 0, refusal))
+            return True
         envelope = Envelope.of(message, message.seq)
         began_s = time.monotonic()
         attempt = 0

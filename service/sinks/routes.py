@@ -1,6 +1,6 @@
 """Routes of webhooks: create, list, get, update, delete, test, and the outcome of their deliveries."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 
@@ -15,6 +15,7 @@ from service.sinks.delivery import Receipt
 from service.sinks.schemas import (
     DeliveryPage,
     DeliveryRead,
+    Outcome,
     TestResult,
     WebhookCreate,
     WebhookCreated,
@@ -75,11 +76,11 @@ def remove_webhook(webhook_id: str, control: SinkControlDep) -> None:
 def list_deliveries(
     webhook_id: str,
     control: SinkControlDep,
-    outcome: Literal["delivered", "retrying", "dead", "test"] | None = None,
+    outcome: Outcome | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
-    """What became of each try, the newest first; `?outcome=dead` lists the dead letters."""
+    """What became of each message, the newest first; `?outcome=dead` lists the dead letters."""
     before_id = None if cursor is None else parse_integer(cursor)
     if cursor is not None and before_id is None:
         raise invalid_cursor()

@@ -5,12 +5,13 @@ import binascii
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, Field
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from pipelines.errors import SourceForbidden
 from service.sinks.store import DeliveryRow, WebhookRow
+from service.sinks.wish_schemas import WishesCreate, WishesPatch, WishesRead, shown_wishes
 
 _WEB = AddressPolicy(frozenset({"http", "https"}))
 
@@ -33,53 +34,32 @@ def _signing_secret(secret: str) -> str:
     return secret
 
 
+Outcome = Literal["delivered", "retrying", "dead", "test", "quiet", "acknowledged"]
 Secret = Annotated[str, Field(min_length=16, max_length=256), AfterValidator(_signing_secret)]
 WebAddress = Annotated[
     str, Field(max_length=2048, pattern="^[hH][tT][tT][pP][sS]?://[^/?#]"), AfterValidator(_web_address)
 ]
-Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=50)]
 
 
-class WebhookCreate(BaseModel):
+class WebhookCreate(WishesCreate):
     """Where to post which messages."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: WebAddress
     secret: Secret | None = Field(None, description="Signing secret; left out: one is made and shown once.")
-    messages: Patterns = Field(
-        default=["action.started", "action.ended"], description="Families (action) or types (action.started)."
-    )
-    streams: Patterns | None = Field(None, description="Patterns of stream ids; null: all.")
-    actions: Patterns | None = Field(None, description="Actions to tell of; null: all.")
-    only_rules: StrictBool = Field(False, description="Tell actions only when they met a rule of their stream.")
-    enabled: StrictBool = True
 
 
-class WebhookPatch(BaseModel):
+class WebhookPatch(WishesPatch):
     """What may be changed; fields that are left out stay as they are."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: WebAddress | None = None
     secret: Secret | None = None
-    messages: Patterns | None = None
-    streams: Patterns | None = None
-    actions: Patterns | None = None
-    only_rules: StrictBool | None = None
-    enabled: StrictBool | None = None
 
 
-class WebhookRead(BaseModel):
+class WebhookRead(WishesRead):
     """A webhook; its secret is never shown again."""
 
     webhook_id: str
     url: str = Field(description="Without user, password and query, which may hold credentials.")
-    messages: list[str]
-    streams: list[str] | None
-    actions: list[str] | None
-    only_rules: bool
-    enabled: bool
     created_at: dt.datetime
     pending: int = Field(description="Messages in the log that it has not passed yet.")
 
@@ -87,10 +67,8 @@ class WebhookRead(BaseModel):
     def of(cls, row: WebhookRow, pending: int) -> "WebhookRead":
         """A row as clients see it."""
         return cls(
-            webhook_id=row.webhook_id, url=redact(row.url), messages=list(row.messages),
-            streams=None if row.streams is None else list(row.streams),
-            actions=None if row.actions is None else list(row.actions), only_rules=row.only_rules,
-            enabled=row.is_enabled, created_at=row.created_at, pending=pending,
+            webhook_id=row.webhook_id, url=redact(row.url), created_at=row.created_at, pending=pending,
+            **dict(shown_wishes(row.wishes, is_enabled=row.is_enabled)),
         )  # fmt: skip
 
 
@@ -118,7 +96,7 @@ class DeliveryRead(BaseModel):
     seq: int
     type: str
     attempt: int
-    outcome: Literal["delivered", "retrying", "dead", "test"]
+    outcome: Outcome
     status: int | None
     latency_ms: float | None
     detail: str

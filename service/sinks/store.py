@@ -9,11 +9,23 @@ import sqlalchemy as sa
 from service import idempotency
 from service.database import Database, UtcTime, metadata, now
 from service.sealed import SealedText
+from service.sinks.manners import WISH_NAMES, Wishes
 from service.sinks.outbox import Attempt
+from service.weekly import WEEK, stored
 
 SCOPE = "webhooks"
 """Of their idempotency keys."""
 _KEPT_PER_SINK = 1000
+
+
+def manners_columns() -> list["sa.Column[object]"]:
+    """How somebody wants to be told, in the tables of webhooks and of destinations."""
+    return [
+        sa.Column("min_severity", sa.String(16)), sa.Column("quiet_hours", sa.JSON, nullable=False),
+        sa.Column("quiet_for_alarms", sa.Boolean, nullable=False), sa.Column("time_zone", sa.String(64)),
+        sa.Column("escalate_after_s", sa.Float),
+    ]  # fmt: skip
+
 
 sink_cursors = sa.Table(
     "sink_cursors",
@@ -33,6 +45,7 @@ webhooks = sa.Table(
     sa.Column("only_rules", sa.Boolean, nullable=False),
     sa.Column("is_enabled", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    *manners_columns(),
 )
 deliveries = sa.Table(
     "deliveries",
@@ -52,21 +65,17 @@ deliveries = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class WebhookRow:
-    """One webhook as it is stored.
-
-    messages: families or types of messages. streams: patterns of stream ids, None for all. actions: None for all.
-    only_rules: whether actions are told only when they met a rule.
-    """
+    """One webhook as it is stored."""
 
     webhook_id: str
     url: str = field(repr=False)
     secret: str = field(repr=False)
-    messages: Sequence[str] = ("action.started", "action.ended")
-    streams: Sequence[str] | None = None
-    actions: Sequence[str] | None = None
-    only_rules: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
     is_enabled: bool = True
     created_at: dt.datetime = field(default_factory=now)
+
+
+_OWN_COLUMNS = tuple(one.name for one in fields(WebhookRow) if one.name != "wishes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +158,26 @@ def forget_deliveries(connection: sa.Connection, seqs: Sequence[int]) -> None:
         connection.execute(sa.delete(deliveries).where(deliveries.c.seq.in_(seqs[start : start + 500])))
 
 
+def wish_values(wishes: Wishes) -> dict[str, object]:
+    """Somebody's wishes as columns."""
+    lists = {name: getattr(wishes, name) for name in ("messages", "streams", "actions")}
+    return {
+        **{name: getattr(wishes, name) for name in WISH_NAMES},
+        **{name: None if value is None else list(value) for name, value in lists.items()},
+        "quiet_hours": stored(wishes.quiet_hours),
+    }
+
+
+def read_wishes(row: sa.RowMapping) -> Wishes:
+    """Somebody's wishes from a row."""
+    plain = {name: row[name] for name in WISH_NAMES if name != "quiet_hours"}
+    return Wishes(**plain, quiet_hours=tuple(WEEK.validate_python(row["quiet_hours"])))
+
+
 def put_webhook(connection: sa.Connection, row: WebhookRow) -> None:
     """Store a webhook, new or changed."""
-    values = {one.name: getattr(row, one.name) for one in fields(row)}
-    for name in ("messages", "streams", "actions"):
-        values[name] = None if values[name] is None else list(values[name])
+    plain = {name: getattr(row, name) for name in _OWN_COLUMNS}
+    values = {**plain, **wish_values(row.wishes)}
     chosen = webhooks.c.webhook_id == row.webhook_id
     if connection.execute(sa.update(webhooks).where(chosen).values(values)).rowcount == 0:
         connection.execute(sa.insert(webhooks).values(values))
@@ -163,13 +187,17 @@ def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookRow | None
     """A webhook, or None."""
     query = sa.select(webhooks).where(webhooks.c.webhook_id == webhook_id)
     row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else WebhookRow(**row)
+    return None if row is None else _webhook(row)
 
 
 def all_webhooks(connection: sa.Connection) -> list[WebhookRow]:
     """Every webhook, the oldest first; there are few."""
     query = sa.select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
-    return [WebhookRow(**row) for row in connection.execute(query).mappings()]
+    return [_webhook(row) for row in connection.execute(query).mappings()]
+
+
+def _webhook(row: sa.RowMapping) -> WebhookRow:
+    return WebhookRow(wishes=read_wishes(row), **{name: row[name] for name in _OWN_COLUMNS})
 
 
 def remove_webhook(connection: sa.Connection, webhook_id: str) -> None:

@@ -101,7 +101,7 @@ class WebhookSink:
             raise DeliveryFailed("the address cannot be read", is_final=True) from error
         if status < HTTPStatus.OK or status >= HTTPStatus.MULTIPLE_CHOICES:
             raise DeliveryFailed(
-                _words(status), is_final=is_final(status), status=status, retry_after_s=_retry_after(wait)
+                _words(status), is_final=is_final(status), status=status, retry_after_s=retry_after_s(wait)
             )
         return Receipt((time.perf_counter() - began_s) * 1000, status)
 
@@ -119,5 +119,6 @@ def _words(status: int) -> str:
     return f"answered {status}"
 
 
-def _retry_after(value: str) -> float:
+def retry_after_s(value: str) -> float:
+    """Seconds that a `Retry-After` asks for, bounded; 0 for what is no number."""
     return min(float(value), _RETRY_AFTER_MAX_S) if value.isascii() and value.isdigit() else 0.0

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 _FPS_DEFAULT = 15.0
 _FPS_MIN = 2.0
 _LOCAL = ("push:", "webcam:")
-_LATER = frozenset({"rotate", "mirror", "actions"})
+_LATER = frozenset({"rotate", "mirror", "actions", "time_zone"})
 _HIDDEN = "***"
 _NETWORKS = ("detector", "pose")
 _NAMES_SHOWN = 5
@@ -302,6 +302,8 @@ def _body(name: str, config: StreamConfig) -> str:
     # versions could not name counts only where it is used.
     whole = config.model_dump(mode="json")
     whole["analysis"] = {key: value for key, value in whole["analysis"].items() if key not in _NETWORKS or value}
+    if not whole["privacy"]["blur"]:
+        del whole["privacy"]["blur"]
     body = {part: value for part, value in whole.items() if part not in _LATER or value}
     return fingerprint(name, json.dumps(body, sort_keys=True))
 

@@ -151,6 +151,12 @@ class StreamDispatcher:
         with self._log.reading() as connection:
             return self._leases.is_elsewhere(connection, stream_id)
 
+    def owned(self) -> set[str]:
+        """The streams that are this server's to run, of those that servers share."""
+        with self._log.reading() as connection:
+            held = self._leases.all(connection)
+        return {stream_id for stream_id, replica_id in held.items() if replica_id == self._leases.replica_id}
+
     def on_message(self, message: TaskMessage) -> None:
         """Take what a worker says of a stream; what an older placement still says is ignored."""
         match message:

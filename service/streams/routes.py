@@ -47,10 +47,21 @@ class StreamEraser:
     erase: Callable[[str], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """How a stream's rules over time stand, which another slice knows.
+
+    states: of a stream, by the rules' names.
+    """
+
+    states: Callable[[str], dict[str, str]]
+
+
 ControlDep = Annotated[StreamControl, Depends(provided(StreamControl))]
 PreviewsDep = Annotated[Previews, Depends(provided(Previews))]
 FoldersDep = Annotated[StreamFolders, Depends(provided(StreamFolders))]
 EraserDep = Annotated[StreamEraser, Depends(provided(StreamEraser))]
+RulesDep = Annotated[StreamRules, Depends(provided(StreamRules))]
 
 
 _REFUSED = problems(
@@ -123,9 +134,10 @@ def delete_stream(
 
 
 @router.get("/streams/{stream_id}/status", dependencies=[Viewer], summary="How a stream is")
-def get_status(stream_id: str, control: ControlDep) -> StreamStatusRead:
-    """State, rates, latency, drops."""
-    return control.status(control.require(stream_id))
+def get_status(stream_id: str, control: ControlDep, rules: RulesDep) -> StreamStatusRead:
+    """State, rates, latency, drops, and how its rules over time stand."""
+    status = control.status(control.require(stream_id))
+    return status.model_copy(update={"timed_rules": rules.states(stream_id)})
 
 
 @router.get(

@@ -21,6 +21,7 @@ from service.protocol.stream_config import (
     ZoneSpec,
 )
 from service.streams.store import StreamRow, StreamState
+from service.weekly import TimeZone
 
 
 class StreamCreate(StreamConfig):
@@ -48,6 +49,7 @@ class StreamPatch(BaseModel):
     recording: Recording | None = None
     privacy: Privacy | None = None
     tags: Tags | None = None
+    time_zone: TimeZone | None = None
 
 
 class Fault(BaseModel):
@@ -78,6 +80,7 @@ class StreamRead(BaseModel):
     recording: Recording
     privacy: Privacy
     tags: dict[str, str]
+    time_zone: str | None = Field(description="By which hours of its rules count; null: UTC.")
     links: dict[str, str]
 
     @classmethod
@@ -95,7 +98,7 @@ class StreamRead(BaseModel):
             source=config.source.model_copy(update={"uri": shown_uri}), analysis=config.analysis,
             rotate=config.rotate, mirror=config.mirror, actions=config.actions,
             drop_policy=config.drop_policy, zones=config.zones, rules=config.rules, recording=config.recording,
-            privacy=config.privacy, tags=dict(config.tags), links=links,
+            privacy=config.privacy, tags=dict(config.tags), time_zone=config.time_zone, links=links,
         )  # fmt: skip
 
 
@@ -139,6 +142,7 @@ class StreamStatusRead(BaseModel):
         "turned clockwise by so much: set `rotate`.",
     )
     worker: str | None = Field(default=None, description="The worker that has it.")
+    timed_rules: dict[str, str] = Field(default={}, description="Name of a rule over time → its state.")
 
     @classmethod
     def of(cls, row: StreamRow, figures: dict[str, JsonValue]) -> "StreamStatusRead":

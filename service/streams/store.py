@@ -19,7 +19,7 @@ SCOPE = "streams"
 """Of their idempotency keys, each of which is kept as long as its stream."""
 FINAL = frozenset({"source_quarantined", "ended", "secret_lost"})
 """Errors after which a stream is not tried again until somebody changes or enables it."""
-_LIGHT = frozenset({"zones", "rules", "tags"})
+_LIGHT = frozenset({"zones", "rules", "tags", "time_zone"})
 """Changes of these parts reach a running stream without a new start."""
 _COUNTER = "stream_placements"
 

@@ -5,52 +5,11 @@ import queue
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Protocol
 
 from service.protocol.messages import FromWorker, ToWorker, decode, encode_command
+from service.supervision.engine import WorkerGone
 
 _COMMANDS_MAX = 4096
-
-
-class WorkerGone(Exception):
-    """The worker's process has ended, or does not take its commands."""
-
-
-class WorkerHandle(Protocol):
-    """One running worker, wherever it runs."""
-
-    @property
-    def pid(self) -> int:
-        """The process, for people."""
-        ...
-
-    def send(self, command: ToWorker) -> None:
-        """Queue a command, never blocks; raises WorkerGone."""
-        ...
-
-    def receive(self, timeout_s: float) -> FromWorker | None:
-        """The next message; None when none came in time; raises WorkerGone."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
-
-    def wait(self, timeout_s: float) -> int | None:
-        """Its exit status, negative for a signal; None when it still runs."""
-        ...
-
-    def close(self) -> None:
-        """Give back what belongs to it; kills it when it still runs."""
-        ...
-
-
-class Engine(Protocol):
-    """Starts workers."""
-
-    def launch(self, name: str) -> WorkerHandle:
-        """Start a worker; returns before it is ready."""
-        ...
 
 
 class LocalEngine:
@@ -62,6 +21,12 @@ class LocalEngine:
     def __init__(self, run_worker: Callable[[Connection], None]) -> None:
         self._run_worker = run_worker
         self._context = multiprocessing.get_context("spawn")
+
+    def start(self) -> None:
+        """Nothing to do: this machine runs."""
+
+    def stop(self) -> None:
+        """Nothing to do: every worker ends with its handle."""
 
     def launch(self, name: str) -> "LocalWorker":
         """Start a worker process."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from service.protocol.listener import TaskListener
 from service.protocol.messages import Sample, Stop, StopReason, Task, TaskCommand
 from service.supervision.crash_blame import CrashBlame
-from service.supervision.local import Engine
+from service.supervision.engine import Engine
 from service.supervision.types import Limits, WorkerHealth, WorkerPlan
 from service.supervision.watchdog import WorkerWatchdog
 
@@ -26,6 +26,7 @@ class Supervisor:
         limits: Limits,
         on_sample: Callable[[str, Sample], None],
     ) -> None:
+        self._engine = engine
         self._listeners: dict[str, TaskListener] = {}
         self._lock = threading.Lock()
         blame = CrashBlame()
@@ -36,7 +37,8 @@ class Supervisor:
         self._listeners[kind] = listener
 
     def start(self) -> None:
-        """Launch every worker; returns at once."""
+        """Launch every worker; returns before they are ready. Raises EngineUnavailable."""
+        self._engine.start()
         for watchdog in self._watchdogs:
             watchdog.start()
 
@@ -46,6 +48,7 @@ class Supervisor:
             watchdog.stop(is_draining)
         for watchdog in self._watchdogs:
             watchdog.join()
+        self._engine.stop()
 
     def place(self, task: Task) -> bool:
         """Give a task to the ready worker with the most free slots; False when none has a slot."""

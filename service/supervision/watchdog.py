@@ -30,7 +30,7 @@ from service.protocol.metrics import WORKER_RESTARTS
 from service.protocol.pause_clock import PauseClock
 from service.supervision.crash_blame import CrashBlame
 from service.supervision.diagnosis import WorkerLost, autopsy, check_heartbeat, check_time
-from service.supervision.local import Engine, WorkerGone
+from service.supervision.engine import Engine, NodeGone, WorkerGone
 from service.supervision.task_table import TaskTable
 from service.supervision.types import Limits, WorkerHealth, WorkerPlan
 from service.supervision.worker_record import WorkerRecord
@@ -168,7 +168,9 @@ class WorkerWatchdog:
             except ProtocolMismatch as error:
                 raise WorkerLost("crashed", str(error)) from error
             except WorkerGone as error:
-                raise autopsy(self._record, str(error), is_wanted=self._stopping.is_set()) from error
+                # Who lost its machine is placed again without blame, like who was told to end.
+                is_wanted = self._stopping.is_set() or isinstance(error, NodeGone)
+                raise autopsy(self._record, str(error), is_wanted=is_wanted) from error
             if isinstance(message, Drained):
                 raise WorkerLost("ended", "drained")
             if message is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.protocol.messages import Values
-from service.supervision.local import WorkerHandle
+from service.supervision.engine import WorkerHandle
 from service.supervision.types import WorkerHealth, WorkerState
 
 

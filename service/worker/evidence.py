@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 from pydantic import JsonValue
 
 from models.atomic_file import replacing
@@ -17,8 +18,9 @@ from models.severity import is_at_least
 from pipelines.orientation import Rotation
 from pipelines.results import networks_json
 from pipelines.stream.clips import Clip, ClipWriter, EvidenceBuffer
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.stream.render.thumbnail import thumbnail
-from pipelines.types import ActionScores, Event, FrameResult, NetworksUsed, PacketSink
+from pipelines.types import ActionScores, Event, Frame, FrameResult, NetworksUsed, PacketSink
 from service.blobs import safe_name
 from service.protocol.facts import ClipReport
 from service.protocol.stream_config import Recording
@@ -38,6 +40,7 @@ class EvidencePlan:
 
     landing: where it is written, and how it comes to its place.  has_pictures: False keeps skeletons and scores alone.
     networks: which see and judge the people; None where nobody said.
+    faces: where heads are, which are then not shown; None keeps pictures as they are.
     rotate, mirror: how the camera's pictures are turned: degrees clockwise, then left and right swapped.
     """
 
@@ -47,6 +50,7 @@ class EvidencePlan:
     networks: NetworksUsed | None = None
     rotate: Rotation = 0
     mirror: bool = False
+    faces: FaceRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,11 @@ class EvidenceKeeper:
         self._open: dict[str, Event] = {}
         self._cut_short: set[str] = set()
         self._due: list[_Due] = []
+        self._shown: Frame | None = None
         has_clips = self._is_on and plan.has_pictures
         self._ring = EvidenceBuffer(_RING_BYTES, self._span_s + 10.0) if has_clips else None
         self._writer = ClipWriter(
-            self._on_clip, recording.pre_roll_s, recording.post_roll_s, recording.max_s
+            self._on_clip, recording.pre_roll_s, recording.post_roll_s, recording.max_s, faces=plan.faces
         ) if has_clips else None  # fmt: skip
 
     def start(self) -> None:
@@ -175,8 +180,10 @@ class EvidenceKeeper:
 
     def _show(self, result: FrameResult, report: FrameReport) -> None:
         """Keep a small picture of the frame with which an event was confirmed."""
+        if self._plan.faces is None or result.poses.is_looked:
+            self._shown = result.frame
         begun = [one.event.event_id for one in report.actions if one.has_evidence and one.name == "action.started"]
-        jpeg = thumbnail(result.frame.image) if begun else None
+        jpeg = self._thumbnail() if begun else None
         for event_id in begun if jpeg is not None else ():
             try:
                 with replacing(self._folder(event_id) / "thumbnail.jpg") as part:
@@ -184,6 +191,17 @@ class EvidenceKeeper:
                 self._plan.landing.land(event_id, _tell_nobody)
             except OSError as error:
                 logger.warning("the picture of %s could not be written: %s", event_id, error.strerror)
+
+    def _thumbnail(self) -> bytes | None:
+        """Of the newest frame in which everybody was looked for, where faces are hidden; None where there is none."""
+        frame, faces = self._shown, self._plan.faces
+        if frame is None:
+            return None
+        try:
+            return thumbnail(frame.image if faces is None else faces.hidden(frame.image, frame.time_s))
+        except cv2.error as error:
+            logger.warning("a picture whose faces could not be hidden is not kept: %s", error)
+            return None
 
     def _score(self, one: ActionScores) -> JsonValue:
         probabilities = zip(self._contract.labels, one.probabilities, strict=True)

@@ -13,10 +13,12 @@ from pipelines.results import Summary, networks_json, summary_object
 from pipelines.stream.analyze import FILE_RATE_HZ, Run, Sink, analyze
 from pipelines.stream.build import Networks
 from pipelines.stream.config import PipelineConfig
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.stream.render.thumbnail import TellingPicture
 from pipelines.stream.sinks import CsvSink, JsonlSink, JsonSink, VideoSink
 from pipelines.stream.sinks.output import told
 from pipelines.stream.sources import DecoderLimits, IsolatedFileSource
+from pipelines.types import FrameResult
 from service.blobs import BlobFolder
 from service.protocol.messages import JobProgress, JobTask, Values
 from service.protocol.metrics import FRAMES, LABEL_FLIPS, STAGE_TIME
@@ -73,11 +75,19 @@ class JobRunner:
             frames.count()
             return is_stopped()
 
-        sinks = _sinks(Path(task.folder), bool(task.options.get("video")))
+        blurs = self._settings.blur_faces or bool(task.options.get("blur_faces"))
+        faces = FaceRecord() if blurs else None
+        sinks = _sinks(Path(task.folder), bool(task.options.get("video")), faces)
         decoder = _decoder_limits(self._settings)
         with IsolatedFileSource(path, rate_hz=FILE_RATE_HZ, decoder=decoder, is_cancelled=is_stopped) as source:
-            telling = TellingPicture(source.info.duration_s)
-            run = Run(shown, task.task_id, tell, is_over, on_result=telling.see)
+            telling = TellingPicture(source.info.duration_s, faces)
+
+            def see(result: FrameResult) -> None:
+                if faces is not None:
+                    faces.add(result)
+                telling.see(result)
+
+            run = Run(shown, task.task_id, tell, is_over, on_result=see)
             return analyze(source, networks, PipelineConfig(), sinks, run), telling.jpeg
 
     def _require_path(self, task: JobTask, channel: Channel) -> Path:
@@ -129,13 +139,13 @@ def _shown(text: str, task: JobTask) -> str:
     return text.replace(kept, str(name)) if name else text
 
 
-def _sinks(folder: Path, has_video: bool) -> Sequence[Sink]:
+def _sinks(folder: Path, has_video: bool, faces: FaceRecord | None) -> Sequence[Sink]:
     sinks: list[Sink] = [
         JsonlSink(folder / "results.jsonl"),
         JsonSink(folder / "results.json"),
         CsvSink(folder / "results.csv"),
     ]
-    return [*sinks, VideoSink(folder / "video.mp4")] if has_video else sinks
+    return [*sinks, VideoSink(folder / "video.mp4", faces=faces)] if has_video else sinks
 
 
 def _write_timeline(path: Path, summary: Summary) -> None:

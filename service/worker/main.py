@@ -200,10 +200,20 @@ def _rss_bytes() -> int:
 def main(build: BuildRunners, log_level: int, connection: Connection) -> None:
     """A worker process from its first line to its last."""
     faulthandler.enable()
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s worker %(process)d %(name)s: %(message)s")
+    _log(log_level)
     # Ctrl-C reaches the whole terminal group; only the supervisor decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Worker(connection).run(build)
     # Task threads may be deep in a decoder: the interpreter's own way out would wait for them.
     logging.shutdown()
     os._exit(0)
+
+
+def run_within(build: BuildRunners, log_level: int, connection: Connection) -> None:
+    """A worker within a process that somebody else starts and ends; returns when it has said its last word."""
+    _log(log_level)
+    Worker(connection).run(build)
+
+
+def _log(level: int) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s worker %(process)d %(name)s: %(message)s")

@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.types import Frame
 from service.protocol.messages import StreamTask
 from service.protocol.preview import JPEG_BYTES_MAX, PreviewPicture
@@ -21,10 +23,15 @@ _QUALITY = 75
 class Preview:
     """Sends every so often the frame that was analysed last.
 
+    faces: where heads are, which are then not shown; None shows pictures as they are.
     clock: monotonic seconds.
     """
 
-    def __init__(self, task: StreamTask, channel: Channel, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, task: StreamTask, channel: Channel, faces: FaceRecord | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._faces = faces
         self._task = task
         self._channel = channel
         self._clock = clock
@@ -36,11 +43,19 @@ class Preview:
         if now_s - self._shown_s < _PERIOD_S or not self._channel.is_looked_at:
             return
         self._shown_s = now_s
-        jpeg = _encode(frame)
+        jpeg = self._encode(frame)
         if jpeg is None or len(jpeg) > JPEG_BYTES_MAX:
             logger.warning("stream %s: a picture of %s px makes no JPEG to show", self._task.task_id, frame.size_wh)
             return
         self._channel.offer(PreviewPicture(self._task.task_id, self._task.generation, jpeg))
+
+    def _encode(self, frame: Frame) -> bytes | None:
+        try:
+            if self._faces is not None:
+                frame = replace(frame, image=self._faces.hidden(frame.image, frame.time_s))
+            return _encode(frame)
+        except cv2.error:
+            return None
 
 
 def stamped(jpeg: bytes, frame_index: int, media_time_s: float) -> bytes:

@@ -3,13 +3,14 @@
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from models.runtime.device import Device, is_bound
-from service.network_choice import default_choice, own_names
+from service.network_choice import default_choice, engine_device, own_names
 from service.protocol.messages import JobTask, Sample, StreamTask, Task, Values
 from service.settings import Settings
 from service.sources import camera_policy, job_policy
@@ -18,6 +19,7 @@ from service.worker.channel import Channel, Ended
 if TYPE_CHECKING:
     from models.runtime.action import ActionModel
     from models.runtime.batching import Gathering
+    from models.runtime.spare import SpareThreads
     from pipelines.stream.build import Networks, PeopleNetworks
     from service.worker.gauges import BatchSizes
     from service.worker.landing import Landing
@@ -28,6 +30,8 @@ PeopleT = TypeVar("PeopleT", bound="PeopleNetworks")
 _BATCH_S = 0.004
 """How long the first call of a batch waits for others: a sixteenth of a frame at 15 a second."""
 _PRESENT_S = 1.0
+_SPARE_MAX = 4
+"""Threads for a call that has the cores to itself; the layers are too small for more."""
 _STREAMS_MEASURED = 8
 """Streams that run at once while it is measured what the interpreter handles."""
 
@@ -77,12 +81,13 @@ class NetworkRunners:
 
     networks: themselves, with nothing between that gathers their calls.  runners: kind of task → who does it.
     num_cores: processor cores that are this worker's share.
-    gauges: asked for metrics at every heartbeat. loaded: notes which networks are open.
+    gauges: asked for metrics at every heartbeat. loaded: notes which networks are open. spare: threads for a call that
+    is alone.
     """
 
     def __init__(
         self, networks: "Networks", device: str, runners: Mapping[str, Runner], max_persons: int, num_cores: float,
-        gauges: Sequence[Gauge] = (), *, loaded: "LoadedNetworks",
+        gauges: Sequence[Gauge] = (), *, loaded: "LoadedNetworks", spare: "SpareThreads | None" = None,
     ) -> None:  # fmt: skip
         self._networks = networks
         self._device = device
@@ -91,11 +96,13 @@ class NetworkRunners:
         self._num_cores = num_cores
         self._loaded = loaded
         self._gauges = gauges
+        self._spare = spare
 
     def warm(self) -> Values:
         """Run every batch size that will be used once: onnxruntime allocates on the first run of a shape."""
         budget = self._warm_on_device() if is_bound(self._device) else self._warm_on_cpu()
-        self._loaded.note(self._networks)
+        with self._among_others():
+            self._loaded.note(self._networks)
         # What was run to get warm says nothing of the work.
         self.measure()
         facts: Values = {"networks": list(self._networks.names), "device": self._device, "fps_budget": budget}
@@ -105,7 +112,14 @@ class NetworkRunners:
         from service.worker.warm import measure_budget, warm
 
         warm(self._networks, self._max_persons)
-        return measure_budget(self._networks, self._num_cores)
+        with self._among_others():
+            return measure_budget(self._networks, self._num_cores)
+
+    @contextmanager
+    def _among_others(self) -> Iterator[None]:
+        """Every call on its own threads, as when many streams share the cores: that is what a budget is for."""
+        with nullcontext() if self._spare is None else self._spare.borrow():
+            yield
 
     def _warm_on_device(self) -> float:
         """Run every shape that was declared, and measure what each costs."""
@@ -130,30 +144,33 @@ class NetworkRunners:
         return self._loaded.facts()
 
 
-def build_runners(settings: Settings) -> TaskRunners:
-    """What a worker works with, inside its process, wherever the blobs lie; raises WeightsMissing and the like."""
+def build_runners(settings: Settings, num_cores: float | None = None) -> TaskRunners:
+    """What a worker works with, inside its process, wherever the blobs lie; raises WeightsMissing and the like.
+
+    num_cores: processor cores that are this worker's share; its part of all that there are when left out.
+    """
     from service.blob_choice import open_store
     from service.blobs import BlobFolder
     from service.worker.landing import Uploads
     from service.worker.staging import StagedRunners
 
     if settings.blobs_url is None:
-        return build_networks(settings, None)
+        return build_networks(settings, None, num_cores)
     store, process = open_store(settings), multiprocessing.current_process().name
     uploads = Uploads(settings.blobs / "spool", store)
-    runners = build_networks(settings, uploads)
+    runners = build_networks(settings, uploads, num_cores)
     uploads.start()
     room = BlobFolder(settings.home, settings.disk_reserve_bytes).require_disk_space
     return StagedRunners(runners, store, settings.blobs / "scratch" / process, room)
 
 
-def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunners:
+def build_networks(settings: Settings, landing: "Landing | None", num_cores: float | None = None) -> NetworkRunners:
     """Load the networks; raises WeightsMissing and the like.
 
-    landing: where evidence goes; None: it stays where tasks say.
-
+    landing: where evidence goes; None: it stays where tasks say. num_cores: as `build_runners` takes it.
     Everything heavy is imported here: the web process imports this module, and holds no network.
     """
+    from models.runtime.spare import SpareThreads
     from models.weights.registry import load_registry
     from models.weights.store import WeightStore
     from pipelines.stream.build import load_networks
@@ -166,13 +183,16 @@ def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunn
     from service.worker.stream import StreamRunner
 
     store = WeightStore(settings.cache, settings.weights, settings.offline)
-    name = worker_device(settings.device, multiprocessing.current_process().name)
+    name = worker_device(engine_device(settings, settings.device), multiprocessing.current_process().name)
     device = str(Device.parse(name).keeping(settings.cache / "engines"))
-    choice = replace(default_choice(settings, settings.threads), device=device)
+    num_cores = num_cores or len(os.sched_getaffinity(0)) / max(1, settings.workers)
+    spare = SpareThreads(min(int(num_cores), _SPARE_MAX)) if num_cores >= 2 else None
+    choice = replace(default_choice(settings, settings.threads), device=device, spare=spare)
     sizes, max_persons = BatchSizes(), PipelineConfig().track.max_persons
     default = renamed(load_networks(choice, store), own_names(settings))
     networks = shared_whole(default, device, sizes)
-    registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(device)
+    told = str(replace(Device.parse(device), engines=""))  # a folder of this machine is nobody else's business
+    registry, folder, loaded = load_registry(), settings.models_folder, LoadedNetworks(told)
     prepare = partial(opened, loaded=loaded, wrap=lambda found: shared(found, device, sizes))
     named = NamedPeople(choice, registry, store, folder, networks, partial(prepare, max_persons=max_persons))
     people = PeoplePool(networks, named, settings.networks_per_worker)
@@ -185,16 +205,15 @@ def build_networks(settings: Settings, landing: "Landing | None") -> NetworkRunn
         assert isinstance(task, JobTask)
         return jobs(task, channel)
 
-    streams = StreamRunner(models, camera_policy(settings), landing)
+    streams = StreamRunner(models, camera_policy(settings), landing, blurs=settings.blur_faces)
 
     def run_stream(task: Task, channel: Channel) -> Ended:
         assert isinstance(task, StreamTask)
         return streams(task, channel)
 
     runners = {"job": run_job, "stream": run_stream}
-    num_cores = len(os.sched_getaffinity(0)) / max(1, settings.workers)
     gauges = (sizes, DeviceMemory(device))
-    return NetworkRunners(default, device, runners, max_persons, num_cores, gauges, loaded=loaded)
+    return NetworkRunners(default, told, runners, max_persons, num_cores, gauges, loaded=loaded, spare=spare)
 
 
 def worker_device(device: str, process: str) -> str:

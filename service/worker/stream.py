@@ -13,6 +13,7 @@ from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.build import Networks, build_pipeline
 from pipelines.stream.config import PipelineConfig
 from pipelines.stream.pipeline import Pipeline
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.stream.sources.health import SourceHealth
 from pipelines.stream.sources.live import LiveReader, ReaderHooks
 from pipelines.stream.sources.open import build_reader
@@ -38,24 +39,31 @@ logger = logging.getLogger(__name__)
 _BUFFER_FRAMES = 1  # two made labels older (p95 971 against 705 ms, four cameras on two busy cores)
 _STATUS_S = 1.0
 _SILENCE_S = 10.0
+_CLIP_WAIT_S = 30.0
 
 
 class StreamRunner:
     """Watches cameras with networks that are loaded already; called once per stream, each in a thread of its own.
 
-    landing: where evidence goes; None: it stays in the folder that a task names.
+    landing: where evidence goes; None: it stays in the folder that a task names. blurs: whether no camera's pictures
+    may show a face.
     """
 
-    def __init__(self, models: ActionModels, policy: AddressPolicy, landing: Landing | None = None) -> None:
+    def __init__(
+        self, models: ActionModels, policy: AddressPolicy, landing: Landing | None = None, *, blurs: bool = False
+    ) -> None:
         self._models = models
         self._policy = policy
         self._landing = landing
+        self._blurs = blurs
 
     def __call__(self, task: StreamTask, channel: Channel) -> Ended:
         """Watch; raises SourceForbidden, ModelError."""
         config = StreamConfig.model_validate(
             {name: task.config[name] for name in StreamConfig.model_fields if name in task.config}
         )
+        if self._blurs:
+            config = config.model_copy(update={"privacy": config.privacy.model_copy(update={"blur": True})})
         wanted = config.analysis
         with self._models.hold(Wanted(wanted.model, wanted.detector, wanted.pose)) as networks:
             landing = self._landing or InPlace(Path(str(task.config["evidence_folder"])))
@@ -78,15 +86,12 @@ class _Session:
         self._buffer = FrameBuffer(_BUFFER_FRAMES, config.drop_policy)
         contract = _wanted_contract(networks, config)
         self._reporter = Reporter(task, channel, networks.used, partial(has_evidence, contract, config.recording))
+        self._faces = FaceRecord(_remembered_s(config)) if config.privacy.blur else None
+        self._preview = Preview(task, channel, self._faces) if config.privacy.pictures else None
         plan = EvidencePlan(
-            landing,
-            config.recording,
-            config.privacy.pictures,
-            networks.used,
-            rotate=config.rotate,
-            mirror=config.mirror,
-        )
-        self._preview = Preview(task, channel) if config.privacy.pictures else None
+            landing, config.recording, config.privacy.pictures, networks.used, rotate=config.rotate,
+            mirror=config.mirror, faces=self._faces,
+        )  # fmt: skip
         self._evidence = EvidenceKeeper(plan, contract, self._reporter)
         self._feed = PushFeed(self._options()) if config.source.uri == "push:" else None
         self._status = StatusTeller(task, channel, self._reporter, self._buffer)
@@ -149,9 +154,12 @@ class _Session:
     def _on_result(self, result: FrameResult, began_s: float) -> None:
         self._is_silent = False
         self._health.on_frame()
+        if self._faces is not None:
+            self._faces.add(result)
         told = self._reporter.frame(result, began_s)
         self._evidence.add(result, told)
-        if self._preview is not None:
+        # Whoever came after the last look at the whole picture is nowhere known: it shows what was looked at.
+        if self._preview is not None and (self._faces is None or result.poses.is_looked):
             self._preview.show(result.frame)
 
     def _on_tick(self, reader: LiveReader, pipeline: Pipeline) -> None:
@@ -173,6 +181,12 @@ class _Session:
         for question in self._channel.take_questions():
             lines = newest(self._evidence.history(question.track_id))
             self._channel.offer(TrackHistory(question.task_id, question.question_id, lines))
+
+
+def _remembered_s(config: StreamConfig) -> float:
+    """Seconds for which heads must be known: of the longest clip, and of what it waits for."""
+    recording = config.recording
+    return recording.max_s + recording.pre_roll_s + recording.post_roll_s + _CLIP_WAIT_S
 
 
 def _wanted_contract(networks: Networks, config: StreamConfig) -> ActionContract:

@@ -2,6 +2,7 @@
 
     python tests/bench/golden_events.py run OUT --clips FOLDER [--checkout OTHER]   # with that checkout's own code
     python tests/bench/golden_events.py compare BEFORE AFTER
+    python tests/bench/golden_events.py labels BEFORE AFTER     # where joints may differ in their last digits
 
 `run` writes one JSONL file per clip, with one thread per network, and goes on where it was cut off. `compare` holds
 frames, boxes, joints, scores and events against each other; of the summary only what the machine adds is left out.
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 _OF_THE_MACHINE = ("seconds", "fps", "stage_ms", "peak_rss_bytes")
+_OF_THE_ENGINE = ("engine", "precision")
 _ENDINGS = {".mp4", ".avi"}
 _ANALYZE = "from service.cli import main; main()"
 
@@ -51,6 +53,30 @@ def compare(before: Path, after: Path) -> int:
     return different
 
 
+def labels(before: Path, after: Path) -> int:
+    """Print per clip how many pictures show the same actions, and the announced ones; returns the clips that differ."""
+    different = 0
+    print("| clip | pictures that show the same | announced before | after | falls before, after |\n|---|---|---|---|---|")
+    for name in sorted(path.name for path in before.glob("*.jsonl")):
+        if not (after / name).exists():
+            continue
+        (old, old_told), (new, new_told) = _said(before / name), _said(after / name)
+        same = sum(one == other for one, other in zip(old, new, strict=True))
+        different += (old, old_told) != (new, new_told)
+        falls = ", ".join(str(told.count("fall")) for told in (old_told, new_told))
+        shown = "the same" if old_told == new_told else ", ".join(new_told)
+        print(f"| {name.removesuffix('.jsonl')} | {same} of {len(old)} | {', '.join(old_told)} | {shown} | {falls} |")
+    return different
+
+
+def _said(path: Path) -> tuple[list[list[str]], list[str]]:
+    """Actions shown in each picture, and the announced ones in order."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    shown = [sorted(str(one["action"]) for one in line["persons"]) for line in lines if line["type"] == "frame"]
+    ends = [line for line in lines if line["type"] == "event" and line["state"] == "ended"]
+    return shown, [line["action"] for line in sorted(ends, key=lambda line: (line["start_s"], line["action"]))]
+
+
 def _difference(before: Path, after: Path) -> str | None:
     for path in (before, after):
         if not path.exists():
@@ -68,7 +94,11 @@ def _lines(path: Path) -> list[str]:
     summary = json.loads(lines[-1])
     for name in _OF_THE_MACHINE:
         summary["stats"].pop(name, None)
-    return [*lines[:-1], json.dumps(summary, sort_keys=True)]
+    header = json.loads(lines[0])
+    for network in header.get("networks", {}).values():
+        for name in _OF_THE_ENGINE:
+            network.pop(name, None)
+    return [json.dumps(header), *lines[1:-1], json.dumps(summary, sort_keys=True)]
 
 
 def main() -> None:
@@ -79,11 +109,13 @@ def main() -> None:
     analysing.add_argument("out", type=Path)
     analysing.add_argument("--clips", type=Path, required=True)
     analysing.add_argument("--checkout", type=Path, default=Path(__file__).resolve().parents[2])
-    comparing = commands.add_parser("compare")
-    comparing.add_argument("before", type=Path)
-    comparing.add_argument("after", type=Path)
+    for name in ("compare", "labels"):
+        comparing = commands.add_parser(name)
+        comparing.add_argument("before", type=Path)
+        comparing.add_argument("after", type=Path)
     how = parser.parse_args()
-    faults = run(how.out, how.clips, how.checkout) if how.command == "run" else compare(how.before, how.after)
+    holding = labels if how.command == "labels" else compare
+    faults = run(how.out, how.clips, how.checkout) if how.command == "run" else holding(how.before, how.after)
     sys.exit(faults > 0)
 
 

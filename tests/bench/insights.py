@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import service.app  # noqa: F401 - registers every table
 from service.database import Database, migrate
 from service.events import store
+from service.events.marks import event_marks, zone_mark
 from service.insights.calendar import By
 from service.insights.control import InsightControl, Question
 
@@ -48,6 +49,12 @@ def fill(database: Database, count: int) -> None:
     with database.write() as connection:
         rows = list(iter_events(count))
         connection.execute(sa.insert(store.events), rows)
+        borne = [
+            {"mark": zone_mark(zone), "start_time": row["start_time"], "event_id": row["event_id"]}
+            for row in rows
+            for zone in _texts(row["zones"])
+        ]
+        connection.execute(sa.insert(event_marks), borne)
         tracks = {(row["stream_id"], row["track_id"]): row["start_time"] for row in reversed(rows)}
         lasted = (END - BEGIN) * (CAMERAS * EVENTS_PER_PERSON / count) * 0.8
         left = [
@@ -56,6 +63,10 @@ def fill(database: Database, count: int) -> None:
             if isinstance(start, dt.datetime)
         ]
         connection.execute(sa.insert(store.tracks), left)
+
+
+def _texts(value: object) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
 
 
 def measure(ask: Callable[[], str]) -> str:

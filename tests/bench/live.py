@@ -15,7 +15,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import click
+from av.video.frame import PictureType
 from websockets.sync.client import connect
 
 from tests.e2e.live_house import Ear, House, Told, data_of
@@ -82,19 +84,42 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--seconds", default=20.0)
 @click.option("--counts", default="1,2,4,8")
 @click.option("--fps", default=15.0)
-def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float) -> None:
+@click.option(
+    "--steady/--bursts", default=False, help="Encode anew without B-frames, as cameras do; else in bursts of 4."
+)
+def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float, steady: bool) -> None:
     """Label age, drops, CPU and memory for a number of cameras."""
     with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "home", weights) as house:
+        clips = [data / "video" / f"{name}.mp4" for name in CLIPS]
+        if steady:
+            clips = [without_b_frames(clip, Path(folder) / clip.name) for clip in clips]
         for count in (int(number) for number in counts.split(",")):
-            click.echo(json.dumps(_measure(house, data, count, seconds, fps)))
+            click.echo(json.dumps(_measure(house, clips, count, seconds, fps)))
 
 
-def _measure(house: House, data: Path, count: int, seconds: float, fps: float) -> dict[str, object]:
+def without_b_frames(clip: Path, target: Path) -> Path:
+    """The clip encoded as cameras do, every picture sent when it was taken.
+
+    Sent by their times, the reordered pictures of the clips leave in bursts of four, which no camera does.
+    """
+    options = {"tune": "zerolatency", "preset": "veryfast", "crf": "18", "g": "18"}
+    with av.open(str(clip)) as source, av.open(str(target), "w") as sink:
+        pictures = source.streams.video[0]
+        stream = sink.add_stream("libx264", rate=pictures.average_rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = pictures.width, pictures.height, "yuv420p"
+        for number, picture in enumerate(source.decode(pictures)):
+            picture.pts, picture.time_base = number, 1 / stream.codec_context.framerate
+            picture.pict_type = PictureType.NONE
+            sink.mux(stream.encode(picture))
+        sink.mux(stream.encode(None))
+    return target
+
+
+def _measure(house: House, clips: Sequence[Path], count: int, seconds: float, fps: float) -> dict[str, object]:
     with ExitStack() as stack:
         footages = {}
         for index in range(count):
-            path = data / "video" / f"{CLIPS[index % len(CLIPS)]}.mp4"
-            plain = Footage.load(path)
+            plain = Footage.load(clips[index % len(clips)])
             footage = TimedFootage(plain.parameter_sets, plain.units, plain.duration_s)
             camera = stack.enter_context(RtspServer(footage))
             footages[house.add(f"cam {index}", camera.url, analysis={"fps": fps})] = footage

@@ -214,14 +214,13 @@ def burst_of_jobs(scene: Scene) -> str:
 
 
 def jump_clock(scene: Scene) -> str:
-    """The machine's wall clock jumps; needs libfaketime, which the run then starts the server with."""
-    control = os.environ.get("FAKETIME_TIMESTAMP_FILE")
-    if control is None:
-        return "skipped: not started under libfaketime"
+    """The machine's wall clock jumps and comes back, as when a time server corrects it."""
+    if not scene.clock.is_there:
+        return "skipped: no C compiler to make the clock with"
     hours = scene.random.choice([-3, -1, 1, 26])
-    Path(control).write_text(f"{hours * 3600:+d}s\n")
+    scene.clock.shift(hours * 3600)
     time.sleep(4)
-    Path(control).write_text("+0s\n")
+    scene.clock.shift(0)
     return f"the clock jumped by {hours} hours and back"
 
 

@@ -17,6 +17,7 @@ from typing import Literal, Self
 
 import httpx
 
+from tests.chaos.clock import WallClock
 from tests.e2e.live_house import Ear, House, Told
 from tests.rtsp_server import Footage, RtspServer, Unit
 
@@ -107,7 +108,8 @@ class Scene:
         self.receiver = Receiver()
         self.jobs: list[str] = []
         self._stack = ExitStack()
-        self.house = House(self.home, weights, upload_idle_s="5", stream_stall_s="20")
+        self.clock = WallClock(folder)
+        self.house = House(self.home, weights, self.clock.environment, upload_idle_s="5", stream_stall_s="20")
         self.ear = Ear(self.house, "action", "track", "stream", "job")
 
     def __enter__(self) -> Self:

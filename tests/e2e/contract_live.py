@@ -1,6 +1,7 @@
 """The live half of the made-up server: cameras, events, webhooks."""
 
 import asyncio
+import base64
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
@@ -66,6 +67,7 @@ def create_live_router(state: Contract) -> APIRouter:
     """The paths of cameras, events and webhooks over `state`."""
     router = APIRouter(prefix="/v1")
     _add_streams(router, state)
+    _add_cameras(router, state)
     _add_pictures(router, state)
     _add_events(router, state)
     _add_webhooks(router, state)
@@ -111,6 +113,29 @@ def _add_streams(router: APIRouter, state: Contract) -> None:
             "streams": len(state.streams), "streams_max": 4, "fps_budget": 62.0, "fps_planned": 45.0,
             "free_slots": 1, "why": "one worker of 62 pictures a second",
         }  # fmt: skip
+
+
+def _add_cameras(router: APIRouter, state: Contract) -> None:
+    @router.post("/cameras/test")
+    def test(asked: Changes) -> Response:
+        state.tested.append(asked)
+        if state.refusal is not None:
+            return state.refusal
+        picture = base64.b64encode(jpeg([Act(1, "walk", 0, 4)], 20)).decode()
+        found = {"codec": "h264", "size": [640, 360], "fps": 15.0, "opened_s": 0.4, "picture": picture, "is_coarse": False}
+        return JSONResponse({"uri": "rtsp://***@10.0.0.9/1", **found})
+
+    @router.post("/cameras/search")
+    def search() -> Json:
+        hall = {"address": "http://10.0.0.9/onvif/device_service", "host": "10.0.0.9", "name": "Hall camera"}
+        return {"items": [{**hall, "hardware": "X-1", "location": "hall"}], "refused": 1}
+
+    @router.post("/cameras/streams")
+    def streams_of(asked: Changes) -> Response:
+        if asked.get("password") != "pass/word":
+            return problem(502, "auth_failed", "http://10.0.0.9/onvif/device_service: the login was refused")
+        main = {"name": "main", "uri": "rtsp://10.0.0.9:554/1", "codec": "h264", "size": [1920, 1080], "fps": 25.0}
+        return JSONResponse({"manufacturer": "Acme", "model": "X-1", "streams": [main]})
 
 
 def _add_pictures(router: APIRouter, state: Contract) -> None:

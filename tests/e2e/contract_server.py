@@ -27,6 +27,28 @@ ACTIONS = {
     "lie": ("solid", "warning"), "wave": ("experimental", "info"), "pick_up": ("solid", "info"),
 }  # fmt: skip
 
+AGPL = "AGPL-3.0 asks whoever offers it over a network to offer the whole service's source."
+MODELS: tuple[tuple[str, str, str, float | None], ...] = (
+    ("rtmdet-nano-person", "detect", "", 11.4), ("yolox-s", "detect", "", None), ("blazepose-full", "pose", "", 6.2),
+    ("rtmpose-m", "pose", "", None), ("my-yolo-pose", "detect_pose", AGPL, 42.0),
+    ("everyday-stgcnpp", "action", "", 2.9), ("mine", "action", "", None),
+)  # fmt: skip
+PROFILES = [
+    {"profile": "auto", "detector": "rtmdet-nano-person", "pose": "blazepose-full", "is_active": True},
+    {"profile": "accurate", "detector": "yolox-s", "pose": "rtmpose-m", "is_active": False},
+]
+
+
+def model_read(name: str, task: str, terms: str, ms: float | None) -> Json:
+    """A network as the service lists it."""
+    per = {"detect": "picture", "action": "window"}.get(task, "person")
+    return {
+        "model_id": name, "task": task, "family": "", "layout": None, "labels": [], "terms": terms,
+        "licence": "AGPL-3.0" if terms else "Apache-2.0", "is_loaded": ms is not None,
+        "is_active": name in ("rtmdet-nano-person", "blazepose-full", "everyday-stgcnpp"),
+        "speed": None if ms is None else {"ms": ms, "per": per, "device": "cpu"},
+    }  # fmt: skip
+
 
 def problem(status: int, code: str, detail: str) -> JSONResponse:
     """An error as the service says it."""
@@ -57,6 +79,8 @@ class Contract:
         self.frame_now = 0
         self.role = "admin"
         self.refused: list[str] = []
+        self.uploads: list[Json] = []
+        self.tested: list[Json] = []
 
     def add_job(
         self, name: str, acts: list[Act], duration_s: float = 6.0, times_s: tuple[float, ...] | None = None,
@@ -160,7 +184,8 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
         return {"items": list(reversed(state.jobs.values())), "next_cursor": None}
 
     @app.post("/v1/jobs", status_code=202)
-    def create(file: Annotated[UploadFile, File()]) -> Response:
+    async def create(request: Request, file: Annotated[UploadFile, File()]) -> Response:
+        state.uploads.append({name: value for name, value in (await request.form()).items() if isinstance(value, str)})
         if state.refusal is not None:
             return state.refusal
         walk = [Act(1, "walk", 0, 4), Act(2, "wave", 1, 3, 0.71)]
@@ -206,8 +231,13 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
 
     @app.get("/v1/actions")
     def actions() -> Json:
-        items = [{"action": a, "quality": q, "severity": s, "threshold": 0.5} for a, (q, s) in ACTIONS.items()]
+        rule = {"threshold": 0.5, "min_duration_s": 0.4}
+        items = [{"action": a, "quality": q, "severity": s, **rule} for a, (q, s) in ACTIONS.items()]
         return {"items": items, "next_cursor": None}
+
+    @app.get("/v1/models")
+    def models() -> Json:
+        return {"items": [model_read(*one) for one in MODELS], "profiles": PROFILES}
 
     @app.get("/v1/layouts")
     def layouts() -> Json:

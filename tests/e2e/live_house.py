@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import httpx
@@ -24,9 +24,14 @@ _START = re.compile(r"Actogram is at (http://\S+)")
 
 
 class House:
-    """One home folder and the server in it, which may be killed and started again on the same port."""
+    """One home folder and the server in it, which may be killed and started again on the same port.
 
-    def __init__(self, home: Path, weights: Path, **settings: str) -> None:
+    environment: variables of the process besides its own settings.
+    """
+
+    def __init__(
+        self, home: Path, weights: Path, environment: Mapping[str, str] = MappingProxyType({}), **settings: str
+    ) -> None:
         self.home = home
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -37,7 +42,7 @@ class House:
             "ACTOGRAM_DISK_RESERVE_BYTES": "0", "ACTOGRAM_STREAM_NETWORKS": "loopback,private",
             "ACTOGRAM_WEBHOOK_NETWORKS": "loopback",
             "ACTOGRAM_STREAM_FPS_BUDGET": "1000", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1",
-            **{f"ACTOGRAM_{name.upper()}": value for name, value in settings.items()},
+            **{f"ACTOGRAM_{name.upper()}": value for name, value in settings.items()}, **environment,
         }  # fmt: skip
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
 

@@ -81,7 +81,7 @@ def test_camera_is_added_by_its_address(stage: Stage, open_tab: OpenTab) -> None
 
     tab.get_by_label("Name").fill("Back door")
     tab.get_by_label("Address", exact=True).fill("rtsp://user:secret@10.0.0.9/1")
-    tab.get_by_role("dialog").get_by_role("button", name="Add").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
 
     expect(tab.get_by_role("heading", level=1, name="Back door")).to_be_visible()
     expect(tab.locator(".page-head .state")).to_have_text("Connecting")
@@ -95,7 +95,7 @@ def test_camera_over_capacity_says_what_would_fit(stage: Stage, open_tab: OpenTa
 
     tab.get_by_label("Name").fill("One too many")
     tab.get_by_label("Address", exact=True).fill("rtsp://10.0.0.9/1")
-    tab.get_by_role("dialog").get_by_role("button", name="Add").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
 
     expect(tab.get_by_role("dialog").get_by_role("alert")).to_contain_text("7 would fit")
 
@@ -106,7 +106,7 @@ def test_webcam_of_the_browser_is_pushed_as_jpeg(stage: Stage, open_tab: OpenTab
 
     tab.get_by_label("This device’s camera").check()
     tab.get_by_label("Name").fill("Laptop")
-    tab.get_by_role("dialog").get_by_role("button", name="Add").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
 
     expect(tab.get_by_role("button", name="Stop this device’s camera")).to_be_visible()
     stage.state.wait_for_pictures(2)
@@ -366,7 +366,7 @@ def test_webhook_is_added_tested_and_its_secret_shown_once(stage: Stage, open_ta
 
     tab.get_by_label("Address", exact=True).fill("https://ops.example.org/hook")
     tab.get_by_label("Actions only when they met a rule of their camera").check()
-    tab.get_by_role("dialog").get_by_role("button", name="Add").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
     expect(tab.get_by_role("dialog", name="The signing secret")).to_contain_text("whsec_")
     tab.get_by_role("dialog").get_by_role("button", name="Close").click()
     tab.get_by_role("button", name="Test: https://ops.example.org/hook").click()

@@ -71,7 +71,7 @@ def test_browser_camera_is_watched_live(
     tab.get_by_role("button", name="Add a camera").first.click()
     tab.get_by_label("This device’s camera").check()
     tab.get_by_label("Name").fill("Laptop")
-    tab.get_by_role("dialog").get_by_role("button", name="Add").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
 
     expect(tab.locator(".page-head .state")).to_have_text("Live", timeout=60_000)
     people = tab.get_by_role("list", name="In the picture now").get_by_role("button", name="Person")

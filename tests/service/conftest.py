@@ -17,7 +17,7 @@ from service.blob_choice import open_store
 from service.blob_store import BlobStore
 from service.http_protocol import GuardedHttpProtocol
 from service.settings import Settings, load_settings
-from service.supervision.local import Engine
+from service.supervision.engine import Engine
 from service.supervision.types import Limits
 from tests.cluster import shared_state, staged
 from tests.fakes import ThreadEngine

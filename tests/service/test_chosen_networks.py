@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from models.runtime.people_folder import write_people_folder
 from models.weights.registry import load_registry
 from service.commands.analyze import command
-from service.network_choice import default_choice, own_names
+from service.network_choice import default_choice, engine_device, own_names
 from service.settings import Settings
 from tests.people_folders import detector_folder, one_stage_folder, simcc_folder
 
@@ -59,8 +59,9 @@ def test_detector_of_the_registry_and_a_folder_of_it_are_named_with_their_hash(
     by_own_name = _networks(runner, clip, "--detector", "rtmdet-own", "--pose", pose)
     by_path = _networks(runner, clip, "--detector", str(folder), "--pose", pose)
 
-    assert by_name["detector"] == {"name": RTMDET, "sha256": SHA256}
-    assert by_own_name["detector"] == by_path["detector"] == {"name": "rtmdet-own", "sha256": SHA256}
+    computed = {"engine": "onnxruntime", "precision": "float32"}
+    assert by_name["detector"] == {"name": RTMDET, "sha256": SHA256, **computed}
+    assert by_own_name["detector"] == by_path["detector"] == {"name": "rtmdet-own", "sha256": SHA256, **computed}
     assert by_name["pose"]["name"] == "joints"
     assert by_name["action"]["name"] == "everyday-stgcnpp"
 
@@ -89,6 +90,26 @@ def test_settings_name_ones_own_networks_as_the_api_does(tmp_path: Path) -> None
     assert own_names(by_path) == (None, None)
     assert default_choice(by_name, 1).detector == str(models / "mine")
     assert default_choice(by_path, 1).detector == str(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "expected"),
+    [
+        ("onnxruntime", "cpu", "cpu"),
+        ("openvino", "cpu", "cpu,openvino,engines={home}/weights/engines"),
+        ("openvino-bf16", "cpu:fixed", "cpu:fixed,openvino,bf16,engines={home}/weights/engines"),
+        ("auto", "cpu", "cpu,auto,engines={home}/weights/engines"),
+        ("auto", "cpu,openvino", "cpu,openvino,engines={home}/weights/engines"),
+        ("auto", "cpu,openvino,engines=/mine", "cpu,openvino,engines=/mine"),
+        ("openvino", "cuda:0", "cuda:0"),
+    ],
+)
+def test_engine_of_the_settings_is_for_processors_that_name_none(
+    tmp_path: Path, engine: str, device: str, expected: str
+) -> None:
+    settings = Settings(home=tmp_path, engine_cpu=engine)
+
+    assert engine_device(settings, device) == expected.format(home=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def service_and_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     migrate(database)
     key = KeyStore(database).create("schemathesis", "admin")
     database.close()
-    with running(home, webhooks_max=10_000, source_schemes="http", jobs_queued_max=100_000) as service:
+    limits = {"webhooks_max": 10_000, "jobs_queued_max": 100_000}
+    with running(home, source_schemes="http", camera_search=False, **limits) as service:
         yield service, key
 
 

@@ -2,12 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from models.arrays import FloatArray
+from pipelines.stream.people.boxes import areas, cover_matrix, iou_matrix
 from pipelines.stream.people.camera import CameraReport, CameraStage
 from pipelines.stream.people.detect import DetectStage
 from pipelines.stream.people.pose import PoseStage
 from pipelines.stream.people.track import TrackStage
 from pipelines.stream.stats import StageClock
-from pipelines.types import Frame, Poses, TrackEnd
+from pipelines.types import Boxes, Frame, Poses, TrackEnd, Tracks
+
+_SAME = 0.4  # overlap (IoU) from which a box is that of somebody whose joints are told
+_WITHIN = 0.8  # share of a box that lies in another one
+_WEAK = 0.4
+_MUCH_LARGER = 3.0
 
 
 class PeopleChain:
@@ -47,7 +56,9 @@ class PeopleChain:
         lap("track")
         poses = self._camera(frame, poses)
         lap("camera")
-        return replace(poses, ended=(*ended, *poses.ended)) if ended else poses
+        return replace(
+            poses, ended=(*ended, *poses.ended), unposed=_unposed(poses, tracks, boxes), is_looked=boxes is not None
+        )
 
     @property
     def camera(self) -> CameraReport:
@@ -63,3 +74,16 @@ class PeopleChain:
         self._camera.reset(frame.break_reason)
         reason: TrackEnd = "scene_cut" if frame.break_reason == "scene_cut" else "gap"
         return tuple((track_id, reason) for track_id in self._track.reset())
+
+
+def _unposed(poses: Poses, tracks: Tracks, boxes: Boxes | None) -> FloatArray:
+    """(M, 4) float32, where people are of whom no joints are told: tracks that are not shown now, boxes of nobody's."""
+    hidden = tracks.xyxy[~np.isin(tracks.track_id, poses.track_id)]
+    if boxes is None or not len(boxes):
+        return hidden
+    own = iou_matrix(boxes.xyxy, poses.xyxy) >= _SAME
+    # A weak box within somebody is a piece of them; one around somebody, and not much larger, is theirs too.
+    own |= (cover_matrix(boxes.xyxy, poses.xyxy) >= _WITHIN) & (boxes.score < _WEAK)[:, None]
+    much_larger = areas(boxes.xyxy)[:, None] > _MUCH_LARGER * areas(poses.xyxy)[None]
+    own |= (cover_matrix(poses.xyxy, boxes.xyxy).T >= _WITHIN) & ~much_larger
+    return np.concatenate([hidden, boxes.xyxy[~own.any(axis=1)]])

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from models.arrays import Image
-from pipelines.types import FrameResult
+from pipelines.stream.render.blur import FaceRecord
+from pipelines.types import Frame, FrameResult
 
 SIDE_PX = 320
 _QUALITY = 80
@@ -20,15 +21,21 @@ def thumbnail(image: Image) -> bytes | None:
     return data.tobytes() if done else None
 
 
+def _shown(frame: Frame, faces: FaceRecord | None) -> Image:
+    return frame.image if faces is None else faces.hidden(frame.image, frame.time_s)
+
+
 class TellingPicture:
     """Keeps the frame that says most of a video: most people whose action is named, among those most people.
 
     Of a video without anybody it keeps the middle; where no length is declared, a frame of its second half.
 
     duration_s: declared length, None where nothing is declared.
+    faces: where heads are, which are then not shown; it must have seen each frame before.
     """
 
-    def __init__(self, duration_s: float | None) -> None:
+    def __init__(self, duration_s: float | None, faces: FaceRecord | None = None) -> None:
+        self._faces = faces
         self._middle_s = None if duration_s is None else duration_s / 2
         self._rank = (-1, -1)
         self._last_s = 0.0
@@ -37,13 +44,14 @@ class TellingPicture:
 
     def see(self, result: FrameResult) -> None:
         """Look at the next frame, whose picture must be there."""
-        if result.is_interpolated:
+        # Heads of those who came after the last look at all people are nowhere known.
+        if result.is_interpolated or (self._faces is not None and not result.poses.is_looked):
             return
         rank = (sum(state.action is not None for state in result.states), len(result.states))
         self._num_seen += 1
         if rank > self._rank or (rank == self._rank == (0, 0) and self._is_middle(result.frame.time_s)):
             self._rank = rank
-            self.jpeg = thumbnail(result.frame.image)
+            self.jpeg = thumbnail(_shown(result.frame, self._faces))
         self._last_s = result.frame.time_s
 
     def _is_middle(self, time_s: float) -> bool:

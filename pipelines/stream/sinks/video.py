@@ -1,6 +1,7 @@
 """The annotated video: the frames with everyone drawn, each at its own time, without sound."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from models.arrays import Image
 from pipelines.errors import SinkError
 from pipelines.results import Header, Summary
 from pipelines.stream.file_names import printable, text_path
+from pipelines.stream.render.blur import FaceRecord
 from pipelines.stream.render.draw import Artist
 from pipelines.stream.sinks.output import OutputFile, told
 from pipelines.types import Event, FrameResult
@@ -27,11 +29,13 @@ class VideoSink:
     """An mp4 (H.264) that browsers play.
 
     path: the file. max_side_px: larger pictures are scaled down; sides become even, as H.264 wants them.
+    faces: where heads are, which are then not shown; it must know of each frame before the sink gets it.
     """
 
     wants_pictures = True
 
-    def __init__(self, path: Path, max_side_px: int = 1920) -> None:
+    def __init__(self, path: Path, max_side_px: int = 1920, faces: FaceRecord | None = None) -> None:
+        self._faces = faces
         self._output = OutputFile(path)
         self._path = path
         self._max_side_px = max_side_px
@@ -52,10 +56,17 @@ class VideoSink:
 
     def write(self, result: FrameResult) -> None:
         """Draw and encode one frame."""
-        picture = av.VideoFrame.from_ndarray(self._fit(self._artist.draw(result)), format="bgr24")
+        drawn = self._artist.draw(self._hidden(result))
+        picture = av.VideoFrame.from_ndarray(self._fit(drawn), format="bgr24")
         picture.pts = self._last_pts = max(self._last_pts + 1, round(result.frame.time_s * _TICKS_HZ))
         picture.time_base = Fraction(1, _TICKS_HZ)
         self._encode(picture)
+
+    def _hidden(self, result: FrameResult) -> FrameResult:
+        if self._faces is None:
+            return result
+        frame = result.frame
+        return replace(result, frame=replace(frame, image=self._faces.hidden(frame.image, frame.time_s)))
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:  # noqa: ARG002 - the video shows frames
         """Write what the encoder still holds, and make the file appear."""

@@ -68,6 +68,16 @@ def limit_after_opening(limits: DecoderLimits, num_bytes: int, duration_s: float
     _limit_cpu(limits.cpu_s(num_bytes, duration_s), limits.cpu_s_max)
 
 
+def limit_live(limits: DecoderLimits) -> None:
+    """Bound memory and processor time of a process that reads from the network; sockets and the resolver need files."""
+    _import_all_of_av()
+    cast("dict[int, type[Exception]]", av.error.classes)[errno.ENOMEM] = MemoryError
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_AS, _address_space_bytes() + limits.memory_bytes)
+    _limit_cpu(limits.cpu_s_max, limits.cpu_s_max)
+
+
 def allow_memory() -> None:
     """Let shared memory have its size: a limit on files, which this process may have from its parent, counts for it."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

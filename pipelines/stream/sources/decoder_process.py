@@ -155,11 +155,11 @@ def _start(command: Sequence[str], handles: Sequence[int], report: int) -> "subp
     """Its standard input is only there to close when this process ends; see `decoder_child.end_with_parent`."""
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=report, pass_fds=handles,
-        env=_environment(), start_new_session=True,  # Ctrl-C is for whoever started it
+        env=child_environment(), start_new_session=True,  # Ctrl-C is for whoever started it
     )  # fmt: skip
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """What the interpreter needs, and none of the secrets that this process may have been started with."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     path = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)

@@ -45,7 +45,18 @@ def test_device_names_its_providers_most_wanted_first(name: str, providers: list
 
 
 @pytest.mark.parametrize(
-    "name", ["cpu", "cpu:fixed", "cuda", "cuda:0", "cuda:2,tensorrt", "cuda,tensorrt,fp16,engines=/var/cache"]
+    "name",
+    [
+        "cpu",
+        "cpu:fixed",
+        "cpu,openvino",
+        "cpu:fixed,openvino,bf16",
+        "cpu,auto,engines=/var/cache",
+        "cuda",
+        "cuda:0",
+        "cuda:2,tensorrt",
+        "cuda,tensorrt,fp16,engines=/var/cache",
+    ],
 )
 def test_device_is_called_what_it_was_read_from(name: str) -> None:
     assert str(Device.parse(name)) == name
@@ -65,6 +76,13 @@ def test_device_is_called_what_it_was_read_from(name: str) -> None:
         "cuda,fp16",
         "cuda:0,engines=/x",
         "cuda,",
+        "cpu,",
+        "cpu,bf16",
+        "cpu,auto,bf16",
+        "cpu,auto,openvino",
+        "cpu,engines=/x",
+        "cpu,onnxruntime",
+        "cuda,openvino",
     ],
 )
 def test_device_is_refused_when_its_name_means_nothing(name: str) -> None:
@@ -79,14 +97,15 @@ def test_device_is_refused_when_onnxruntime_was_built_without_it(name: str, lack
 
 
 @pytest.mark.parametrize(
-    ("name", "bound"), [("cpu", False), ("cpu:fixed", True), ("cuda:0", True), ("cuda,tensorrt", True)]
+    ("name", "bound"),
+    [("cpu", False), ("cpu,openvino", False), ("cpu:fixed", True), ("cuda:0", True), ("cuda,tensorrt", True)],
 )
 def test_every_device_but_the_cpu_is_bound_to_declared_shapes(name: str, bound: bool) -> None:
     assert is_bound(name) is bound
 
 
-def test_engines_are_kept_where_tensorrt_builds_them_and_nobody_named_a_folder() -> None:
-    found = [str(Device.parse(name).keeping(Path("/cache"))) for name in ("cpu", "cuda", "cuda,tensorrt")]
+def test_engines_are_kept_where_something_is_built_and_nobody_named_a_folder() -> None:
+    found = [str(Device.parse(name).keeping(Path("/cache"))) for name in ("cpu", "cuda", "cuda,tensorrt", "cpu,auto")]
 
-    assert found == ["cpu", "cuda", "cuda,tensorrt,engines=/cache"]
+    assert found == ["cpu", "cuda", "cuda,tensorrt,engines=/cache", "cpu,auto,engines=/cache"]
     assert Device.parse("cuda,tensorrt,engines=/mine").keeping(Path("/cache")).engines == "/mine"

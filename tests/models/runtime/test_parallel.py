@@ -9,6 +9,7 @@ import pytest
 from models.arrays import FloatArray, Image
 from models.runtime.parallel import ParallelPose
 from models.runtime.pose import Landmarks
+from models.runtime.spare import SpareThreads
 
 _PICTURES: list[Image] = [np.full((4, 4, 3), shade, np.uint8) for shade in range(7)]
 
@@ -56,3 +57,15 @@ def test_spread_raises_what_the_estimator_raises() -> None:
 
     with pytest.raises(ValueError, match="no crop"):
         ParallelPose(Broken(), 2)(_PICTURES, np.zeros((7, 4), np.float32))
+
+
+def test_spread_shares_crops_out_only_while_nothing_else_runs() -> None:
+    alone, among, spare = Shades(), Shades(), SpareThreads(2)
+    regions = np.zeros((7, 4), np.float32)
+
+    ParallelPose(alone, 1, spare)(_PICTURES, regions)
+    with spare.borrow():
+        ParallelPose(among, 1, spare)(_PICTURES, regions)
+
+    assert sorted(size for _, size in alone.calls) == [3, 4]
+    assert [size for _, size in among.calls] == [7]

@@ -200,3 +200,49 @@ def test_buffer_loses_no_frame_between_two_threads() -> None:
 def test_buffer_refuses_to_hold_nothing() -> None:
     with pytest.raises(ValueError, match="capacity"):
         FrameBuffer(capacity=0)
+
+
+def test_buffer_that_shrinks_drops_the_oldest_with_the_next_frame() -> None:
+    buffer = FrameBuffer(capacity=3, policy="drop_oldest")
+    for index in range(3):
+        buffer.put(frame(index))
+
+    buffer.resize(1)
+    buffer.put(frame(3))
+
+    assert taken(buffer) == [3]
+    assert buffer.dropped_by_reason == {"buffer_full": 3}
+
+
+def test_buffer_that_shrinks_keeps_the_break_of_what_it_drops() -> None:
+    buffer = FrameBuffer(capacity=3, policy="drop_oldest")
+    buffer.put(replace(frame(0), break_reason="gap"))
+    buffer.put(frame(1))
+
+    buffer.resize(1)
+    buffer.put(frame(2))
+
+    found = buffer.get(timeout_s=0)
+    assert found is not None
+    assert (found.index, found.break_reason) == (2, "gap")
+
+
+def test_buffer_that_grows_holds_more_at_once() -> None:
+    buffer = FrameBuffer(capacity=1, policy="drop_oldest")
+
+    buffer.resize(2)
+    for index in range(3):
+        buffer.put(frame(index))
+
+    assert taken(buffer) == [1, 2]
+
+
+@pytest.mark.parametrize(("policy", "out"), [("wait", [0, 1]), ("latest_only", [1])])
+def test_buffer_of_another_policy_keeps_its_size(policy: DropPolicy, out: list[int]) -> None:
+    buffer = FrameBuffer(capacity=2, policy=policy)
+
+    buffer.resize(1)
+    for index in range(2):
+        buffer.put(frame(index), timeout_s=0)
+
+    assert taken(buffer) == out

@@ -13,7 +13,8 @@ from service.events.control import EventControl
 from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
 from service.events.schemas import EventPatch, EventRead, FeedbackCreate
-from service.events.store import EventRow, Filter
+from service.events.search import Filter
+from service.events.store import EventRow
 from service.events.zones import Zone
 from service.protocol.facts import ActionChange, ClipReport, TrackStarted
 from tests.service.facts import T0, report

@@ -4,8 +4,9 @@ import datetime as dt
 
 import pytest
 
+from service.days import Bucket, load_zone
 from service.errors import InvalidRequest, RangeTooLong
-from service.insights.calendar import Bucket, By, choose_range, load_zone, split
+from service.insights.calendar import By, choose_range, split
 from tests.service.insights.household import utc
 
 BERLIN = "Europe/Berlin"

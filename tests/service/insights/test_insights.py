@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import Database, migrate
+from service.days import Bucket
 from service.events import store as event_store
 from service.insights import store
-from service.insights.calendar import Bucket
 from service.insights.control import InsightControl, Question
 from service.insights.pieces import Wanted, streams_with_any
 from service.insights.schemas import InsightRead, csv_text

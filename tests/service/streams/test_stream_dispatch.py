@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from service.errors import NotFound
-from service.events.store import Filter
+from service.events.search import Filter
 from service.protocol.facts import ClipReport, StateChanged, TrackStarted
 from service.protocol.messages import Fact
 from service.protocol.preview import PreviewPicture

@@ -1,11 +1,9 @@
-"""Workers die, hang, grow and cannot start; jobs go on. With real, spawned processes."""
+"""Workers die, hang, grow and cannot start; jobs go on. With real processes, of this machine and of a Ray cluster."""
 
-import logging
 import os
 import signal
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,19 +11,14 @@ import pytest
 from pipelines.backoff import Backoff
 from service.protocol.listener import LossReason
 from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
-from service.supervision.local import LocalEngine
+from service.supervision.engine import Engine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
-from service.worker.main import main
-from tests.fakes import ThreadEngine, build_broken_runners, build_scripted_runners
+from tests.fakes import ThreadEngine, build_broken_runners
 from tests.service.conftest import Serve
 
 FAST = Limits(backoff=Backoff(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
 ONE = [WorkerPlan("w0", {"job": 1})]
-
-
-def _engine() -> LocalEngine:
-    return LocalEngine(partial(main, build_scripted_runners, logging.WARNING))
 
 
 class Listener:
@@ -72,8 +65,8 @@ def _until(supervisor: Supervisor, state: str) -> None:
         time.sleep(0.02)
 
 
-def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(serve: Serve) -> None:
-    service = serve(_engine(), FAST)
+def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(engine: Engine, serve: Serve) -> None:
+    service = serve(engine, FAST)
     bad, good = service.create("script crash"), service.create("script frames 3")
 
     first, second = service.wait(bad, timeout_s=40), service.wait(good, timeout_s=40)
@@ -86,8 +79,8 @@ def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(se
     assert 'actogram_worker_restarts_total{worker="jobs"} 2.0' in service.http.get("/metrics").text
 
 
-def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(serve: Serve) -> None:
-    service = serve(_engine(), FAST)
+def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(engine: Engine, serve: Serve) -> None:
+    service = serve(engine, FAST)
     job_id = service.create("script hang")
 
     job = service.wait(job_id, timeout_s=40)
@@ -98,13 +91,13 @@ def test_job_that_stands_still_is_ended_and_the_drain_queues_what_runs(serve: Se
     assert "stalled" in error["detail"]
 
 
-def test_worker_killed_from_outside_costs_the_job_one_try(tmp_path: Path) -> None:
+def test_worker_killed_from_outside_costs_the_job_one_try(engine: Engine, tmp_path: Path) -> None:
     listener, samples = Listener(), []
 
     def count(worker: str, sample: Sample) -> None:
         samples.append((worker, sample.metric))
 
-    supervisor = Supervisor(_engine(), ONE, FAST, count)
+    supervisor = Supervisor(engine, ONE, FAST, count)
     supervisor.listen("job", listener)
     supervisor.start()
     _until(supervisor, "ready")

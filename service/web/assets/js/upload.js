@@ -3,14 +3,14 @@ import { ApiError, problem, unique } from "./api.js";
 import { address } from "./dom.js";
 
 /**
- * Upload one file to /v1/jobs, asking for an annotated copy when `wantsVideo`. `onProgress(share)` gets 0..1 of the bytes sent. Resolves to the job; raises ApiError;
- * `signal` stops it.
+ * Upload one file to /v1/jobs with `options`, the fields of the form. `onProgress(share)` gets 0..1 of the bytes sent.
+ * Resolves to the job; raises ApiError; `signal` stops it.
  */
-export function uploadVideo(file, { wantsVideo, onProgress, signal }) {
+export function uploadVideo(file, { options, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
-    if (wantsVideo) form.append("video", "true");
+    for (const [name, value] of Object.entries(options)) form.append(name, String(value));
     form.append("file", file, file.name);
     request.open("POST", address("/v1/jobs"));
     request.setRequestHeader("Accept", "application/json");

@@ -10,6 +10,7 @@ import { faultOf, isActive, jobOf } from "../jobs.js";
 import { notify, problemBox } from "../notify.js";
 import { createActionTable } from "../parts/action-table.js";
 import { downloadMenu, downloadsOf } from "../parts/downloads.js";
+import { exerciseView } from "../parts/exercise-view.js";
 import { createWaiting } from "../parts/job-waiting.js";
 import { keyHints } from "../parts/key-hints.js";
 import { createLegend } from "../parts/legend.js";
@@ -175,6 +176,7 @@ async function showResult(self, job) {
     self.frame,
     h("section", { "aria-label": "Timeline" }, self.timeline.element, legend.element),
     found,
+    exerciseView(job.id, { onSeek: (timeS) => self.stage.seek(timeS) }),
   );
   self.end.add(self.timeline.close);
   self.end.add(() => self.stage.close());

@@ -47,7 +47,7 @@ export function open(main) {
       ),
     ),
     drop.element,
-    linkForm({ onJob: add }),
+    linkForm({ onJob: add, options: drop.networks }),
     lacking("operator", "You may look at everything here; analysing videos and deleting them takes the role operator."),
     h(
       "section",

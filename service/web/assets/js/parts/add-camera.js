@@ -3,6 +3,8 @@ import { ApiError, get, post } from "../api.js";
 import { field, formDialog } from "../dialog.js";
 import { fill, h, nextId } from "../dom.js";
 import { askForCamera, hasWebcam, startWebcam } from "../webcam.js";
+import { addressTest } from "./address-test.js";
+import { cameraFinder } from "./camera-finder.js";
 
 /** Ask and add; resolves to the new stream, or null when the person closed the dialog. */
 export async function addCamera() {
@@ -35,9 +37,18 @@ export async function addCamera() {
     value: "15",
     inputmode: "numeric",
   });
+  const tested = addressTest(() => ({ source: { uri: uri.value.trim(), transport: transport.value } }));
+  uri.addEventListener("input", tested.clear);
+  const finder = cameraFinder((stream) => {
+    uri.value = stream.uri;
+    name.value ||= stream.camera;
+    tested.clear();
+    tested.run();
+  });
   const byAddress = h(
     "div",
     { class: "fields" },
+    finder.element,
     field("Address", uri, "RTSP, RTMP, HLS, HTTP or a file. A password in it is kept and never shown again."),
     h(
       "div",
@@ -45,6 +56,7 @@ export async function addCamera() {
       field("RTSP transport", transport),
       field("Pictures a second", fps, "15 is enough for every action."),
     ),
+    tested.element,
   );
   const byWebcam = h(
     "div",

@@ -2,6 +2,9 @@
 import { field, formDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { changeStream } from "../streams.js";
+import { actionOverrides } from "./action-overrides.js";
+import { addressTest } from "./address-test.js";
+import { networkFields } from "./network-fields.js";
 
 /** Edit a stream's settings; resolves to the changed stream, or null when the person closed the dialog. */
 export function editSettings(stream) {
@@ -31,9 +34,19 @@ export function editSettings(stream) {
   const before = number(recording.pre_roll_s ?? 5, 0, 30);
   const after = number(recording.post_roll_s ?? 3, 0, 30);
   const pictures = box(stream.privacy?.pictures ?? true);
+  const blur = box(stream.privacy?.blur ?? false);
+  const networks = networkFields(stream.analysis, () => actions.setModel(networks.value().model));
+  const actions = actionOverrides(stream.actions, stream.analysis.model ?? null);
+  const tested = addressTest(() => ({
+    source: { uri: uri.value.trim(), transport: transport.value },
+    rotate: Number(rotate.value),
+    mirror: mirror.checked,
+  }));
+  uri.addEventListener("input", tested.clear);
   const address = [
     field("New address", uri, "Left empty, it stays. The one in use is shown without its password."),
     field("RTSP transport", transport, "Changes together with the address."),
+    tested.element,
   ];
   return formDialog({
     title: `Settings of ${stream.name}`,
@@ -44,9 +57,12 @@ export function editSettings(stream) {
       field("Turn the picture", rotate, "So that people stand upright. Zones are drawn in the picture as it is then."),
       check(mirror, "Swap left and right"),
       h("div", { class: "fields two" }, field("Pictures a second", fps), field("People followed at once", persons)),
+      h("details", { class: "overrides" }, h("summary", {}, "Networks"), networks.element),
+      actions.element,
       check(records, "Keep a clip of severe events"),
       h("div", { class: "fields two" }, field("Seconds before", before), field("Seconds after", after)),
       check(pictures, "Pictures may be shown and kept; without, there are skeletons alone"),
+      check(blur, "Make faces unrecognisable in every picture and clip of it"),
     ],
     submit: () =>
       changeStream(stream.stream_id, {
@@ -54,16 +70,26 @@ export function editSettings(stream) {
         ...(uri.value.trim() ? { source: { uri: uri.value.trim(), transport: transport.value } } : {}),
         rotate: Number(rotate.value),
         mirror: mirror.checked,
-        analysis: { ...stream.analysis, fps: Number(fps.value), max_persons: Number(persons.value) },
+        analysis: analysisOf(stream, networks.value(), fps, persons),
+        ...(actions.value() ? { actions: actions.value() } : {}),
         recording: {
           ...recording,
           enabled: records.checked,
           pre_roll_s: Number(before.value),
           post_roll_s: Number(after.value),
         },
-        privacy: { ...stream.privacy, pictures: pictures.checked },
+        privacy: { ...stream.privacy, pictures: pictures.checked, blur: blur.checked },
       }),
   });
+}
+
+function analysisOf(stream, networks, fps, persons) {
+  const changed = { fps: Number(fps.value), max_persons: Number(persons.value) };
+  for (const [name, value] of Object.entries(networks))
+    if (value !== (stream.analysis[name] ?? null)) changed[name] = value;
+  // The window is the model's own: another model has another one.
+  if ("model" in changed) changed.window_s = null;
+  return { ...stream.analysis, ...changed };
 }
 
 function number(value, min, max) {

@@ -5,12 +5,13 @@ import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
 import { may, needs } from "../roles.js";
 import { uploadVideo } from "../upload.js";
+import { networkFields } from "./network-fields.js";
 
 // Uploads outlive the page that began them: a person who looks at another video must not lose a long one.
 const sending = h("ul", { class: "sending", "aria-label": "Uploads" });
 const queue = { waiting: [], current: null, onJob: () => {} };
 
-/** Make the drop zone; `onJob(job)` gets every accepted upload. Returns {element, setCompact(isCompact), close}. */
+/** Make the drop zone; `onJob(job)` gets every accepted upload. Returns {element, setCompact(isCompact), networks(), close}. */
 export function dropZone({ onJob }) {
   const end = closers();
   queue.onJob = onJob;
@@ -22,6 +23,18 @@ export function dropZone({ onJob }) {
     class: "unseen",
   });
   const annotated = h("input", { type: "checkbox" });
+  const blur = h("input", { type: "checkbox" });
+  const blurOption = h("label", { class: "check drop-option", hidden: true }, blur, "Make faces in it unrecognisable");
+  annotated.addEventListener("change", () => (blurOption.hidden = !annotated.checked));
+  // Asked for when somebody opens it: most people never do.
+  let networks = null;
+  const options = h("details", { class: "link drop-networks", ...needs("operator") }, h("summary", {}, "Choose networks"));
+  options.addEventListener("toggle", () => {
+    if (networks) return;
+    networks = networkFields();
+    options.append(networks.element);
+  });
+  const chosen = () => given(networks?.value() ?? {});
   const zone = h(
     "div",
     { class: "drop", ...needs("operator") },
@@ -31,9 +44,14 @@ export function dropZone({ onJob }) {
     input,
     h("label", { class: "button primary", for: input.id }, icon("up"), "Choose a video"),
     h("label", { class: "check drop-option" }, annotated, "Also make an annotated MP4"),
+    blurOption,
   );
   const take = (files) => {
-    for (const file of files) queue.waiting.push(uploadRow(file, annotated.checked || !canPlay(file)));
+    for (const file of files) {
+      const video = annotated.checked || !canPlay(file) ? { video: true } : {};
+      const hidden = annotated.checked && blur.checked ? { blur_faces: true } : {};
+      queue.waiting.push(uploadRow(file, { ...chosen(), ...video, ...hidden }));
+    }
     drain();
   };
   input.addEventListener("change", () => {
@@ -43,7 +61,12 @@ export function dropZone({ onJob }) {
   listenForDrops(end, zone, take);
   end.add(() => (queue.onJob = () => {}));
   const setCompact = (isCompact) => (zone.dataset.compact = isCompact);
-  return { element: h("section", { "aria-label": "Upload" }, zone, sending), setCompact, close: end.close };
+  const element = h("section", { "aria-label": "Upload" }, zone, options, sending);
+  return { element, setCompact, networks: chosen, close: end.close };
+}
+
+function given(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
 }
 
 function listenForDrops(end, zone, take) {
@@ -84,7 +107,7 @@ function canPlay(file) {
   return !file.type || document.createElement("video").canPlayType(file.type) !== "";
 }
 
-function uploadRow(file, wantsVideo) {
+function uploadRow(file, options) {
   const abort = new AbortController();
   const share = h("span", {});
   const meter = h(
@@ -120,7 +143,7 @@ function uploadRow(file, wantsVideo) {
     async send() {
       if (abort.signal.aborted) return;
       try {
-        const job = await uploadVideo(file, { wantsVideo, signal: abort.signal, onProgress });
+        const job = await uploadVideo(file, { options, signal: abort.signal, onProgress });
         item.remove();
         queue.onJob(job);
       } catch (error) {

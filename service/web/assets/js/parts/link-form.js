@@ -5,8 +5,8 @@ import { field } from "../dialog.js";
 import { problemBox } from "../notify.js";
 import { needs } from "../roles.js";
 
-/** A folded form; `onJob(job)` gets the accepted job. */
-export function linkForm({ onJob }) {
+/** A folded form; `onJob(job)` gets the accepted job. `options()`: further fields of the job. */
+export function linkForm({ onJob, options = () => ({}) }) {
   const input = h("input", {
     type: "url",
     name: "uri",
@@ -26,7 +26,7 @@ export function linkForm({ onJob }) {
     send.disabled = true;
     fill(fault);
     try {
-      onJob(await post("/v1/jobs", { source: { uri: input.value.trim() } }));
+      onJob(await post("/v1/jobs", { source: { uri: input.value.trim() }, ...options() }));
       form.reset();
     } catch (error) {
       fill(fault, problemBox(error, { title: "This address was not taken" }));

@@ -1,10 +1,11 @@
-// Rules of a camera: which events are worth telling somebody.
+// Rules of a camera: which events are worth telling somebody, and what may not go on for too long.
 import { field, formDialog } from "../dialog.js";
 import { fill, h } from "../dom.js";
 import { words } from "../format.js";
 import { icon } from "../icons.js";
 import { changeStream } from "../streams.js";
 import { swatch } from "./legend.js";
+import { createTimedRules } from "./timed-rules.js";
 
 const SEVERITIES = [
   ["", "As the action has it"],
@@ -28,13 +29,21 @@ export async function editRules(stream, catalog) {
   );
   const forms = stream.rules.map((rule) => ruleForm(rule, catalog, zones, drop));
   const add = h("button", { class: "button", type: "button", onclick: () => grow() }, icon("plus"), "Add a rule");
+  const timed = await createTimedRules(stream, zones);
   render();
   return formDialog({
     title: `Rules of ${stream.name}`,
     yes: "Save",
     size: "wide",
-    fields: [none, list, h("div", {}, add)],
-    submit: () => changeStream(stream.stream_id, { rules: forms.map((form) => form.read()) }),
+    fields: [h("h3", {}, "When something happens"), none, list, h("div", {}, add), timed.element],
+    submit: async () => {
+      const changed = await changeStream(stream.stream_id, {
+        rules: forms.map((form) => form.read()),
+        ...timed.ofStream(),
+      });
+      await timed.save();
+      return changed;
+    },
   });
 
   function grow() {

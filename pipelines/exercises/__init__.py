@@ -1,0 +1,1 @@
+"""Exercises: angles of joints over time and repetitions, from skeletons alone."""

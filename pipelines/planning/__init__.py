@@ -1,0 +1,1 @@
+"""How much a number of cameras needs, by what was measured: a sum and a simulation."""

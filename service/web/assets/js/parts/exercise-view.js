@@ -1,0 +1,101 @@
+// Repetitions of an exercise in a video: how many, and the curve they were counted from; a click seeks.
+import { get } from "../api.js";
+import { field } from "../dialog.js";
+import { fill, h } from "../dom.js";
+import { clock } from "../format.js";
+import { problemBox } from "../notify.js";
+
+const EXERCISES = [
+  ["squat", "Squats"],
+  ["sit_to_stand", "Standing up from a chair"],
+  ["arm_raise", "Raising an arm"],
+  ["jump", "Jumps"],
+];
+const REASONS = {
+  joints_unseen: "the joints it needs were not seen for long enough",
+  low_fps: "there are too few pictures a second",
+  too_short: "the person was seen for too short a time",
+};
+const [WIDTH, HEIGHT] = [600, 120];
+
+/** A folded section below a video; nothing is asked of the server until it is opened. `onSeek(seconds)`. */
+export function exerciseView(jobId, { onSeek }) {
+  const place = h("div", { "aria-live": "polite" });
+  const chosen = h(
+    "select",
+    { onchange: () => load() },
+    EXERCISES.map(([value, label]) => h("option", { value }, label)),
+  );
+  const element = h(
+    "details",
+    { class: "exercises overrides" },
+    h("summary", {}, "Exercises"),
+    h("div", { class: "fields" }, field("What is counted", chosen), place),
+  );
+  element.addEventListener("toggle", () => element.open && load());
+  let asked = 0;
+  return element;
+
+  async function load() {
+    const own = ++asked;
+    fill(place, h("p", { class: "faint" }, "Counting…"));
+    try {
+      const found = await get(`/v1/jobs/${jobId}/exercises?exercise=${chosen.value}`);
+      if (own !== asked) return;
+      fill(place, found.people.length ? found.people.map(person) : h("p", { class: "faint" }, "Nobody is in this video."));
+    } catch (error) {
+      if (own === asked) fill(place, problemBox(error, { title: "Nothing was counted" }));
+    }
+  }
+
+  function person(one) {
+    const told = one.count === null ? `cannot be judged: ${REASONS[one.reason] ?? one.reason}` : times(one.count);
+    return h(
+      "figure",
+      { class: "exercise-person" },
+      h("figcaption", {}, h("strong", {}, `Person ${one.number}`), ` ${told}`),
+      one.count === null ? null : curve(one, onSeek),
+      h("div", { class: "exercise-times" }, one.repetitions.map((rep, index) => jump(rep, index + 1))),
+    );
+  }
+
+  function jump(rep, number) {
+    const label = `${number}: ${clock(rep.turn_s, 1)}`;
+    return h("button", { class: "button small", type: "button", onclick: () => onSeek(rep.turn_s) }, label);
+  }
+}
+
+function times(count) {
+  return count === 1 ? "once" : count === 2 ? "twice" : `${count} times`;
+}
+
+function curve(one, onSeek) {
+  const seen = one.curve.filter((value) => value !== null);
+  const [low, high] = [Math.min(...seen), Math.max(...seen)];
+  const [first, last] = [one.time_s[0], one.time_s.at(-1)];
+  const x = (timeS) => (WIDTH * (timeS - first)) / (last - first || 1);
+  const y = (value) => HEIGHT - 8 - ((HEIGHT - 16) * (value - low)) / (high - low || 1);
+  let path = "";
+  one.curve.forEach((value, at) => {
+    if (value === null) return;
+    const isNext = at > 0 && one.curve[at - 1] !== null;
+    path += `${isNext ? "L" : "M"}${x(one.time_s[at]).toFixed(1)} ${y(value).toFixed(1)}`;
+  });
+  const nearest = (timeS) => one.time_s.reduce((best, t, at) => (Math.abs(t - timeS) < Math.abs(one.time_s[best] - timeS) ? at : best), 0);
+  const dots = one.repetitions.map((rep) => ({ x: x(rep.turn_s), y: y(one.curve[nearest(rep.turn_s)] ?? low) }));
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "exercise-curve" });
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", `Curve with ${one.repetitions.length} repetitions`);
+  picture.append(svg("path", { d: path }), ...dots.map((dot) => svg("circle", { cx: dot.x, cy: dot.y, r: 4 })));
+  picture.addEventListener("click", (event) => {
+    const box = picture.getBoundingClientRect();
+    onSeek(first + ((event.clientX - box.left) / box.width) * (last - first));
+  });
+  return picture;
+}
+
+function svg(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
