@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from service.blob_choice import open_store
 from service.settings import Settings
-from service.supervision.local import Engine
+from service.supervision.engine import Engine
 from service.worker.runners import TaskRunners
 from service.worker.staging import StagedRunners
 from tests.fakes import ThreadEngine
