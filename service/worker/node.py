@@ -1,10 +1,10 @@
-"""A worker on a node of a cluster: weights from the node's own cache, files from a folder shared with the server."""
+"""A worker on a node of a cluster: weights from its own cache, files from a folder or a store shared with the server."""
 
 from pathlib import Path
 
 from pipelines.errors import PipelineError
 from service.settings import Settings
-from service.worker.runners import NetworkRunners, build_runners
+from service.worker.runners import TaskRunners, build_runners
 
 MARK = ".cluster"
 """A file in the blob folder whose text the server has written."""
@@ -16,13 +16,14 @@ class FilesNotShared(PipelineError):
     code = "files_not_shared"
 
 
-def build_on_node(settings: Settings, num_cores: float, mark: str) -> NetworkRunners:
+def build_on_node(settings: Settings, num_cores: float, mark: str) -> TaskRunners:
     """Load the networks on this node; raises FilesNotShared, WeightsMissing and the like.
 
     num_cores: processor cores of the node that are this worker's share.
     mark: the text that the server has written into `MARK`.
     """
-    require_shared(settings.blobs, mark)
+    if settings.blobs_url is None:
+        require_shared(settings.blobs, mark)
     return build_runners(settings.model_copy(update={"weights_cache": node_cache(settings)}), num_cores)
 
 
@@ -41,4 +42,4 @@ def node_cache(settings: Settings) -> Path:
     return settings.weights_cache or Path.home() / ".actogram" / "weights"
 
 
-_ADVICE = "mount the server's ACTOGRAM_HOME at the same path on every node"
+_ADVICE = "mount the server's ACTOGRAM_HOME at the same path on every node, or set ACTOGRAM_BLOBS_URL"

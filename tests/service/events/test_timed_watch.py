@@ -11,7 +11,7 @@ from service.errors import InvalidRequest, NotFound
 from service.event_log import EventLog, Message
 from service.events.control import EventControl
 from service.events.ingest import EventIngest
-from service.events.store import Filter
+from service.events.search import Filter
 from service.events.timed.control import TimedRuleControl
 from service.events.timed.rules import Scene
 from service.events.timed.schemas import TimedRuleCreate, TimedRulePatch
@@ -146,7 +146,8 @@ def test_event_of_a_rule_stays_open_when_a_worker_or_a_server_is_lost(home: Home
     home.show(61)
     ingest = EventIngest(home.database, home.log, lambda _: "info")
 
-    ended = ingest.close_stream("room"), ingest.close_all()
+    with home.log.transaction() as transaction:
+        ended = ingest.close_within(transaction, "room"), ingest.close_all(transaction)
 
     assert ended == (0, 0)
     assert home.kinds == ["action.started"]
