@@ -13,13 +13,21 @@ from service.people_schemas import EventFields
 Verdict = Literal["correct", "wrong", "unsure"]
 
 
+def _is_unknown(value: str | None) -> bool:
+    return value is None
+
+
 class NetworkUsed(BaseModel):
     """Which network it was."""
 
     name: str
     sha256: str = Field(description="Of its weight file.")
-    engine: str | None = Field(default=None, description="What computed it: `onnxruntime` or `openvino`.")
-    precision: str | None = Field(default=None, description="What in: `float32`, `bfloat16` or `float16`.")
+    engine: str | None = Field(
+        default=None, exclude_if=_is_unknown, description="What computed it: `onnxruntime` or `openvino`, where known."
+    )
+    precision: str | None = Field(
+        default=None, exclude_if=_is_unknown, description="What in: `float32`, `bfloat16` or `float16`, where known."
+    )
 
 
 class EventRead(EventFields):
