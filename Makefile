@@ -14,7 +14,7 @@ POISON ?= 2000
 MINUTES ?= 60
 WORK   ?= accuracy-runs
 
-.PHONY: run serve-env test test-env peers check accuracy colours settings chaos soak lock audit licences secrets pin-images clean
+.PHONY: run serve-env test test-cluster test-env peers check accuracy colours settings chaos soak lock audit licences secrets pin-images clean
 
 run: serve-env                     ## install, get default weights, serve, print the address
 	@$(BIN)/actogram models pull
@@ -47,6 +47,9 @@ $(TOOLS)/.done: docker/requirements/tools.txt
 
 test: test-env                     ## run every test; ARGS="-k name" narrows, JOBS=0 runs them one by one
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+test-cluster: test-env             ## the service's tests with PostgreSQL and an S3 store instead of files; ARGS as above
+	ACTOGRAM_TEST_CLUSTER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/service $(ARGS)
 
 check: test-env                    ## style, types, import rules
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from env_file import change, read
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("POSTGRES_PASSWORD", "MQTT_PASSWORD", "GRAFANA_PASSWORD")
+NAMES = ("POSTGRES_PASSWORD", "MQTT_PASSWORD", "GRAFANA_PASSWORD", "STORE_PASSWORD", "CLUSTER_SECRET_KEY")
 _BYTES = 24
 
 

@@ -24,7 +24,8 @@ from service.api_document import describe
 from service.api_page import render
 from service.audit import NAME, AuditLog
 from service.authentication import Authenticator
-from service.blob_choice import open_store
+from service.blob_choice import open_store, require_own
+from service.blob_store import BlobStore
 from service.blobs import BlobFolder
 from service.cameras import routes as camera_routes
 from service.cameras.control import CameraControl, CameraRules
@@ -52,9 +53,13 @@ from service.jobs.retention import JobLimits, JobRetention
 from service.jobs.schemas import JobOptions
 from service.live import routes as live_routes
 from service.live.hub import Hub
+from service.live.peers import PeerUrls
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
+from service.pass_on import PassOn
 from service.private_files import tighten_home
 from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.replica_wiring import Replicas, build_replicas
+from service.replicas.leases import Leases
 from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Sweep
 from service.sealing import fail_lost, seal_stored
@@ -78,6 +83,8 @@ logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 
+_SWEEP_S = {False: 60.0, True: 600.0}
+"""Seconds between two sweeps, of files and of an object store: there they are long listings, and requests may cost."""
 _MJPEG = "multipart/x-mixed-replace"
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
@@ -114,15 +121,18 @@ class Parts:
     keys: KeyStore
     views: ViewControl
     weekly: WeeklyFigures
+    replicas: Replicas
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring everything up; the workers load their networks in the background."""
         migrate(self.database)
+        self.replicas.join()
         seal_stored(self.database)
         fail_lost(self.database, self.log)
         self.reserve.fill()
         self.blobs.open()
         self.hub.open(loop)
+        self.replicas.follow()
         self.job_retention.remove_orphans()
         self.job_dispatcher.start()
         self.live.start()
@@ -136,6 +146,7 @@ class Parts:
         self.live.stop()
         self.supervisor.stop()
         self.live.close()
+        self.replicas.leave()
         self.hub.close()
         self.database.close()
 
@@ -149,17 +160,20 @@ def build_parts(
     is_public: whether the server listens beyond loopback; None: judged by each connection.
     """
     tighten_home(settings)
-    database = Database(settings.database, open_box(settings))
+    box = open_box(settings)
+    database = Database(settings.database, box)
     store = open_store(settings)
     blobs = BlobFolder(settings.blobs, settings.disk_reserve_bytes, store=None if settings.blobs_url is None else store)
     hub = Hub()
-    log = EventLog(database, hub.publish)
+    replicas = build_replicas(settings, database, box.check)
+    log = EventLog(database, hub.publish, replicas.gate)
     metrics = Metrics()
     level = logging.getLogger().getEffectiveLevel()
     supervisor = Supervisor(
         engine or build_engine(settings, level), _plans(settings), limits or _limits(settings), metrics.apply
     )
-    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s)
+    job_leases = Leases("job", replicas.membership)
+    job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s, leases=job_leases)
     supervisor.listen("job", job_dispatcher)
     library = load_library(
         own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile,
@@ -169,22 +183,26 @@ def build_parts(
         database, log, blobs, job_policy(settings), job_dispatcher, supervisor,
         partial(_require_networks, library, settings), settings.jobs_queued_max,
     )  # fmt: skip
-    job_retention = JobRetention(database, blobs, _job_limits(settings))
-    live = build_live(Foundation(settings, database, hub, log, supervisor, library, metrics, store))
+    job_retention = JobRetention(database, blobs, _job_limits(settings), job_leases)
+    live = build_live(
+        Foundation(settings, database, hub, log, supervisor, library, metrics, store, replicas.membership)
+    )
     reserve = DiskReserve(settings.home / "reserve")
     keys, views = KeyStore(database), ViewControl(database)
     sweeps = (
-        Sweep("jobs", job_retention.sweep), *live.sweeps(), Sweep("views of keys that are gone", views.sweep),
+        *(_in_own_place(sweep, store, box.check) for sweep in (Sweep("jobs", job_retention.sweep), *live.sweeps())),
+        Sweep("views of keys that are gone", views.sweep),
         Sweep("messages of the log", partial(log.forget, settings.retention_log_rows)),
     )  # fmt: skip
-    janitor = Janitor(sweeps, reserve=reserve)
+    janitor = Janitor(sweeps, _SWEEP_S[settings.blobs_url is not None], reserve, replicas.membership.is_leader)
+    replicas.connect(log, hub, supervisor, live, job_dispatcher)
     parts = Parts(
         settings, database, blobs, hub, log, supervisor, job_dispatcher, jobs, job_retention, janitor,
         Authenticator(keys, is_public=is_public or settings.public_url is not None), metrics, library,
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
         InsightControl(database),
         CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
-        keys, views, WeeklyFigures(database, partial(_stream_names, live)),
+        keys, views, WeeklyFigures(database, partial(_stream_names, live)), replicas,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -204,7 +222,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with lock or HomeLock(settings):
             parts = await run_in_threadpool(build_parts, settings, engine, limits, is_public)
-            provide(app, (*(getattr(parts, name) for name in Parts.__slots__), *parts.live.parts))
+            provide(
+                app,
+                (
+                    PeerUrls(parts.replicas.peer_urls),
+                    *(getattr(parts, name) for name in Parts.__slots__),
+                    *parts.live.parts,
+                ),
+            )
             await run_in_threadpool(parts.start, asyncio.get_running_loop())
             try:
                 yield
@@ -232,11 +257,22 @@ def create_app(
     )  # fmt: skip
     app.add_middleware(PlainProblems)
     app.add_middleware(MakeRoom)
+    app.add_middleware(PassOn)
     app.add_middleware(Gate)
     app.add_middleware(OriginGuard, site=site)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BelowPath, site=site)
     return app
+
+
+def _in_own_place(sweep: Sweep, store: BlobStore, owner: str) -> Sweep:
+    """A sweep that removes nothing where the blobs may be somebody else's."""
+
+    def run() -> int:
+        require_own(store, owner)
+        return sweep.run()
+
+    return Sweep(sweep.name, run)
 
 
 def _require_networks(library: Library, settings: Settings, options: JobOptions) -> None:

@@ -17,7 +17,8 @@ CHUNK_BYTES = 1 << 20
 class BlobInfo:
     """One blob as a listing tells it.
 
-    key: its place, with slashes: `jobs/job_1/results.jsonl`.  modified: UTC.  etag: in quotes; empty where none is told.
+    key: its place, with slashes: `jobs/job_1/results.jsonl`.  modified: UTC.
+    etag: in quotes; empty where none is told.
     """
 
     key: str
@@ -32,7 +33,7 @@ class BlobInfo:
 
 
 class BlobStore(Protocol):
-    """Blobs by key. Every call ends within a minute and raises BlobsUnavailable where the store does not do its part."""
+    """Blobs by key. Every request ends in time; BlobsUnavailable is raised where the store does not do its part."""
 
     def get(self, key: str) -> "Path | RemoteBlob | None":
         """A blob that can be sent: the file itself where it lies on this machine; None when there is none."""

@@ -64,7 +64,7 @@ class BlobFolder:
         Raises StorageFull.
         """
         key = "/".join(filter(None, (_key(job_id), name)))
-        return str(self.make(job_id) / name) if self._is_local else f"{BLOB_SCHEME}{key}"
+        return str(self.make(job_id) / name) if self.is_local else f"{BLOB_SCHEME}{key}"
 
     def incoming(self, job_id: str) -> Path:
         """Where a job's upload is written until it is complete."""
@@ -72,7 +72,7 @@ class BlobFolder:
 
     def adopt(self, job_id: str, incoming: Path, name: str) -> None:
         """Move a complete upload to its job's folder, in one step; raises StorageFull, BlobsUnavailable."""
-        if self._is_local:
+        if self.is_local:
             incoming.replace(self.make(job_id) / name)
         else:
             self._store.put(f"{_key(job_id)}/{name}", incoming)
@@ -105,7 +105,7 @@ class BlobFolder:
 
     def remove_results(self, job_id: str) -> None:
         """Remove all but the source: what an analysis that did not finish left; a store only gets whole results."""
-        if not self._is_local:
+        if not self.is_local:
             return
         for name in self.names(job_id):
             if not name.startswith("source."):
@@ -135,7 +135,8 @@ class BlobFolder:
             )
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """Whether they are files of this machine."""
         return self._store is self._files
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -17,6 +18,9 @@ from service.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, Databas
 from service.private_files import make_private_file
 from service.sealed import attach
 from service.secret_box import SecretBox
+
+if TYPE_CHECKING:
+    import psycopg
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ metadata = sa.MetaData(
 _BUSY_TIMEOUT_S = 15.0
 _REQUEST_PATIENCE_S = 3.0
 _CHECKPOINT_TRIES = 20
+_MIGRATION_S = 120
+_MIGRATION_LOCK = 0x4143_544D
 _CHECKPOINT_WAIT_S = 0.1
 PATIENCE_S: ContextVar[float] = ContextVar("patience_s", default=_BUSY_TIMEOUT_S)
 """How long this thread or request waits for its turn; somebody who waits for an answer is told soon."""
@@ -97,6 +103,27 @@ class Database:
             yield connection
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other servers may use it at the same time."""
+        return self._engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def listener(self) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+        """A connection of the driver's own, outside the pool, that commits at once; PostgreSQL only.
+
+        Raises StorageFull, DatabaseBusy, DatabaseUnavailable.
+        """
+        with _telling():
+            pooled = self._engine.raw_connection()
+        connection: psycopg.Connection[tuple[object, ...]] = pooled.driver_connection  # type: ignore[assignment]
+        pooled.detach()
+        try:
+            connection.autocommit = True
+            yield connection
+        finally:
+            connection.close()
+
+    @property
     def shown_url(self) -> str:
         """The URL without its password."""
         return self._engine.url.render_as_string(hide_password=True)
@@ -158,7 +185,7 @@ def _told(error: Exception) -> ServiceError | None:
     kind = code & 0xFF if isinstance(code, int) else code
     if kind == sqlite3.SQLITE_FULL or code in (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE, "53100"):
         return StorageFull("the database's disk is full; nothing was stored")
-    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, "55P03", "57014"):
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, "55P03", "57014", "25P03", "40P01"):
         return DatabaseBusy("the database is held by somebody else; nothing was stored")
     is_operational = isinstance(error, (sa.exc.OperationalError, sqlite3.OperationalError))
     if not is_operational and kind not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -182,7 +209,10 @@ def sqlite_file(url: sa.URL) -> Path | None:
 def _open_engine(url: str) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_timeout=_REQUEST_PATIENCE_S)
+        return sa.create_engine(
+            parsed, pool_pre_ping=True, pool_timeout=_REQUEST_PATIENCE_S, pool_size=5, max_overflow=15,
+            connect_args=_patience(parsed),
+        )  # fmt: skip
     file = sqlite_file(parsed)
     if file is not None:
         try:
@@ -195,6 +225,19 @@ def _open_engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _set_pragmas)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _patience(url: sa.URL) -> dict[str, str | int]:
+    """How long PostgreSQL may keep us waiting; what the URL says itself is left alone.
+
+    A server that stands still within a transaction loses it: others may wait for its locks.
+    """
+    limits = {"statement_timeout": 60, "idle_in_transaction_session_timeout": 5, "lock_timeout": int(_BUSY_TIMEOUT_S)}
+    wanted: dict[str, str | int] = {
+        "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+        "tcp_user_timeout": 10_000, "options": " ".join(f"-c {name}={one}s" for name, one in limits.items()),
+    }  # fmt: skip
+    return {name: value for name, value in wanted.items() if name not in url.query}
 
 
 def check(database: Database) -> None:
@@ -236,6 +279,11 @@ def migrate(database: Database) -> None:
     script = ScriptDirectory.from_config(config)
     check(database)
     with database.write() as connection:
+        if database.is_shared:
+            # Of several servers that start at once one makes the changes, and the others wait for it.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_S}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         found = MigrationContext.configure(connection).get_current_revision()
         known = {revision.revision for revision in script.walk_revisions()}
         if found is not None and found not in known:

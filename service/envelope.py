@@ -34,3 +34,10 @@ class Envelope(BaseModel):
             media_time_s=message.media_time_s, frame_index=message.frame_index, tags=dict(message.tags),
             data=dict(message.data),
         )  # fmt: skip
+
+    def message(self) -> Message:
+        """The message itself, as one that is not stored here: its number is another server's last one."""
+        return Message(
+            self.type, self.data, self.stream_id, self.job_id, self.time, self.media_time_s, self.frame_index,
+            self.tags,
+        )  # fmt: skip

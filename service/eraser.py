@@ -47,11 +47,15 @@ class Streams:
 
 
 class Eraser:
-    """What was asked for is kept in the database and tried again until it is done."""
+    """What was asked for is kept in the database and tried again until it is done.
+
+    leads: whether this server tries again, of those that share the database.
+    """
 
     def __init__(
-        self, database: Database, log: EventLog, streams: Streams, evidence: EvidenceFolder, sinks: SinkControl
-    ) -> None:
+        self, database: Database, log: EventLog, streams: Streams, evidence: EvidenceFolder, sinks: SinkControl,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._streams = streams
@@ -59,7 +63,8 @@ class Eraser:
         self._evidence = evidence
         self._sinks = sinks
         self._sweeping = threading.Lock()
-        self._rounds = Periodic("eraser", self.sweep, _PERIOD_S)
+        self._leads = leads
+        self._rounds = Periodic("eraser", self._sweep_if_leading, _PERIOD_S)
 
     def start(self) -> None:
         """Go on with what an earlier server did not finish."""
@@ -115,6 +120,10 @@ class Eraser:
                 self._database.compact()
                 logger.info("erased for good: %d streams or people", len(done))
             return len(done)
+
+    def _sweep_if_leading(self) -> None:
+        if self._leads():
+            self.sweep()
 
     def _require_left(self, stream_id: str, track_id: int) -> None:
         track = self._events.require_track(stream_id, track_id)

@@ -26,6 +26,7 @@ ServiceError
 ├── StorageFull              no space left for uploads or results
 ├── BlobsUnavailable         an object store that does not answer, or not as it should; ask again
 │   ├── BlobsDenied          an object store that refuses our credentials
+│   ├── BlobsForeign         a place in an object store where another installation keeps its blobs
 │   └── BlobsBucketMissing   an object store without the bucket that is named
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
@@ -34,6 +35,7 @@ ServiceError
 ├── DatabaseUnavailable      a database that does not answer, or not as it should
 ├── DatabaseDamaged          a database file that cannot be read
 ├── SecretKeyInvalid         a key file that holds no key
+├── ReplicaMismatch          a server that shares a database with another one, and not its key or its blobs
 ├── HomeInUse                a home from which another server already serves
 └── HomeUnusable             a home that cannot be written to
 """
@@ -231,6 +233,12 @@ class BlobsDenied(BlobsUnavailable):
     code = "blobs_denied"
 
 
+class BlobsForeign(BlobsUnavailable):
+    """A place in an object store where another installation keeps its blobs: what we do not know there is not ours."""
+
+    code = "blobs_foreign"
+
+
 class BlobsBucketMissing(BlobsUnavailable):
     """An object store without the bucket that is named."""
 
@@ -279,6 +287,12 @@ class SecretKeyInvalid(ServiceError):
     """A key file that holds no key."""
 
     code = "secret_key_invalid"
+
+
+class ReplicaMismatch(ServiceError):
+    """A server that shares a database with another one, and not its key or its blobs."""
+
+    code = "replica_mismatch"
 
 
 class HomeInUse(ServiceError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -59,6 +60,18 @@ class Message:
     seq: int = 0
 
 
+class Gate(Protocol):
+    """What every transaction of the log passes where several servers share a database."""
+
+    def enter(self, connection: sa.Connection) -> None:
+        """Wait until it is this transaction's turn; raises DatabaseBusy."""
+        ...
+
+    def tell(self, connection: sa.Connection) -> None:
+        """Have every server told once the transaction is committed."""
+        ...
+
+
 class Transaction:
     """Rows of a slice and messages of the log, stored together or not at all."""
 
@@ -88,11 +101,18 @@ class Transaction:
 
 
 class EventLog:
-    """Appends messages in order, reads them from a number on, and forgets the oldest."""
+    """Appends messages in order, reads them from a number on, and forgets the oldest.
 
-    def __init__(self, database: Database, publish: Callable[[Message], None]) -> None:
+    publish: told what is stored; with a gate nothing, since then a follower tells what all servers store.
+    gate: passed by every transaction where other servers write too.
+    """
+
+    def __init__(
+        self, database: Database, publish: Callable[[Message], None] = lambda _: None, gate: Gate | None = None
+    ) -> None:
         self._database = database
         self._publish = publish
+        self._gate = gate
         # Held over commit and publication, so that messages are published in the order of their numbers.
         self._order = threading.Lock()
 
@@ -103,12 +123,22 @@ class EventLog:
             raise DatabaseBusy("others are writing; nothing was stored")
         try:
             with self._database.write() as connection:
+                if self._gate is not None:
+                    self._gate.enter(connection)
                 transaction = Transaction(connection)
                 yield transaction
-            for message in transaction.announced:
+                if self._gate is not None and transaction.announced:
+                    self._gate.tell(connection)
+            for message in transaction.announced if self._gate is None else ():
                 self._publish(message)
         finally:
             self._order.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and waits for nobody who writes."""
+        with self._database.read() as connection:
+            yield connection
 
     def head(self) -> int:
         """The number of the newest message; 0 when there is none."""

@@ -8,6 +8,10 @@ Responses = dict[int | str, dict[str, object]]
 
 PROBLEM_CONTENT = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 NO_SUCH_BYTES = {416: "`range_not_satisfiable`: the file has no such bytes"}
+NO_STORE = {
+    503: "`blobs_unavailable`, `blobs_denied`, `blobs_bucket_missing`: the object store does not do its part; `busy`, "
+    "`database_unavailable`; see Retry-After"
+}
 _FILE = {"type": "string", "format": "binary"}
 
 

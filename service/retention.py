@@ -28,13 +28,16 @@ class Sweep:
 class Janitor:
     """Runs every sweep at the start and then every `period_s` seconds; knows nothing of what is removed.
 
+    leads: whether this server is the one that cleans up, of those that share the database.
     reserve: room on the disk that is given up for a sweep that finds the disk full, and taken again once there is some.
     """
 
     def __init__(
-        self, sweeps: Sequence[Sweep], period_s: float = _PERIOD_S, reserve: DiskReserve | None = None
-    ) -> None:
+        self, sweeps: Sequence[Sweep], period_s: float = _PERIOD_S, reserve: DiskReserve | None = None,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
         self._sweeps = sweeps
+        self._leads = leads
         self._reserve = reserve
         self._thread = Periodic("janitor", self.sweep, period_s)
 
@@ -50,7 +53,7 @@ class Janitor:
     def sweep(self) -> Mapping[str, int]:
         """Run every sweep and say how many of each went; one that fails does not hold up the others."""
         gone: dict[str, int] = {}
-        for one in self._sweeps:
+        for one in self._sweeps if self._leads() else ():
             try:
                 gone[one.name] = self._run(one)
             except Exception:

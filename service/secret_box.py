@@ -21,6 +21,7 @@ LOST = "lost:"
 _PREFIX = "sealed:v1:"
 _FERNET_KEY = re.compile(rb"[A-Za-z0-9_-]{43}=")
 _SALT = b"actogram secret key"
+_CHECK = b"actogram check of a secret key"
 
 
 class SecretBox:
@@ -28,6 +29,8 @@ class SecretBox:
 
     def __init__(self, key: bytes) -> None:
         self._fernet = Fernet(key)
+        self.check = hashlib.sha256(_CHECK + key).hexdigest()
+        """The same for the same key, and nothing that opens anything."""
 
     def seal(self, text: str) -> str:
         """The text as it is stored; one that is sealed, or lost, stays as it is."""

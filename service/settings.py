@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         "and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. "
         "By default a folder in the home.",
     )
+    replica_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        default=None,
+        description="Where other servers on the same PostgreSQL database reach this one, such as "
+        "http://actogram-1:8000: they pass on to it what only the server can answer whose worker has the stream.",
+    )
     workers: int = Field(
         default=1,
         ge=0,
@@ -351,7 +356,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'actogram.sqlite3'}"
 
 
-_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
+_READ_ELSEWHERE = frozenset({"ACTOGRAM_TEST_ENGINE", "ACTOGRAM_TEST_CLUSTER", "ACTOGRAM_BIND", "ACTOGRAM_LISTEN_PORT"})
 """Read by the tests and by the container's entry point alone."""
 
 

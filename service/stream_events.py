@@ -1,10 +1,11 @@
 """Joins the slices of streams and events: what a stream's worker reports is stored and announced."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from models.severity import Severity
+from service.event_log import Transaction
 from service.events.control import EventControl
 from service.events.ingest import EventIngest, Origin
 from service.events.rules import Rule, RuleBook
@@ -51,13 +52,13 @@ class StreamEvents:
             case StateChanged():
                 raise AssertionError(f"{row.stream_id}: a change of state is the dispatcher's, not an event's")
 
-    def close(self, row: StreamRow) -> None:
+    def close_within(self, transaction: Transaction, stream_id: str) -> None:
         """End what a stream left open."""
-        self._ingest.close_stream(row.stream_id)
+        self._ingest.close_within(transaction, stream_id)
 
-    def close_all(self) -> None:
+    def close_all(self, transaction: Transaction, spared: Collection[str]) -> None:
         """End what an earlier server left open."""
-        self._ingest.close_all()
+        self._ingest.close_all(transaction, spared)
 
     def first_track_id(self, stream_id: str) -> int:
         """The first number of the next thousand: a lost worker may have used numbers that it never reported."""

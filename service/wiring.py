@@ -36,6 +36,8 @@ from service.protocol.loaded_networks import loaded_of
 from service.protocol.metrics import ACTIONS, CAPACITY_USE, OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE, TIMED_RULES
 from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
+from service.replicas.leases import Leases
+from service.replicas.membership import Membership
 from service.retention import Sweep
 from service.settings import Settings
 from service.sinks.apprise_sink import AppriseRunner
@@ -78,6 +80,7 @@ class Foundation:
     library: Library
     metrics: Metrics
     store: BlobStore
+    membership: Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +158,22 @@ def build_live(base: Foundation) -> LiveServices:
     )  # fmt: skip
     outputs = LiveOutputs(base.hub.publish, previews.put, histories.take)
     dispatcher = StreamDispatcher(
-        base.log, base.supervisor, outputs, stream_events, partial(_task_options, settings.blobs, folders)
-    )
+        base.log, base.supervisor, outputs, stream_events, partial(_task_options, settings.blobs, folders),
+        leases=Leases("stream", base.membership),
+    )  # fmt: skip
     base.supervisor.listen("stream", dispatcher)
     scenes = Scenes(base.database)
     timed = TimedRules(
         base.database, base.log, scenes.get,
         lambda kind, state: base.metrics.record(ACTIONS.add(action=kind, state=state)),
+        ours=None if base.membership.is_alone else dispatcher.owned,
     )  # fmt: skip
     base.hub.add_listener(timed.hear)
     timed_control = TimedRuleControl(base.database, base.log, timed, scenes.get)
     watchers = Watchers((stream_events, RuleKeeper(timed, timed_control)))
     streams = StreamControl(
         base.database, base.log, camera_policy(settings), dispatcher, watchers,
-        partial(_check_networks, base.library), partial(_worker_capacity, settings, base.supervisor),
+        partial(_check_networks, base.library), partial(shared_capacity, settings, base.supervisor, base.membership),
         partial(_known_actions, base.library),
     )  # fmt: skip
     client = build_client(
@@ -178,6 +183,7 @@ def build_live(base: Foundation) -> LiveServices:
     outboxes = Outboxes(
         base.database, base.log,
         lambda sink, result: base.metrics.record(SINK_DELIVERIES.add(sink=sink, result=result)), events.is_settled,
+        leads=base.membership.is_leader,
     )  # fmt: skip
     base.hub.add_listener(outboxes.wake)
     sinks = SinkControl(
@@ -189,7 +195,10 @@ def build_live(base: Foundation) -> LiveServices:
         _push_contact(settings),
     )  # fmt: skip
     destinations = DestinationControl(base.database, base.log, outboxes, senders, settings.destinations_max)
-    eraser = Eraser(base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks)
+    eraser = Eraser(
+        base.database, base.log, Streams(streams.remove, dispatcher.is_placed), evidence, sinks,
+        base.membership.is_leader,
+    )  # fmt: skip
     live = LiveServices(
         settings,
         streams,
@@ -266,7 +275,17 @@ def _known_actions(library: Library, name: str | None) -> tuple[str, ...]:
     return tuple(one.action for one in library.actions(name))
 
 
-def _worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
+def shared_capacity(settings: Settings, supervisor: Supervisor, membership: Membership) -> WorkerCapacity:
+    """What the workers of all servers can do together."""
+    found = worker_capacity(settings, supervisor)
+    for row in membership.members():
+        if row.replica_id != membership.replica_id:
+            found = found.joined(row.facts)
+    return found
+
+
+def worker_capacity(settings: Settings, supervisor: Supervisor) -> WorkerCapacity:
+    """What the workers of this server can do."""
     health = supervisor.health()
     ready = [worker for worker in health if worker.state == "ready"]
     measured = [float(str(worker.facts["fps_budget"])) for worker in ready if _gives_budget(worker)]

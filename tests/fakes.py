@@ -191,7 +191,7 @@ class ThreadEngine:
     """Workers as threads of the test: they start at once. Not for runners that crash."""
 
     def __init__(self, build: BuildRunners = build_scripted_runners) -> None:
-        self._build = build
+        self.build = build
 
     def start(self) -> None:
         pass
@@ -200,7 +200,7 @@ class ThreadEngine:
         pass
 
     def launch(self, name: str) -> "ThreadWorker":
-        return ThreadWorker(self._build, name)
+        return ThreadWorker(self.build, name)
 
 
 class ThreadWorker:

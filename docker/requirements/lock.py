@@ -37,10 +37,10 @@ class Environment:
 
 ENVIRONMENTS = (
     Environment("build", inputs=("build.in",)),
-    Environment("cpu", extras=("cpu", "postgres")),
-    Environment("gpu", extras=("gpu", "postgres")),
-    Environment("train", extras=("cpu", "postgres", "train")),
-    Environment("test", extras=("cpu", "postgres", "train", "dev")),
+    Environment("cpu", extras=("cpu", "postgres", "s3")),
+    Environment("gpu", extras=("gpu", "postgres", "s3")),
+    Environment("train", extras=("cpu", "postgres", "s3", "train")),
+    Environment("test", extras=("cpu", "postgres", "s3", "train", "dev")),
     Environment("tools", inputs=("tools.in",)),
 )
 

@@ -45,13 +45,14 @@ def command(host: str, port: int, as_json: bool) -> None:
 
 def all_checks(settings: "Settings", environment: Mapping[str, str], host: str, port: int) -> "dict[str, Check]":
     """The checks by name, in the order in which they are told."""
-    from service.doctor import home, installation, machine, reach
+    from service.doctor import blobs, home, installation, machine, reach
 
     return {
         "version": installation.check_version,
         "home": partial(home.check_home, settings),
         "disk": partial(home.check_disk, settings),
         "database": partial(reach.check_database, settings),
+        "blobs": partial(blobs.check_blobs, settings),
         "broker": partial(reach.check_broker, settings),
         "weights": partial(installation.check_weights, settings),
         "own models": partial(installation.check_models, settings),

@@ -93,15 +93,27 @@ def _is_public(host: str) -> bool:
 
 def _prepare(settings: "Settings", host: str, is_public: bool, create_key: bool) -> None:
     """Migrate, make the first key if asked, and refuse an address that everyone reaches without any key."""
+    from service.blob_choice import open_store, require_own
     from service.database import Database, migrate
-    from service.errors import UnsafeBinding
+    from service.errors import BlobsForeign, BlobsUnavailable, UnsafeBinding
+    from service.replica_wiring import site_of
+    from service.replicas.membership import Member
     from service.secret_box import open_box
     from service.security import KeyStore
 
-    open_box(settings)  # a key that cannot be read ends the start here, with words
+    store = open_store(settings)
+    box = open_box(settings)  # a key that cannot be read ends the start here, with words
+    try:
+        require_own(store, box.check)
+    except BlobsForeign:
+        raise
+    except BlobsUnavailable as error:
+        logger.warning("%s: uploads and results wait for it", error)
     database = Database(settings.database)
     try:
         migrate(database)
+        if database.is_shared:
+            Member(database, site_of(settings, box.check)).check()
         keys = KeyStore(database)
         if create_key and keys.is_empty():
             _print_key(keys, settings)

@@ -1,7 +1,7 @@
 """Turns what workers report into events: stored in one transaction, and announced once that is committed."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
@@ -104,21 +104,27 @@ class EventIngest:
         Evidence that it promised and has not delivered is marked as failed.
         """
         with self._log.transaction() as transaction:
-            left = store.iter_open(transaction.connection, stream_id)
-            for row in left:
-                self._close(transaction, row)
-            for row in store.iter_promised(transaction.connection, stream_id):
-                _settle_clip(transaction, row, "failed", {"reason": "worker_lost"})
-            for track_id in store.end_tracks(transaction.connection, stream_id, now(), "lost"):
-                data: dict[str, JsonValue] = {"track_id": track_id, "reason": "lost"}
-                transaction.announce(Message("track.ended", data, stream_id=stream_id))
+            return self.close_within(transaction, stream_id)
+
+    def close_within(self, transaction: Transaction, stream_id: str) -> int:
+        """The same, together with what else the transaction does."""
+        left = store.iter_open(transaction.connection, stream_id)
+        for row in left:
+            self._close(transaction, row)
+        for row in store.iter_promised(transaction.connection, stream_id):
+            _settle_clip(transaction, row, "failed", {"reason": "worker_lost"})
+        for track_id in store.end_tracks(transaction.connection, stream_id, now(), "lost"):
+            data: dict[str, JsonValue] = {"track_id": track_id, "reason": "lost"}
+            transaction.announce(Message("track.ended", data, stream_id=stream_id))
         return len(left)
 
-    def close_all(self) -> int:
-        """End what an earlier server left open, also in removed streams; returns the number of events."""
-        with self._database.read() as connection:
-            streams = store.streams_left_open(connection)
-        return sum(self.close_stream(stream_id) for stream_id in streams)
+    def close_all(self, transaction: Transaction, spared: Collection[str] = ()) -> int:
+        """End what an earlier server left open, also in removed streams; returns the number of events.
+
+        spared: streams that other servers have now.
+        """
+        streams = [one for one in store.streams_left_open(transaction.connection) if one not in spared]
+        return sum(self.close_within(transaction, stream_id) for stream_id in streams)
 
     def _judge(self, origin: Origin, report: ActionReport, known: EventRow | None) -> EventRow | None:
         event, zones = report.event, tuple(known.zones) if known else ()

@@ -28,7 +28,7 @@ from service.events.schemas import (
 )
 from service.numbers import in_utc, parse_integer
 from service.paging import cut_page, decode_cursor, invalid_cursor
-from service.responses import content, file, problems
+from service.responses import NO_STORE, content, file, problems
 from service.security import Admin, Operator, Viewer
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -49,7 +49,9 @@ EvidenceDep = Annotated[EvidenceFolder, Depends(provided(EvidenceFolder))]
 EraserDep = Annotated[TrackEraser, Depends(provided(TrackEraser))]
 
 
-_NO_CLIP = problems({409: "`clip_none`, `clip_pending`, `clip_failed`: there is none, not yet, or never will be"})
+_NO_CLIP = problems(
+    {409: "`clip_none`, `clip_pending`, `clip_failed`: there is none, not yet, or never will be", **NO_STORE}
+)
 
 
 @router.get("/events", dependencies=[Viewer])
@@ -94,7 +96,7 @@ def get_clip(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> 
     "/events/{event_id}/thumbnail", dependencies=[Viewer], response_class=Response,
     responses={
         **file("A small picture.", "image/jpeg"),
-        **problems({404: "`not_found`: no such event; `no_thumbnail`: none was kept"}),
+        **problems({404: "`not_found`: no such event; `no_thumbnail`: none was kept", **NO_STORE}),
     },
 )  # fmt: skip
 def get_event_thumbnail(event_id: str, control: EventControlDep, evidence: EvidenceDep) -> Response:

@@ -134,18 +134,20 @@ class JobControl:
             self._remove(job_id)
 
     def _remove(self, job_id: str) -> None:
-        is_running = False
+        is_running = is_elsewhere = False
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, job_id)
             if row is None:
                 return
             is_running = row.state == "running"
+            is_elsewhere = self._dispatcher.is_elsewhere(transaction.connection, job_id)
             over = store.finish(transaction.connection, job_id, "cancelled", ("cancelled", "cancelled by a client"))
             if over is not None:
                 announce(transaction, over)
             if not is_running:
                 store.remove(transaction.connection, job_id)
-        if is_running and self._placer.withdraw(job_id):
+        # The server whose worker has it calls it back, and removes it once the worker has let go of it.
+        if is_running and (is_elsewhere or self._placer.withdraw(job_id)):
             return
         self._drop(job_id)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import sqlalchemy as sa
 from pydantic import JsonValue
 
 from service.blobs import BlobFolder
@@ -17,6 +18,7 @@ from service.jobs.store import JobRow
 from service.periodic import Periodic
 from service.protocol.listener import LossReason
 from service.protocol.messages import JobProgress, JobTask, TaskEnded, TaskMessage, Values
+from service.replicas.leases import Leases
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class JobDispatcher:
 
     def __init__(
         self, log: EventLog, blobs: BlobFolder, placer: Placer, publish: Callable[[Message], None],
-        duration_max_s: float, clock: Callable[[], float] = time.monotonic,
+        duration_max_s: float, clock: Callable[[], float] = time.monotonic, leases: Leases | None = None,
     ) -> None:  # fmt: skip
         self._log = log
         self._blobs = blobs
@@ -57,6 +59,7 @@ class JobDispatcher:
         self._publish = publish
         self._duration_max_s = duration_max_s
         self._clock = clock
+        self._leases = leases or Leases("job")
         self._rounds = Periodic("jobs", self._place_all)
         self._lock = threading.Lock()
         self._started_s: dict[str, float] = {}
@@ -65,7 +68,8 @@ class JobDispatcher:
     def start(self) -> None:
         """Queue again the jobs that an earlier server left running, and begin."""
         with self._log.transaction() as transaction:
-            left = store.requeue_all(transaction.connection)
+            self._leases.take_over(transaction.connection, is_start=True)
+            left = store.requeue_all(transaction.connection, self._leases.all(transaction.connection))
         if left:
             logger.info("%d job(s) that the last run left unfinished are queued again", left)
         self._rounds.start()
@@ -97,6 +101,9 @@ class JobDispatcher:
         assert isinstance(task, JobTask)
         self._forget(task.task_id)
         with self._log.transaction() as transaction:
+            if self._leases.is_elsewhere(transaction.connection, task.task_id):
+                return
+            self._leases.release(transaction.connection, task.task_id)
             row = store.requeue(transaction.connection, task.task_id, is_suspect)
             if row is not None and row.crashes >= CRASHES_MAX:
                 text = f"{row.source_name} brought its worker down {row.crashes} times (last: {reason}); given up"
@@ -105,14 +112,23 @@ class JobDispatcher:
         self._clean(task.task_id)
         self._rounds.wake()
 
+    def is_elsewhere(self, connection: sa.Connection, job_id: str) -> bool:
+        """Whether a worker of another server has a job."""
+        return self._leases.is_elsewhere(connection, job_id)
+
     def _place_all(self) -> None:
         self._end_overdue()
+        if self._leases.is_shared:
+            self._follow()
         while not self._rounds.is_over and self._placer.free_slots("job") > 0 and self._place_next():
             pass
 
     def _place_next(self) -> bool:
         with self._log.transaction() as transaction:
             row = store.claim(transaction.connection)
+            if row is not None and not self._leases.claim(transaction.connection, row.job_id):
+                store.requeue(transaction.connection, row.job_id, is_crash=False)
+                row = None
         if row is None:
             return False
         with self._lock:
@@ -130,12 +146,30 @@ class JobDispatcher:
         self._forget(row.job_id)
         with self._log.transaction() as transaction:
             store.requeue(transaction.connection, row.job_id, is_crash=False)
+            self._leases.release(transaction.connection, row.job_id)
         return False
+
+    def _follow(self) -> None:
+        """Queue again what servers had that are gone, and call back what is no longer ours or wanted."""
+        with self._lock:
+            running = list(self._started_s)
+        with self._log.transaction() as transaction:
+            freed = self._leases.take_over(transaction.connection)
+            for job_id in freed:
+                store.requeue(transaction.connection, job_id, is_crash=False)
+            rows = [(job_id, store.get(transaction.connection, job_id)) for job_id in running]
+            held = self._leases.all(transaction.connection)
+        for job_id, row in rows:
+            if row is None or row.state != "running" or held.get(job_id) != self._leases.replica_id:
+                self._placer.withdraw(job_id)
+        for job_id in freed:
+            self._clean(job_id)
 
     def _refuse(self, job_id: str, error: StorageFull) -> None:
         self._forget(job_id)
         with self._log.transaction() as transaction:
             self._finish(transaction, job_id, "failed", (error.code, str(error)))
+            self._leases.release(transaction.connection, job_id)
 
     def _end_overdue(self) -> None:
         with self._lock:
@@ -164,6 +198,11 @@ class JobDispatcher:
     def _end(self, message: TaskEnded) -> None:
         job_id = message.task_id
         with self._log.transaction() as transaction:
+            if self._leases.is_elsewhere(transaction.connection, job_id):
+                logger.info("job %s: another server has it now; what our worker says of it is ignored", job_id)
+                self._forget(job_id)
+                return
+            self._leases.release(transaction.connection, job_id)
             if message.outcome == "released":
                 store.requeue(transaction.connection, job_id, is_crash=False)
             elif message.outcome == "succeeded":

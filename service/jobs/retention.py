@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from service import idempotency
 from service.blobs import BlobFolder, FolderSize
 from service.database import Database, now
-from service.errors import StorageFull
+from service.errors import BlobsUnavailable, StorageFull
 from service.jobs import store
+from service.replicas.leases import Leases
 
 logger = logging.getLogger(__name__)
 
@@ -29,25 +30,35 @@ class JobLimits:
 class JobRetention:
     """Removes jobs with their folders and their idempotency keys."""
 
-    def __init__(self, database: Database, blobs: BlobFolder, limits: JobLimits) -> None:
+    def __init__(self, database: Database, blobs: BlobFolder, limits: JobLimits, leases: Leases | None = None) -> None:
         self._database = database
         self._blobs = blobs
         self._limits = limits
+        self._leases = leases or Leases("job")
 
     def remove_orphans(self) -> None:
         """Remove cancelled jobs, and folders without a job: what a killed server left. Before anything runs."""
         self.remove_cancelled()
+        if self._leases.is_shared or not self._blobs.is_local:
+            return  # others may be making some; what stays is removed by a sweep once it is old
         with self._database.read() as connection:
             known = store.all_ids(connection)
-        for job_id in [found for found in self._blobs.iter_jobs() if found not in known]:
+        try:
+            orphans = [found for found in self._blobs.iter_jobs() if found not in known]
+        except BlobsUnavailable as error:
+            logger.warning("folders without a job are looked for later: %s", error)
+            return
+        for job_id in orphans:
             logger.info("removing the folder %s: no job has this id", job_id)
             self._blobs.remove(job_id)
 
     def remove_cancelled(self) -> None:
         """Remove cancelled jobs that no worker has any more. Before anything runs."""
         with self._database.write() as connection:
+            held = self._leases.all(connection)
             for row in store.page(connection, "cancelled", None, _CANCELLED_MAX):
-                store.remove(connection, row.job_id)
+                if row.job_id not in held:
+                    store.remove(connection, row.job_id)
 
     def sweep(self) -> int:
         """Remove the finished jobs that are beyond the limits; returns how many."""

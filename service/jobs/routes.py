@@ -24,7 +24,7 @@ from service.jobs.store import JobState
 from service.jobs.upload import UploadReader
 from service.numbers import parse_integer
 from service.paging import cut_page, decode_cursor
-from service.responses import NO_SUCH_BYTES, Responses, content, file, problems
+from service.responses import NO_STORE, NO_SUCH_BYTES, Responses, content, file, problems
 from service.security import Operator, Viewer
 from service.settings import Settings
 
@@ -66,12 +66,14 @@ _PROBLEMS = problems(
         429: "`at_capacity`: too many jobs are waiting; `too_many_attempts`; see Retry-After; "
         "`networks_full`: no room for other networks",
         507: "`disk_full`: the disk is too full for uploads",
+        **NO_STORE,
     }
 )
 _NOT_READY = problems(
     {
         404: "`not_found`: no such job, or it was not asked to make this",
         409: "`not_ready`, or the code with which the job failed",
+        **NO_STORE,
     }
 )
 _CREATED: Responses = {
@@ -198,7 +200,7 @@ def get_video(job_id: str, control: ControlDep) -> Response:
     "/{job_id}/thumbnail", response_class=Response, summary="Fetch a small picture",
     responses={
         **file("A small picture.", "image/jpeg"),
-        **problems({404: "`not_found`: no such job; `no_thumbnail`: it has no picture"}),
+        **problems({404: "`not_found`: no such job; `no_thumbnail`: it has no picture", **NO_STORE}),
     },
 )  # fmt: skip
 def get_job_thumbnail(job_id: str, control: ControlDep) -> Response:

@@ -1,7 +1,7 @@
 """The rows of jobs."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -121,10 +121,13 @@ def requeue(connection: sa.Connection, job_id: str, is_crash: bool) -> JobRow | 
     return None if row is None else JobRow(**row)
 
 
-def requeue_all(connection: sa.Connection) -> int:
-    """Queue every running job again, as a new server does with those of an earlier one; returns how many."""
-    changed = sa.update(jobs).where(jobs.c.state == "running").values(state="queued", started_at=None)
-    return connection.execute(changed).rowcount
+def requeue_all(connection: sa.Connection, spared: Collection[str] = ()) -> int:
+    """Queue every running job again, as a new server does with those of an earlier one; returns how many.
+
+    spared: jobs that other servers have now.
+    """
+    left = connection.execute(sa.select(jobs.c.job_id).where(jobs.c.state == "running")).scalars().all()
+    return sum(requeue(connection, job_id, is_crash=False) is not None for job_id in left if job_id not in spared)
 
 
 def finish(

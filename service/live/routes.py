@@ -11,6 +11,7 @@ from service.deps import provided
 from service.errors import InvalidRequest, ServiceError, answer, problem_of
 from service.event_log import EventLog
 from service.live.hub import Hub
+from service.live.peers import PEER, PeerFrames, PeerUrls
 from service.live.session import Session
 from service.live.subscription import Subscribe
 from service.numbers import parse_integer
@@ -33,11 +34,12 @@ class StreamDirectory:
 
 HubDep = Annotated[Hub, Depends(provided(Hub))]
 LogDep = Annotated[EventLog, Depends(provided(EventLog))]
+UrlsDep = Annotated[PeerUrls, Depends(provided(PeerUrls))]
 DirectoryDep = Annotated[StreamDirectory, Depends(provided(StreamDirectory))]
 
 
 @router.websocket("/ws")
-async def live(socket: WebSocket, hub: HubDep, log: LogDep) -> None:
+async def live(socket: WebSocket, hub: HubDep, log: LogDep, urls: UrlsDep) -> None:
     """Tell a client what happens, once it has subscribed."""
     try:
         require_rank(principal_of(socket), "viewer")
@@ -45,7 +47,7 @@ async def live(socket: WebSocket, hub: HubDep, log: LogDep) -> None:
         await socket.send_denial_response(answer(problem_of(error), error.headers))
         return
     await socket.accept()
-    await Session(socket, hub, log).run()
+    await Session(socket, hub, log, peers=_peers(socket, urls)).run()
 
 
 @router.websocket("/streams/{stream_id}/ws")
@@ -64,6 +66,14 @@ async def watch_stream(socket: WebSocket, stream_id: str, directory: DirectoryDe
         max_rate_hz=None,
     )  # fmt: skip
     await Session(socket, hub, log).run(first)
+
+
+def _peers(socket: WebSocket, urls: PeerUrls) -> PeerFrames | None:
+    """The other servers, as this client may ask them; none for a server that asks for one of its own clients."""
+    if PEER in socket.headers:
+        return None
+    shown = {name: socket.headers[name] for name in ("authorization", "cookie") if name in socket.headers}
+    return PeerFrames(urls, {PEER: "1", **shown})
 
 
 def _since(socket: WebSocket) -> int | None:

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.event_log import EventLog, Message
 from service.live.hub import Client, Hub
+from service.live.peers import PeerFrames
 from service.live.subscription import Subscribe
 
 logger = logging.getLogger(__name__)
@@ -28,16 +29,20 @@ class Session:
 
     heartbeat_s: seconds of silence after which a heartbeat is sent.
     send_timeout_s: seconds that sending one message may take.
+    peers: what other servers tell that is in no log; None where there are none.
     """
 
     def __init__(
-        self, socket: WebSocket, hub: Hub, log: EventLog, heartbeat_s: float = 15.0, send_timeout_s: float = 20.0
-    ) -> None:
+        self, socket: WebSocket, hub: Hub, log: EventLog, heartbeat_s: float = 15.0, send_timeout_s: float = 20.0,
+        peers: PeerFrames | None = None,
+    ) -> None:  # fmt: skip
         self._socket = socket
         self._hub = hub
         self._log = log
         self._heartbeat_s = heartbeat_s
         self._send_timeout_s = send_timeout_s
+        self._peers = peers
+        self._following: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
         self._told_seq = 0
 
@@ -62,6 +67,7 @@ class Session:
             for task in (telling, hearing):
                 task.cancel()
             await asyncio.gather(telling, hearing, return_exceptions=True)
+            await self._unfollow()
             self._hub.leave(client)
 
     async def _hear(self, client: Client, first: Subscribe | None) -> None:
@@ -100,6 +106,14 @@ class Session:
             self._told_seq = min(since, head)
             await self._send(Message("subscribed", {**asked, "head_seq": head}))
             await self._catch_up(client, since, head)
+        await self._unfollow()
+        if self._peers is not None:
+            self._following = asyncio.create_task(self._peers.run(wanted, client.put))
+
+    async def _unfollow(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
 
     async def _catch_up(self, client: Client, since: int, head: int) -> None:
         if since > head:

@@ -1,6 +1,8 @@
 """Starts and stops an outbox for every sink, and changes the webhooks."""
 
+import logging
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +23,8 @@ from service.sinks.store import DeliveryRow, WebhookRow
 from service.sinks.trial import try_once
 from service.sinks.webhook import WebhookSink, make_secret
 from service.sinks.wish_schemas import changed_wishes, wishes_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,46 @@ class SinkControl:
         self._fixed = fixed
         self._webhooks_max = webhooks_max
         self._outboxes = outboxes
+        self._known: dict[str, WebhookRow] = {}
+        self._is_open = False
+        # Held over a change of who delivers, and over every change of a webhook's outbox.
+        self._changing = threading.RLock()
 
     def start(self) -> None:
-        """Resume every sink where it stopped."""
-        for one in self._fixed:
-            one.open()
-            self._outboxes.launch(one.name, one.name, one.sink)
-        for row in self.all():
-            self._begin(row)
+        """Resume every sink where it stopped, if this server delivers."""
+        self.follow()
+
+    def follow(self) -> None:
+        """Begin or end to deliver as it is this server's turn, and take in what was changed on another one."""
+        with self._changing:
+            if not self._outboxes.is_ours():
+                if self._is_open:
+                    logger.info("sinks: another server delivers now")
+                    self.stop()
+                return
+            if not self._is_open:
+                self._open()
+            stored = {row.webhook_id: row for row in self.all()}
+            for webhook_id in self._known.keys() | stored.keys():
+                if self._known.get(webhook_id) != stored.get(webhook_id):
+                    self._end(webhook_id)
+                    if webhook_id in stored:
+                        self._begin(stored[webhook_id])
 
     def stop(self) -> None:
         """Finish the deliveries in hand; may be called twice."""
-        self._outboxes.stop()
+        with self._changing:
+            self._outboxes.stop()
+            self._known.clear()
+            was_open, self._is_open = self._is_open, False
+            for one in self._fixed if was_open else ():
+                one.close()
+
+    def _open(self) -> None:
+        self._is_open = True
         for one in self._fixed:
-            one.close()
+            one.open()
+            self._outboxes.launch(one.name, one.name, one.sink)
 
     def pending(self) -> dict[str, int]:
         """Sink → number of messages that it has not processed yet."""
@@ -104,8 +134,11 @@ class SinkControl:
             if found >= self._webhooks_max:
                 raise AtCapacity(f"{found} webhooks, at most {self._webhooks_max}", 3600)
             store.put_webhook(transaction.connection, row)
+            # From here on it misses nothing, also where another server delivers.
+            store.place(transaction.connection, row.webhook_id, self._log.head())
             post.remember(transaction.connection, row.webhook_id)
-        self._begin(row)
+        with self._changing:
+            self._begin(row)
         return row, False
 
     def change(self, webhook_id: str, patch: WebhookPatch) -> WebhookRow:
@@ -118,15 +151,17 @@ class SinkControl:
         )  # fmt: skip
         with self._database.write() as connection:
             store.put_webhook(connection, row)
-        self._outboxes.end(webhook_id)
-        self._begin(row)
+        with self._changing:
+            self._end(webhook_id)
+            self._begin(row)
         return row
 
     def remove(self, webhook_id: str) -> None:
         """Remove a webhook, if it exists."""
-        self._outboxes.end(webhook_id)
-        with self._database.write() as connection:
-            store.remove_webhook(connection, webhook_id)
+        with self._changing:
+            self._end(webhook_id)
+            with self._database.write() as connection:
+                store.remove_webhook(connection, webhook_id)
 
     def sweep(self) -> int:
         """Forget the idempotency keys that nobody will repeat any more; returns how many."""
@@ -164,7 +199,14 @@ class SinkControl:
     def _sink(self, row: WebhookRow) -> WebhookSink:
         return WebhookSink(row.webhook_id, row.url, row.secret, self._client)
 
+    def _end(self, webhook_id: str) -> None:
+        self._known.pop(webhook_id, None)
+        self._outboxes.end(webhook_id)
+
     def _begin(self, row: WebhookRow) -> None:
+        if not self._is_open:
+            return
+        self._known[row.webhook_id] = row
         if _may_begin(row):
             self._outboxes.launch_for(row.webhook_id, "webhook", self._sink(row), row.wishes)
 

@@ -1,6 +1,7 @@
 """Manages destinations: people's browsers, and what Apprise reaches; each has an outbox as webhooks have."""
 
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from service.sinks.delivery import DeliveryFailed, Receipt, Sink
 from service.sinks.destination_schemas import DestinationCreate, DestinationPatch, PushSubscriptionCreate
 from service.sinks.destination_store import DestinationRow
 from service.sinks.outboxes import Outboxes
-from service.sinks.store import DeliveryRow, page_deliveries
+from service.sinks.store import DeliveryRow, page_deliveries, place
 from service.sinks.trial import try_once
 from service.sinks.web_push import PushKey, PushSink, Subscription, require_push
 from service.sinks.wish_schemas import changed_wishes, wishes_of
@@ -53,11 +54,29 @@ class DestinationControl:
         self._outboxes = outboxes
         self._senders = senders
         self._destinations_max = destinations_max
+        self._known: dict[str, DestinationRow] = {}
+        self._is_open = False
+        # Held over a change of who delivers, and over every change of a destination's outbox.
+        self._changing = threading.RLock()
 
     def start(self) -> None:
-        """Resume every destination where it stopped."""
-        for row in self.all():
-            self._begin(row)
+        """Resume every destination where it stopped, if this server delivers."""
+        self.follow()
+
+    def follow(self) -> None:
+        """Begin or end to deliver as it is this server's turn, and take in what was changed on another one."""
+        with self._changing:
+            self._is_open = self._outboxes.is_ours()
+            if not self._is_open:
+                # The outboxes themselves have been stopped with those of the webhooks.
+                self._known.clear()
+                return
+            stored = {row.destination_id: row for row in self.all()}
+            for destination_id in self._known.keys() | stored.keys():
+                if self._known.get(destination_id) != stored.get(destination_id):
+                    self._end(destination_id)
+                    if destination_id in stored:
+                        self._begin(stored[destination_id])
 
     def all(self) -> list[DestinationRow]:
         """Every destination."""
@@ -99,8 +118,11 @@ class DestinationControl:
                 return earlier, True
             self._require_room(transaction.connection)
             store.put(transaction.connection, row)
+            # From here on it misses nothing, also where another server delivers.
+            place(transaction.connection, row.destination_id, self._log.head())
             post.remember(transaction.connection, row.destination_id)
-        self._begin(row)
+        with self._changing:
+            self._begin(row)
         return row, False
 
     def subscribe(self, wanted: PushSubscriptionCreate) -> DestinationRow:
@@ -117,6 +139,8 @@ class DestinationControl:
             )  # fmt: skip
             if known is not None:
                 row = replace(row, created_at=known.created_at)
+            else:
+                place(transaction.connection, row.destination_id, self._log.head())
             store.put(transaction.connection, row)
         self._restart(row)
         return row
@@ -140,9 +164,10 @@ class DestinationControl:
 
     def remove(self, destination_id: str) -> None:
         """Remove a destination, if it exists."""
-        self._outboxes.end(destination_id)
-        with self._database.write() as connection:
-            store.remove(connection, destination_id)
+        with self._changing:
+            self._end(destination_id)
+            with self._database.write() as connection:
+                store.remove(connection, destination_id)
 
     def test(self, destination_id: str) -> Receipt | DeliveryFailed:
         """Send one test message now and return the outcome; raises NotFound, InvalidRequest, ExtraMissing."""
@@ -199,13 +224,21 @@ class DestinationControl:
             senders.contact,
         )  # fmt: skip
 
+    def _end(self, destination_id: str) -> None:
+        self._known.pop(destination_id, None)
+        self._outboxes.end(destination_id)
+
     def _begin(self, row: DestinationRow) -> None:
+        if not self._is_open:
+            return
+        self._known[row.destination_id] = row
         if row.is_enabled and not row.is_lost:
             self._outboxes.launch_for(row.destination_id, row.kind, LazySink(lambda: self._sink(row)), row.wishes)
 
     def _restart(self, row: DestinationRow) -> None:
-        self._outboxes.end(row.destination_id)
-        self._begin(row)
+        with self._changing:
+            self._end(row.destination_id)
+            self._begin(row)
 
     def _forget(self, destination_id: str) -> None:
         """The push service does not know a browser any more."""

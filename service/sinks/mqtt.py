@@ -104,7 +104,8 @@ class MqttSink:
         self._client.reconnect_delay_set(1, 30)
 
     def open(self) -> None:
-        """Start connecting; retries until `close` while the broker is down."""
+        """Start connecting; retries until `close` while the broker is down. May be opened again after that."""
+        self._rounds = Periodic("mqtt", self.put_in_order, _LOOK_S)
         self._client.connect_async(self._address.host, self._address.port, keepalive=20)
         self._client.loop_start()
         self._rounds.start()

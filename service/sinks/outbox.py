@@ -74,11 +74,13 @@ class Outbox:
     """One thread per sink: a sink that is down keeps its position and does not hold up the others.
 
     wants: which messages the sink takes; the others are passed over.  turn: when, and whether even then.
+    may_deliver: False once another server delivers instead.
     """
 
     def __init__(
         self, name: str, log: EventLog, sink: Sink, ledger: Ledger, wants: Callable[[Message], bool],
         *, turn: Turn | None = None, retries: Retries | None = None, poll_s: float = 1.0,
+        may_deliver: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.name = name
         self._log = log
@@ -89,6 +91,7 @@ class Outbox:
         self._retries = retries or Retries()
         self._backoff = self._retries.backoff
         self._poll_s = poll_s
+        self._may_deliver = may_deliver
         self._generator = random.Random(name)  # noqa: S311 - jitter, not a secret
         self._stopping = threading.Event()
         self._filled = threading.Event()
@@ -170,7 +173,7 @@ class Outbox:
         envelope = Envelope.of(message, message.seq)
         began_s = time.monotonic()
         attempt = 0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._may_deliver():
             attempt += 1
             try:
                 receipt = self._sink.deliver(envelope)

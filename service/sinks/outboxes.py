@@ -22,19 +22,26 @@ class Outboxes:
 
     on_attempt: told a sink's kind and the outcome of every try, for metrics.
     is_settled: whether an event needs nobody any more.  clock: the time in UTC.
+    leads: whether this server is the one that delivers, of those that share the database.
     """
 
     def __init__(
         self, database: Database, log: EventLog, on_attempt: Callable[[str, str], None] = lambda _, __: None,
         is_settled: Callable[[str], bool] = lambda _: False, clock: Callable[[], dt.datetime] = now,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._on_attempt = on_attempt
         self._is_settled = is_settled
         self._clock = clock
+        self._leads = leads
         self._running: dict[str, Outbox] = {}
         self._lock = threading.Lock()
+
+    def is_ours(self) -> bool:
+        """Whether this server delivers now."""
+        return self._leads()
 
     def ledger(self, name: str, kind: str) -> DatabaseLedger:
         """A sink's place in the log and what became of its tries."""
@@ -50,7 +57,7 @@ class Outboxes:
         turn: Turn | None = None,
     ) -> None:  # fmt: skip
         """Begin to deliver to a sink, from where it stopped."""
-        outbox = Outbox(name, self._log, sink, self.ledger(name, kind), wanted, turn=turn)
+        outbox = Outbox(name, self._log, sink, self.ledger(name, kind), wanted, turn=turn, may_deliver=self._leads)
         with self._lock:
             self._running[name] = outbox
         outbox.start()

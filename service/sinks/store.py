@@ -116,7 +116,9 @@ class DatabaseLedger:
         """Everything up to `seq` is done."""
         with self._database.write() as connection:
             chosen = sink_cursors.c.name == self._name
-            if connection.execute(sa.update(sink_cursors).where(chosen).values(seq=seq)).rowcount == 0:
+            # Never back: what a server that was thought dead still says must not repeat what its successor told.
+            forward = sa.case((sink_cursors.c.seq < seq, seq), else_=sink_cursors.c.seq)
+            if connection.execute(sa.update(sink_cursors).where(chosen).values(seq=forward)).rowcount == 0:
                 connection.execute(sa.insert(sink_cursors).values(name=self._name, seq=seq))
 
     def record(self, attempt: Attempt) -> None:
@@ -137,6 +139,11 @@ class DatabaseLedger:
             if edge is not None:
                 old = sa.and_(deliveries.c.sink == self._name, deliveries.c.delivery_id <= edge)
                 connection.execute(sa.delete(deliveries).where(old))
+
+
+def place(connection: sa.Connection, name: str, seq: int) -> None:
+    """A new sink begins with the message after `seq`."""
+    connection.execute(sa.insert(sink_cursors).values(name=name, seq=seq))
 
 
 def lowest_cursor(connection: sa.Connection, names: Sequence[str]) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import sqlalchemy as sa
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
@@ -29,15 +29,13 @@ from service.streams.schemas import (
     StreamStatusRead,
     slug,
 )
-from service.streams.store import StreamRow
+from service.streams.store import StreamRow, needs_new_start
 
 logger = logging.getLogger(__name__)
 
 _FPS_DEFAULT = 15.0
 _FPS_MIN = 2.0
 _LOCAL = ("push:", "webcam:")
-# Changes of these parts reach a running stream without a new start.
-_LIGHT = frozenset({"zones", "rules", "tags", "time_zone"})
 _LATER = frozenset({"rotate", "mirror", "actions", "time_zone"})
 _HIDDEN = "***"
 _NETWORKS = ("detector", "pose")
@@ -62,6 +60,26 @@ class WorkerCapacity:
     workers_ready: int = 0
     pairs_max: int = 1
     default_pair: Pair = (None, None)
+
+    def facts(self) -> dict[str, JsonValue]:
+        """What other servers need to know of it."""
+        return {
+            "slots": self.slots, "fps_budget": self.fps_budget, "job_slots": self.job_slots,
+            "free_job_slots": self.free_job_slots, "workers": self.workers, "workers_ready": self.workers_ready,
+        }  # fmt: skip
+
+    def joined(self, facts: Mapping[str, JsonValue]) -> "WorkerCapacity":
+        """Together with what another server told of its workers."""
+        slots, budget = facts.get("slots"), facts.get("fps_budget")
+        numbers = {name: _number(facts, name) for name in ("job_slots", "free_job_slots", "workers", "workers_ready")}
+        return replace(
+            self,
+            slots=None if self.slots is None or not isinstance(slots, int) else self.slots + slots,
+            fps_budget=(self.fps_budget or 0.0) + budget if isinstance(budget, int | float) else self.fps_budget,
+            job_slots=self.job_slots + numbers["job_slots"],
+            free_job_slots=self.free_job_slots + numbers["free_job_slots"],
+            workers=self.workers + numbers["workers"], workers_ready=self.workers_ready + numbers["workers_ready"],
+        )  # fmt: skip
 
 
 class Watcher(Protocol):
@@ -299,10 +317,7 @@ def _has_new_start(row: StreamRow, changed: StreamRow, patch: StreamPatch) -> bo
     """Whether the stream must begin anew; enabling one that failed is the wish to try again."""
     if changed.is_enabled != row.is_enabled:
         return True
-    # What an earlier version stored has fewer parts.
-    earlier = StreamConfig.model_validate(dict(row.config)).model_dump(mode="json")
-    heavy = (name for name in changed.config if name not in _LIGHT)
-    if any(changed.config[name] != earlier[name] for name in heavy):
+    if needs_new_start(row, changed):
         return True
     return bool(patch.enabled) and row.state == "failed"
 
@@ -316,6 +331,11 @@ def _keep_credentials(source: Mapping[str, object], row: StreamRow) -> Mapping[s
     """A client that sends back the address it was shown keeps the credentials that it was not shown."""
     known = _uri(row)
     return {**source, "uri": known} if source["uri"] == shown_uri(known) else source
+
+
+def _number(facts: Mapping[str, JsonValue], name: str) -> int:
+    found = facts.get(name)
+    return found if isinstance(found, int) else 0
 
 
 def _uri(row: StreamRow) -> str:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,9 +16,11 @@ from service.protocol.listener import LossReason
 from service.protocol.messages import Fact, FrameResults, StreamStatus, StreamTask, TaskEnded, TaskMessage
 from service.protocol.preview import PreviewPicture
 from service.protocol.track_history import TrackHistory
+from service.replicas.leases import Leases
 from service.streams import store
+from service.streams.claims import Claims
 from service.streams.placements import Pauses, Placements, tags_of
-from service.streams.store import StreamRow, StreamState
+from service.streams.store import StreamRow, StreamState, needs_new_start
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +52,16 @@ class Witness(Protocol):
         """Store and announce a fact of an action, a track or a clip; knows what it was told before."""
         ...
 
-    def close(self, row: StreamRow) -> None:
+    def close_within(self, transaction: Transaction, stream_id: str) -> None:
         """End what a stream left open."""
         ...
 
-    def close_all(self) -> None:
-        """End what an earlier server left open, also of streams that were removed."""
+    def close_all(self, transaction: Transaction, spared: Collection[str]) -> None:
+        """End what an earlier server left open, also of streams that were removed; not of those `spared`."""
+        ...
+
+    def changed(self, row: StreamRow) -> None:
+        """Take a stream's new zones, rules and tags."""
         ...
 
     def removed(self, stream_id: str) -> None:
@@ -88,6 +94,7 @@ class StreamDispatcher:
     def __init__(
         self, log: EventLog, placer: Placer, outputs: LiveOutputs, witness: Witness,
         options: Callable[[StreamRow], dict[str, JsonValue]], clock: Callable[[], float] = time.monotonic,
+        leases: Leases | None = None,
     ) -> None:  # fmt: skip
         self._log = log
         self._placer = placer
@@ -97,17 +104,20 @@ class StreamDispatcher:
         # Held while a stream is handed to a worker or called back: no change may fall between reading and placing it.
         self._moving = threading.Lock()
         self._placements = Placements()
+        self._leases = leases or Leases("stream")
+        self._claims = Claims(self._leases, clock)
         self._pauses = Pauses(clock)
         self._rounds = Periodic("streams", self._place_all)
 
     def start(self) -> None:
-        """End what an earlier server left open, and begin."""
+        """End what an earlier server left open, and begin; what other servers have is left to them."""
         with self._log.transaction() as transaction:
-            rows = store.all_streams(transaction.connection)
-            for row in rows:
-                if row.is_enabled and not row.is_final:
+            self._leases.take_over(transaction.connection, is_start=True)
+            elsewhere = self._leases.all(transaction.connection)
+            for row in store.all_streams(transaction.connection):
+                if row.is_enabled and not row.is_final and row.stream_id not in elsewhere:
                     self._announce(transaction, row.stream_id, "connecting", None)
-        self._witness.close_all()
+            self._witness.close_all(transaction, elsewhere)
         self._rounds.start()
 
     def stop(self) -> None:
@@ -135,8 +145,17 @@ class StreamDispatcher:
         return self._placements.figures(stream_id)
 
     def is_placed(self, stream_id: str) -> bool:
-        """Whether a worker has it, or has not let go of it yet."""
-        return self._placements.get(stream_id) is not None
+        """Whether a worker of any server has it, or has not let go of it yet."""
+        if self._placements.get(stream_id) is not None:
+            return True
+        with self._log.reading() as connection:
+            return self._leases.is_elsewhere(connection, stream_id)
+
+    def owned(self) -> set[str]:
+        """The streams that are this server's to run, of those that servers share."""
+        with self._log.reading() as connection:
+            held = self._leases.all(connection)
+        return {stream_id for stream_id, replica_id in held.items() if replica_id == self._leases.replica_id}
 
     def on_message(self, message: TaskMessage) -> None:
         """Take what a worker says of a stream; what an older placement still says is ignored."""
@@ -163,9 +182,9 @@ class StreamDispatcher:
         try:
             with self._log.transaction() as transaction:
                 row = store.get(transaction.connection, task.task_id)
-                if row is not None:
+                if self._close(transaction, task.task_id) and row is not None:
                     self._judge_loss(transaction, row, reason, is_suspect)
-            self._close(task.task_id, row)
+            self._forget_removed(task.task_id, row)
         finally:
             # A loss is reported once: whatever the database says, the stream must be placed again.
             self._placements.remove(task.task_id)
@@ -180,31 +199,82 @@ class StreamDispatcher:
         elif row.is_enabled:
             self._announce(transaction, row.stream_id, "reconnecting", ("worker_lost", f"its worker {reason}"))
 
-    def _close(self, stream_id: str, row: StreamRow | None) -> None:
-        """End what is left open, also of a stream that was removed meanwhile: it has no row any more."""
-        placement = self._placements.get(stream_id)
-        if row is not None:
-            self._witness.close(row)
-        elif placement is not None:
-            self._witness.close(placement.row)
+    def _close(self, transaction: Transaction, stream_id: str) -> bool:
+        """End what is left open; False for a stream that another server took over: it has done so."""
+        if self._leases.is_elsewhere(transaction.connection, stream_id):
+            return False
+        self._witness.close_within(transaction, stream_id)
+        return True
+
+    def _forget_removed(self, stream_id: str, row: StreamRow | None) -> None:
+        """A stream that was removed while it ran has no row any more."""
+        if row is None and self._placements.get(stream_id) is not None:
             self._witness.removed(stream_id)
             self._pauses.forget(stream_id)
 
     def _place_all(self) -> None:
-        if self._placer.free_slots("stream") <= 0:
+        num_free = self._placer.free_slots("stream")
+        if num_free <= 0 and not self._leases.is_shared:
             return
-        with self._log.transaction() as transaction:
-            rows = store.all_streams(transaction.connection)
-        self._placements.keep({row.stream_id for row in rows})
-        for row in rows:
-            if row.is_enabled and not row.is_final and not self._rounds.is_over:
+        if self._leases.is_shared:
+            with self._log.transaction() as transaction:
+                self._take_over(transaction)
+        with self._log.reading() as connection:
+            rows = {row.stream_id: row for row in store.all_streams(connection)}
+            held = self._leases.all(connection)
+        self._placements.keep(set(rows))
+        wanted = [row.stream_id for row in rows.values() if row.is_enabled and not row.is_final]
+        self._follow(rows, held)
+        for stream_id in self._claims.choose(wanted, held, num_free):
+            if not self._rounds.is_over:
                 with self._moving:
-                    self._place(row.stream_id)
+                    self._place(stream_id)
+        for stream_id in self._claims.give_up(wanted, held, self._placements.ids, num_free):
+            self._release(stream_id)
+        for stream_id in self._claims.hand_over(wanted, held, self._placements.ids):
+            logger.info("stream %s goes to a server that has fewer", stream_id)
+            self.restart(stream_id)
+
+    def _take_over(self, transaction: Transaction) -> None:
+        """Streams whose server is gone are free again; what it left open ends here, once."""
+        for stream_id in self._leases.take_over(transaction.connection):
+            self._witness.close_within(transaction, stream_id)
+            row = store.get(transaction.connection, stream_id)
+            if row is not None and row.is_enabled and not row.is_final:
+                fault = ("worker_lost", "the server that had it is gone")
+                self._announce(transaction, stream_id, "reconnecting", fault)
+
+    def _follow(self, rows: Mapping[str, StreamRow], held: Mapping[str, str]) -> None:
+        """Take in what was changed on another server; here it has been taken in already."""
+        if not self._leases.is_shared:
+            return
+        for stream_id in self._placements.ids:
+            placement, row = self._placements.get(stream_id), rows.get(stream_id)
+            if placement is None or placement.is_leaving:
+                continue
+            is_ours = held.get(stream_id) == self._leases.replica_id
+            is_changed = row is not None and row.config != placement.row.config
+            if row is None or not row.is_enabled or not is_ours or (is_changed and needs_new_start(placement.row, row)):
+                self.restart(stream_id)
+            elif is_changed:
+                self._placements.change(row)
+                self._witness.changed(row)
+        for row in rows.values():
+            # Somebody changed or enabled it since it failed here.
+            if row.state == "connecting" and self._placements.get(row.stream_id) is None:
+                self._pauses.forget(row.stream_id)
+
+    def _release(self, stream_id: str) -> None:
+        with self._moving, self._log.transaction() as transaction:
+            if self._placements.get(stream_id) is None:
+                self._leases.release(transaction.connection, stream_id)
 
     def _place(self, stream_id: str) -> None:
         if self._pauses.holds(stream_id) or self._placements.get(stream_id) is not None:
             return
         with self._log.transaction() as transaction:
+            if not self._leases.claim(transaction.connection, stream_id):
+                return
             row = store.next_placement(transaction.connection, stream_id)
         if row is None:
             return
@@ -213,13 +283,13 @@ class StreamDispatcher:
         }  # fmt: skip
         source = row.config["source"]
         assert isinstance(source, dict)
-        self._placements.add(row)
+        self._placements.add(row, self._leases.replica_id)
         if not self._placer.place(StreamTask(row.stream_id, row.generation, str(source["uri"]), config)):
             self._placements.remove(row.stream_id)
 
     def _take(self, fact: Fact) -> None:
         placement = self._placements.current(fact.task_id, fact.generation)
-        if placement is None:
+        if placement is None or placement.replica_id != self._leases.replica_id:
             logger.debug("stream %s: %s of an older placement is ignored", fact.task_id, fact.content.name)
             return
         if isinstance(fact.content, StateChanged):
@@ -246,13 +316,17 @@ class StreamDispatcher:
         is_own_end = not is_called_back and message.outcome in ("failed", "succeeded")
         with self._log.transaction() as transaction:
             row = store.get(transaction.connection, message.task_id)
-            if row is not None and not row.is_enabled:
-                self._announce(transaction, row.stream_id, "disabled", None)
-            elif row is not None and is_own_end:
-                self._announce(transaction, row.stream_id, "failed", _fault(message))
+            if self._rounds.is_over:
+                # This server ends: another one may begin at once.
+                self._leases.release(transaction.connection, message.task_id)
+            if self._close(transaction, message.task_id) and row is not None:
+                if not row.is_enabled:
+                    self._announce(transaction, row.stream_id, "disabled", None)
+                elif is_own_end:
+                    self._announce(transaction, row.stream_id, "failed", _fault(message))
         if is_own_end:
             self._pauses.begin(message.task_id)
-        self._close(message.task_id, row)
+        self._forget_removed(message.task_id, row)
         # Last: from here on it may be placed again.
         self._placements.remove(message.task_id)
         self._rounds.wake()

@@ -20,11 +20,13 @@ class Placement:
     """A stream on a worker.
 
     row: as it was placed; one that was removed is remembered until its worker has let go of it.
-    tags: of the row, for messages.  figures: the worker's last word on it.  is_leaving: it was called back.
+    tags: of the row, for messages.  replica_id: under which name this server placed it.
+    figures: the worker's last word on it.  is_leaving: it was called back.
     """
 
     row: StreamRow
     tags: Mapping[str, str]
+    replica_id: str = ""
     figures: Mapping[str, JsonValue] = field(default_factory=dict)
     is_leaving: bool = False
 
@@ -37,10 +39,24 @@ class Placements:
         self._placed: dict[str, Placement] = {}
         self._reconnects: dict[str, int] = {}
 
-    def add(self, row: StreamRow) -> None:
+    def add(self, row: StreamRow, replica_id: str = "") -> None:
         """A stream is handed to a worker."""
         with self._lock:
-            self._placed[row.stream_id] = Placement(row, tags_of(row))
+            self._placed[row.stream_id] = Placement(row, tags_of(row), replica_id)
+
+    @property
+    def ids(self) -> list[str]:
+        """The streams that are on workers."""
+        with self._lock:
+            return list(self._placed)
+
+    def change(self, row: StreamRow) -> None:
+        """A stream's zones, rules or tags are others now; its placement stays the same."""
+        with self._lock:
+            placement = self._placed.get(row.stream_id)
+            if placement is not None:
+                kept = replace(row, generation=placement.row.generation)
+                self._placed[row.stream_id] = replace(placement, row=kept, tags=tags_of(row))
 
     def get(self, stream_id: str) -> Placement | None:
         """Where a stream stands; None when it is on no worker."""

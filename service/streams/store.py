@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from service import idempotency
 from service.database import UtcTime, metadata, now
 from service.event_log import counters
+from service.protocol.stream_config import StreamConfig
 from service.sealed import SealedSource
 
 StreamState = Literal["disabled", "connecting", "running", "degraded", "reconnecting", "failed"]
@@ -18,6 +19,8 @@ SCOPE = "streams"
 """Of their idempotency keys, each of which is kept as long as its stream."""
 FINAL = frozenset({"source_quarantined", "ended", "secret_lost"})
 """Errors after which a stream is not tried again until somebody changes or enables it."""
+_LIGHT = frozenset({"zones", "rules", "tags", "time_zone"})
+"""Changes of these parts reach a running stream without a new start."""
 _COUNTER = "stream_placements"
 
 streams = sa.Table(
@@ -62,6 +65,14 @@ class StreamRow:
     def is_final(self) -> bool:
         """Whether it failed for good; a camera that ended its connection is only being waited for."""
         return self.state == "failed" and self.error_code in FINAL
+
+
+def needs_new_start(row: StreamRow, changed: StreamRow) -> bool:
+    """Whether a change of a stream concerns its pictures, so that its worker must begin anew."""
+    # What an earlier version stored has fewer parts.
+    before = StreamConfig.model_validate(dict(row.config)).model_dump(mode="json")
+    after = StreamConfig.model_validate(dict(changed.config)).model_dump(mode="json")
+    return any(after[name] != before[name] for name in after if name not in _LIGHT)
 
 
 def put(connection: sa.Connection, row: StreamRow) -> None:

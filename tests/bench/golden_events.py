@@ -57,7 +57,9 @@ def compare(before: Path, after: Path) -> int:
 def labels(before: Path, after: Path) -> int:
     """Print per clip how many pictures show the same actions and what is announced; returns the clips that differ."""
     different = 0
-    print("| clip | pictures that show the same | announced before | after | falls before, after |\n|---|---|---|---|---|")
+    print(
+        "| clip | pictures that show the same | announced before | after | falls before, after |\n|---|---|---|---|---|"
+    )
     for name in sorted(path.name for path in before.glob("*.jsonl")):
         if not (after / name).exists():
             continue

@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("demo", "mqtt", "postgres", "monitoring")
 COMBINATIONS = [chosen for size in range(len(PROFILES) + 1) for chosen in combinations(PROFILES, size)]
 OVERRIDES = ("docker/compose.gpu.yml", "docker/compose.proxy.yml")
+CLUSTER = "docker/compose.cluster.yml"
 FILES = [
     ("docker-compose.yml", *chosen) for size in range(len(OVERRIDES) + 1) for chosen in combinations(OVERRIDES, size)
 ]
+FILES.append((CLUSTER,))
 Service = dict[str, object]
 
 
@@ -34,7 +36,8 @@ def compose_config(files: tuple[str, ...], profiles: tuple[str, ...]) -> dict[st
     options = [part for name in files for part in ("-f", name)]
     options += [part for name in profiles for part in ("--profile", name)]
     answer = subprocess.run(
-        ["docker", "compose", *options, "--env-file", "/dev/null", "config", "--format", "json"],
+        ["docker", "compose", "--project-directory", ".", *options, "--env-file", "/dev/null", "config",
+         "--format", "json"],
         cwd=ROOT, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
@@ -108,7 +111,7 @@ def test_every_volume_is_declared_and_every_mounted_file_is_there(files: tuple[s
 
 
 def test_every_variable_has_a_default() -> None:
-    text = "".join((ROOT / name).read_text() for name in ("docker-compose.yml", *OVERRIDES))
+    text = "".join((ROOT / name).read_text() for name in ("docker-compose.yml", *OVERRIDES, CLUSTER))
 
     # Behind two dollars it is the container's shell that reads a variable.
     variables = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", text)
@@ -161,16 +164,41 @@ def test_our_containers_run_read_only_and_without_capabilities() -> None:
         assert "no-new-privileges:true" in service["security_opt"], name  # type: ignore[operator]
 
 
-def test_every_image_names_a_version() -> None:
-    images = {name: str(one["image"]) for name, one in plain_services().items() if "image" in one}
+@pytest.mark.parametrize("files", [("docker-compose.yml",), (CLUSTER,)], ids=named)
+def test_every_image_names_a_version(files: tuple[str, ...]) -> None:
+    images = {name: str(one["image"]) for name, one in plain_services(files).items() if "image" in one}
 
     for name, image in images.items():
         assert ":latest" not in image, name
         assert image.rstrip("}").count(":") >= 2, f"{name}: {image} has no tag"
 
 
+def test_servers_of_a_cluster_differ_in_their_name_and_volume_alone() -> None:
+    one, two = (plain_services((CLUSTER,))[f"actogram-{number}"] for number in (1, 2))
+
+    differing = {key for key in one.keys() | two.keys() if one.get(key) != two.get(key)}
+
+    assert differing == {"build", "environment", "volumes"}
+    environment, other = one["environment"], two["environment"]
+    assert isinstance(environment, dict)
+    assert isinstance(other, dict)
+    assert {name for name in environment if environment[name] != other[name]} == {"ACTOGRAM_REPLICA_URL"}
+    assert {"ACTOGRAM_DATABASE_URL", "ACTOGRAM_BLOBS_URL", "ACTOGRAM_SECRET_KEY"} <= set(environment)
+
+
+def test_cluster_has_no_password_of_its_own() -> None:
+    text = (ROOT / CLUSTER).read_text()
+    made = (ROOT / "docker/make_secrets.py").read_text()
+
+    secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET)\w*):-([^}]*)\}", text)
+
+    assert {name for name, _ in secrets} == {"POSTGRES_PASSWORD", "STORE_PASSWORD", "CLUSTER_SECRET_KEY"}
+    assert [name for name, _ in secrets if f'"{name}"' not in made] == []
+    assert [default for _, default in secrets if default] == []
+
+
 def test_every_variable_of_the_example_file_is_used() -> None:
-    files = [ROOT / "docker-compose.yml", *(ROOT / one for one in OVERRIDES)]
+    files = [ROOT / "docker-compose.yml", *(ROOT / one for one in (*OVERRIDES, CLUSTER))]
     text = "".join(path.read_text() for path in files)
 
     names = [

@@ -131,10 +131,11 @@ def test_secrets_are_made_once_and_shown_to_nobody(
     first = (tmp_path / ".env").read_text()
     secrets.main(tmp_path)
 
-    made = dict(re.findall(r"^(\w+_PASSWORD)=(.*)$", first, re.MULTILINE))
-    assert set(made) == {"POSTGRES_PASSWORD", "MQTT_PASSWORD", "GRAFANA_PASSWORD"}
+    made = dict(re.findall(r"^(\w+_PASSWORD|\w+_KEY)=(.*)$", first, re.MULTILINE))
+    names = {"POSTGRES_PASSWORD", "MQTT_PASSWORD", "GRAFANA_PASSWORD", "STORE_PASSWORD", "CLUSTER_SECRET_KEY"}
+    assert set(made) == names
     assert all(re.fullmatch(r"[\w-]{32}", value) for value in made.values())
-    assert len(set(made.values())) == 3
+    assert len(set(made.values())) == len(names)
     assert (tmp_path / ".env").read_text() == first
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     assert not any(value in capsys.readouterr().out for value in made.values())

@@ -13,10 +13,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.blob_choice import open_store
+from service.blob_store import BlobStore
 from service.http_protocol import GuardedHttpProtocol
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 from service.supervision.engine import Engine
 from service.supervision.types import Limits
+from tests.cluster import shared_state, staged
 from tests.fakes import ThreadEngine
 
 JobRead = dict[str, object]
@@ -30,6 +33,19 @@ class Running:
     url: str
     home: Path
     http: httpx.Client
+
+    @property
+    def database_url(self) -> str:
+        settings = self.app.state.parts[Settings]
+        assert isinstance(settings, Settings)
+        return settings.database
+
+    @property
+    def store(self) -> BlobStore:
+        """Where its blobs are."""
+        settings = self.app.state.parts[Settings]
+        assert isinstance(settings, Settings)
+        return open_store(settings)
 
     def post(self, script: str, name: str = "clip.mp4", **fields: str) -> httpx.Response:
         return self.http.post("/v1/jobs", files={"file": (name, script.encode(), "video/mp4")}, data=fields)
@@ -62,9 +78,9 @@ def running(
 
     is_public: as if it listened beyond loopback.
     """
-    settings = {"webhook_networks": "loopback", **settings}
+    settings = {"webhook_networks": "loopback", **shared_state(), **settings}
     chosen = load_settings(home=home, disk_reserve_bytes=0, **settings)
-    app = create_app(chosen, engine or ThreadEngine(), limits, is_public=is_public)
+    app = create_app(chosen, staged(engine or ThreadEngine(), chosen), limits, is_public=is_public)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

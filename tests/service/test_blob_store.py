@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from service.blob_choice import require_own
 from service.blob_s3 import S3Store
 from service.blob_store import BlobStore, FileStore, RemoteBlob, fetch, read_text
 from service.blob_url import parse_blobs_url
-from service.errors import BlobsBucketMissing, BlobsDenied, BlobsUnavailable
+from service.errors import BlobsBucketMissing, BlobsDenied, BlobsForeign, BlobsUnavailable
 from service.settings import SettingsInvalid, load_settings
 from tests.s3 import Bucket, bucket, environment
 
@@ -165,7 +166,7 @@ class _Refusing(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _refuse  # noqa: N815 - the names that the base class calls
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         """Say nothing."""
 
 
@@ -203,6 +204,18 @@ def test_address_that_names_no_bucket_is_refused_without_being_repeated(url: str
 
     assert "ACTOGRAM_BLOBS_URL" in str(caught.value)
     assert "word" not in str(caught.value)
+
+
+def test_place_of_another_installation_is_left_alone(shared_bucket: Bucket) -> None:
+    with environment(shared_bucket.environment):
+        store = S3Store(f"{shared_bucket.url}/owned", shared_bucket.environment)
+        require_own(store, "we")
+        require_own(store, "we")
+
+        with pytest.raises(BlobsForeign) as caught:
+            require_own(store, "they")
+
+    assert caught.value.code == "blobs_foreign"
 
 
 def test_address_is_bucket_and_prefix() -> None:

@@ -39,7 +39,10 @@ def test_paths_that_are_sent_hold_on_every_machine(tmp_path: Path, monkeypatch: 
     assert (sent.home, sent.weights) == (tmp_path / "here", tmp_path / "there")
 
 
-@pytest.mark.parametrize(("device", "expected"), [("cuda:3", "cuda"), ("cuda", "cuda"), ("cuda:1,tensorrt,fp16", "cuda,tensorrt,fp16"), ("cpu", "cpu")])
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cuda:3", "cuda"), ("cuda", "cuda"), ("cuda:1,tensorrt,fp16", "cuda,tensorrt,fp16"), ("cpu", "cpu")],
+)
 def test_worker_takes_the_device_that_ray_shows_it(tmp_path: Path, device: str, expected: str) -> None:
     assert sent_settings(load_settings(home=tmp_path, device=device)).device == expected
 

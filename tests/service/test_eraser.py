@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from service.blob_store import FileStore, read_text
 from service.database import Database, migrate
 from service.event_log import ERASED, EventLog
 from service.events.control import EventControl
@@ -18,6 +19,7 @@ from service.events.evidence import EvidenceFolder
 from service.events.retention import EventRetention
 from service.protocol.facts import ClipReport, TrackEnded, TrackStarted
 from service.security import KeyStore, Role
+from tests.cluster import on_files
 from tests.fakes import ThreadEngine
 from tests.postgres import postgres
 from tests.service.conftest import Running, Serve, running
@@ -40,7 +42,7 @@ class House:
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.service.home / 'actogram.sqlite3'}"
+        return self.service.database_url
 
     @property
     def service(self) -> Running:
@@ -65,13 +67,11 @@ class House:
         self.service.http.post(f"/v1/events/{event_id}/feedback", json=opinion)
 
     def _keep(self, event_id: str, stream_id: str, shown: tuple[int, ...]) -> None:
-        folder = self.service.home / "blobs" / "evidence" / event_id
-        folder.mkdir(parents=True)
-        for name in ("clip.mp4", "thumbnail.jpg"):
-            (folder / name).write_bytes(f"pictures of {stream_id}".encode())
-        (folder / "evidence.json").write_text(json.dumps({"stream": stream_id}))
         lines = [json.dumps({"media_time_s": index, "track_id": one}) for index, one in enumerate(shown)]
-        (folder / "skeletons.jsonl").write_text("\n".join(lines) + "\n")
+        texts = dict.fromkeys(("clip.mp4", "thumbnail.jpg"), f"pictures of {stream_id}")
+        texts |= {"evidence.json": json.dumps({"stream": stream_id}), "skeletons.jsonl": "\n".join(lines) + "\n"}
+        for name, text in texts.items():
+            self.service.store.write(f"evidence/{event_id}/{name}", text.encode())
 
     def _has_left(self, stream_id: str, track_id: int) -> bool:
         answer = self.service.http.get(f"/v1/tracks/{stream_id}:{track_id}")
@@ -84,9 +84,12 @@ class House:
         return answer.status_code, answer.json()["code"] if "json" in kind else kind
 
     def found(self, text: str) -> list[str]:
-        """Files of the home in which a text stands, but for the log of who did what."""
+        """Files of the home, and blobs, in which a text stands, but for the log of who did what."""
         paths = [path for path in self.service.home.rglob("*") if path.name != "audit.jsonl"]
-        return [path.name for path in paths if text.lower().encode() in _content(path).lower()]
+        files = [path.name for path in paths if text.lower().encode() in _content(path).lower()]
+        store = self.service.store
+        blobs = [one.name for one in store.list("") if text.lower().encode() in b"".join(store.read(one.key)).lower()]
+        return files if isinstance(store, FileStore) else [*files, *blobs]
 
     def events(self) -> list[str]:
         items = self.service.http.get("/v1/events").json()["items"]
@@ -182,11 +185,11 @@ def test_nothing_is_left_of_an_erased_person(house: House) -> None:
     assert house.found("first") == []
     assert house.events() == ["second", "third"]
     assert house.service.http.get("/v1/tracks/dock:1").status_code == 404
-    evidence = house.service.home / "blobs" / "evidence"
-    assert '"track_id": 1' not in (evidence / "second" / "skeletons.jsonl").read_text()
-    assert not (evidence / "second" / "clip.mp4").exists()
+    store = house.service.store
+    assert '"track_id": 1' not in str(read_text(store, "evidence/second/skeletons.jsonl"))
+    assert store.get("evidence/second/clip.mp4") is None
     assert house.service.http.get("/v1/events/second").json()["clip_state"] == "failed"
-    assert (evidence / "third" / "clip.mp4").exists()
+    assert store.get("evidence/third/clip.mp4") is not None
     assert house.thumbnail("second") == (404, "no_thumbnail")
     assert house.thumbnail("third") == (200, "image/jpeg")
     told = [message for message in house.log.read(0, house.log.head(), 1000) if message.data.get("track_id") == 1]
@@ -215,6 +218,7 @@ def test_person_who_is_still_followed_is_not_erased(house: House) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "track_active")
 
 
+@on_files
 @pytest.mark.parametrize(("role", "status"), [("operator", 403), ("admin", 204)])
 def test_only_admins_erase(serve: Serve, tmp_path: Path, role: Role, status: int) -> None:
     home = tmp_path / "home"
@@ -257,6 +261,7 @@ def test_stream_whose_worker_hangs_is_erased_once_it_lets_go(house: House) -> No
     assert house.events() == []
 
 
+@on_files
 def test_evidence_without_an_event_goes_once_it_is_old(house: House) -> None:
     house.see(house.add("dock"), 1, "kept")
     evidence = house.service.app.state.parts[EvidenceFolder]
@@ -271,6 +276,7 @@ def test_evidence_without_an_event_goes_once_it_is_old(house: House) -> None:
     assert {path.name for path in kept.iterdir()} == {"kept", "young"}
 
 
+@on_files
 @pytest.mark.parametrize("is_serving", [True, False], ids=["server runs", "no server"])
 def test_command_erases_a_stream(tmp_path: Path, is_serving: bool) -> None:
     runners = PuppetRunners()

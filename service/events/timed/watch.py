@@ -7,7 +7,7 @@ channel, and a thread looks once a second at what has gathered.
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -52,17 +52,21 @@ class TimedRules:
 
     scene_of: a stream's zones and time zone; None where there is no such stream.
     on_event: told the kind of a rule and the state of its event, for metrics.  clock: the time in UTC.
+    ours: the streams that this server has, where several share them: each counts for its own. None: it has all.
     """
 
     def __init__(
         self, database: Database, log: EventLog, scene_of: Callable[[str], Scene | None],
         on_event: Callable[[str, str], None] = lambda _, __: None, clock: Callable[[], dt.datetime] = now,
+        ours: Callable[[], Collection[str]] | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._log = log
         self._scene_of = scene_of
         self._on_event = on_event
         self._clock = clock
+        self._ours = ours
+        self._owned: Collection[str] = ()
         self._lock = threading.Lock()
         # Held over a round and over every change of the rules; messages of pictures wait for neither.
         self._rounds_lock = threading.Lock()
@@ -90,7 +94,7 @@ class TimedRules:
         """End, and keep what was counted. May be called twice."""
         self._periodic.stop()
         with self._rounds_lock:
-            self._store(list(self._tallies.values()), [])
+            self._store([tally for tally in self._tallies.values() if self._is_ours(tally)], [])
             self._tallies = {}
 
     def hear(self, message: Message) -> None:
@@ -144,16 +148,37 @@ class TimedRules:
         """Hold every rule against what has gathered."""
         at = self._clock()
         with self._rounds_lock:
+            self._follow()
             looks = {stream_id: self._look(stream_id) for stream_id in list(self._gathered)}
             told: list[tuple[Tally, Change]] = []
-            for tally in self._tallies.values():
+            mine = [tally for tally in self._tallies.values() if self._is_ours(tally)]
+            for tally in mine:
                 changes = self._judge(tally, looks.get(tally.rule.stream_id), at)
                 told.extend((tally, change) for change in changes)
             is_due = self._saved_at is None or abs((at - self._saved_at).total_seconds()) >= _SAVE_S
             changed = [tally for tally, _ in told]
             if changed or is_due:
-                self._store([one for one in self._tallies.values() if is_due or one in changed], told)
+                self._store([one for one in mine if is_due or one in changed], told)
                 self._saved_at = at
+
+    def _is_ours(self, tally: Tally) -> bool:
+        return self._ours is None or tally.rule.stream_id in self._owned
+
+    def _follow(self) -> None:
+        """Take in what others changed, and what they had counted of the streams that have come here."""
+        if self._ours is None:
+            return
+        before, self._owned = self._owned, self._ours()
+        with self._database.read() as connection:
+            stored = {tally.rule.rule_id: tally for tally in store.all_tallies(connection)}
+        kept = {
+            rule_id: tally
+            for rule_id, tally in self._tallies.items()
+            if rule_id in stored and tally.rule == stored[rule_id].rule and tally.rule.stream_id in before
+        }
+        if kept.keys() != self._tallies.keys() or stored.keys() != kept.keys():
+            self._tallies = {**stored, **kept}
+            self._watch()
 
     def _judge(self, tally: Tally, look: Look | None, at: dt.datetime) -> list[Change]:
         rule, scene = tally.rule, self._scene(tally.rule.stream_id)

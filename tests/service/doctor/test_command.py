@@ -12,7 +12,7 @@ from service.commands.doctor import command, lines
 from service.doctor.findings import Finding
 
 _NAMES = {
-    "settings", "version", "home", "disk", "database", "broker", "weights: pose", "own models", "onnxruntime",
+    "settings", "version", "home", "disk", "database", "blobs", "broker", "weights: pose", "own models", "onnxruntime",
     "processor", "codecs", "port", "clock", "time zone", "proxy",
 }  # fmt: skip
 

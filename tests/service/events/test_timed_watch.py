@@ -146,7 +146,8 @@ def test_event_of_a_rule_stays_open_when_a_worker_or_a_server_is_lost(home: Home
     home.show(61)
     ingest = EventIngest(home.database, home.log, lambda _: "info")
 
-    ended = ingest.close_stream("room"), ingest.close_all()
+    with home.log.transaction() as transaction:
+        ended = ingest.close_within(transaction, "room"), ingest.close_all(transaction)
 
     assert ended == (0, 0)
     assert home.kinds == ["action.started"]

@@ -13,7 +13,7 @@ PATH = "/v1/insights"
 
 @pytest.fixture(scope="module")
 def web(service: Running) -> httpx.Client:
-    database = Database(f"sqlite:///{next(service.home.glob('*.sqlite3'))}")
+    database = Database(service.database_url)
     house = Household(database)
     house.event("walk", "2026-05-02T10:00", 30, stream_id="insights-hall")
     house.event("lie", "2026-05-02T21:59:00", 120, stream_id="insights-hall", zones=("bed",))

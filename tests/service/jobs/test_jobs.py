@@ -14,11 +14,12 @@ from service.errors import StorageFull
 from service.event_log import Transaction
 from service.jobs.control import JobControl
 from service.jobs.retention import JobRetention
+from tests.cluster import on_files
 from tests.service.conftest import Running, Serve
 
 
 def _folders(service: Running) -> list[str]:
-    return sorted(path.name for path in (service.home / "blobs" / "jobs").iterdir())
+    return sorted(service.store.folders("jobs"))
 
 
 def _incoming(service: Running) -> list[Path]:
@@ -151,7 +152,7 @@ def test_job_fails_with_its_code_and_the_next_one_runs(service: Running, script:
     assert (job["state"], error["code"], error["status"]) == ("failed", code, status)
     results = service.http.get(f"/v1/jobs/{job_id}/results")
     assert (results.status_code, results.json()["code"]) == (409, code)
-    left = sorted(path.name for path in (service.home / "blobs" / "jobs" / job_id).iterdir())
+    left = [blob.name for blob in service.store.list(f"jobs/{job_id}")]
     assert left == ["source.mp4"]
     assert service.wait(service.create("script frames 1"))["state"] == "succeeded"
 
@@ -373,6 +374,7 @@ def test_jobs_are_swept_when_there_are_too_many(serve: Serve) -> None:
     assert (gone, sorted(kept), _folders(service)) == (2, sorted(made[2:]), sorted(made[2:]))
 
 
+@on_files
 def test_folders_that_no_row_knows_are_swept_at_the_start(tmp_path: Path, serve: Serve) -> None:
     orphan = tmp_path / "home" / "blobs" / "jobs" / "job_lost"
     half = tmp_path / "home" / "blobs" / "incoming"

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -62,10 +61,11 @@ def puppet(stage: Stage) -> Puppet:
     return puppet
 
 
-def _evidence(stage: Stage, event_id: str) -> Path:
-    folder = stage.service.home / "blobs" / "evidence" / safe_name(event_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _keep(stage: Stage, event_id: str, **texts: str) -> None:
+    """Evidence as a worker leaves it: name, with `__` for its dot, and content."""
+    for name, text in texts.items():
+        key = f"evidence/{safe_name(event_id)}/{name.replace('__', '.')}"
+        stage.service.store.write(key, text.encode())
 
 
 def _events(stage: Stage, query: str) -> list[str]:
@@ -148,11 +148,11 @@ def test_evidence_is_one_archive_and_the_clip_can_be_sought(stage: Stage, puppet
     event_id = f"{puppet.task.task_id}-e"
     _tell(stage, puppet, report(event_id=event_id, track_id=1))
     early = [stage.service.http.get(f"/v1/events/{event_id}/{part}") for part in ("clip", "evidence")]
-    folder = _evidence(stage, event_id)
-    (folder / "clip.mp4").write_bytes(b"0123456789")
-    (folder / "evidence.json").write_text('{"window_scores": []}')
     line = {"media_time_s": 1.5, "frame_index": 22, "track_id": 1, "keypoints": [[0.5, 0.5, 1]]}
-    (folder / "skeletons.jsonl").write_text(json.dumps(line) + "\n")
+    _keep(
+        stage, event_id, clip__mp4="0123456789", evidence__json='{"window_scores": []}',
+        skeletons__jsonl=json.dumps(line) + "\n",
+    )  # fmt: skip
     puppet.say(TrackStarted(1, T0))
     puppet.say(ClipReport(event_id, "ready", (0.6, 4.0), (0.5, 4.0)))
     stage.until(lambda: stage.get(f"/v1/events/{event_id}")["clip_state"] == "ready")
