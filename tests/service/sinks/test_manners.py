@@ -41,7 +41,7 @@ class Hall:
         pytest.param(MIDNIGHT, "alarm", False, None, None, id="an alarm at night"),
         pytest.param(MIDNIGHT, "alarm", True, None, "quiet", id="an alarm for who wants none"),
         pytest.param(NOON.replace(hour=20, minute=30), "warning", False, "Europe/Berlin", "quiet", id="by its clock"),
-        pytest.param(NOON.replace(hour=4, minute=30), "warning", False, "Europe/Berlin", None, id="morning by its clock"),
+        pytest.param(NOON.replace(hour=4, minute=30), "warning", False, "Europe/Berlin", None, id="its morning"),
     ],
 )  # fmt: skip
 def test_quiet_hours_hold_back_all_but_alarms(
