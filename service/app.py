@@ -76,6 +76,7 @@ logger = logging.getLogger(__name__)
 WEB = Path(__file__).parent / "web"
 
 _MJPEG = "multipart/x-mixed-replace"
+_MANIFEST = "application/manifest+json"
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
 
@@ -281,11 +282,19 @@ def _refresh(parts: Parts) -> None:
         parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
 
 
+def _page_file(name: str, media_type: str) -> FileResponse:
+    return FileResponse(WEB / name, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+
 def _mount_page(app: FastAPI) -> None:
     @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+
+    # At the page's own level: a worker looks after what lies below it.
+    for name, media_type in (("service-worker.js", "text/javascript"), ("manifest.webmanifest", _MANIFEST)):
+        app.add_api_route(f"/{name}", partial(_page_file, name, media_type), include_in_schema=False)
 
     @app.get("/docs", include_in_schema=False)
     def reference() -> HTMLResponse:
