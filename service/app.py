@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ from service.live import routes as live_routes
 from service.live.hub import Hub
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
 from service.private_files import tighten_home
-from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.protocol.metrics import DISK_FREE, DISK_SIZE, JOBS, WORKER_MEMORY, WS_CLIENTS
 from service.reserve import DiskReserve, MakeRoom
 from service.retention import Janitor, Sweep
 from service.sealing import fail_lost, seal_stored
@@ -276,6 +277,9 @@ def _refresh(parts: Parts) -> None:
     parts.metrics.record(WS_CLIENTS.set(parts.hub.num_clients))
     for worker in parts.supervisor.health():
         parts.metrics.record(WORKER_MEMORY.set(worker.rss_bytes, worker=worker.name))
+    disk = shutil.disk_usage(parts.settings.home)
+    parts.metrics.record(DISK_FREE.set(disk.free))
+    parts.metrics.record(DISK_SIZE.set(disk.total))
     with parts.database.read() as connection:
         found = job_store.count(connection)
     for state in get_args(job_store.JobState):

@@ -80,6 +80,8 @@ GPU_MEMORY = Gauge("gpu_memory_bytes", "Device memory in use, by whichever proce
 WORKER_MEMORY = Gauge("worker_memory_bytes", "Resident memory of a worker", ("worker",))
 WS_CLIENTS = Gauge("ws_clients", "Clients of the live channel")
 TIMED_RULES = Gauge("timed_rules", "Rules over time in a state", ("state",))
+DISK_FREE = Gauge("disk_free_bytes", "Free bytes on the disk of the home")
+DISK_SIZE = Gauge("disk_size_bytes", "Size of the disk of the home")
 JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))
