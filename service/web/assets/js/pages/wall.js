@@ -1,7 +1,7 @@
 // The wall: every camera with its state, its latest picture and what its people do.
 import { loadCatalog } from "../catalog.js";
 import { closers, fill, h } from "../dom.js";
-import { count, words } from "../format.js";
+import { aboutPerson, count, words } from "../format.js";
 import { icon } from "../icons.js";
 import { openChannel } from "../live.js";
 import { problemBox } from "../notify.js";
@@ -189,7 +189,7 @@ function newTile(self, stream) {
     },
     showEvent(message) {
       const { action, track_id: track } = message.data;
-      last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${words(action)}, person ${track}`;
+      last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${aboutPerson(words(action), track)}`;
       element.dataset.severity = message.type === "action.started" ? (message.data.severity ?? "info") : "info";
     },
     forget() {
