@@ -129,7 +129,9 @@ class TimedRules:
                 changes = self._judge(tally, looks.get(tally.rule.stream_id), at)
                 told.extend((tally, change) for change in changes)
             is_due = self._saved_at is None or abs((at - self._saved_at).total_seconds()) >= _SAVE_S
-            changed = [tally for tally, _ in told]
+            # A count that ended must stay so: a server that is killed now must not go on with it.
+            changed = [tally for tally, counts in before if counts.keys() - tally.counts.keys()]
+            changed += [tally for tally, _ in told]
             if changed or is_due:
                 try:
                     self._store([one for one in self._tallies.values() if is_due or one in changed], told)

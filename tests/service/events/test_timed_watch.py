@@ -156,6 +156,17 @@ def test_restart_keeps_the_count_and_tells_nothing_twice(home: Home) -> None:
     assert home.state(rule_id) == "met"
 
 
+def test_restart_does_not_forget_that_somebody_came(home: Home) -> None:
+    home.add()
+    home.show(50)
+    home.show(2, lying())
+    home.restart()
+
+    home.show(50)
+
+    assert home.kinds == []
+
+
 def test_event_that_could_not_be_stored_is_told_by_a_later_round(home: Home) -> None:
     home.add()
     home.show(60)
