@@ -37,8 +37,8 @@ class Environment:
 
 ENVIRONMENTS = (
     Environment("build", inputs=("build.in",)),
-    Environment("cpu", extras=("cpu", "postgres")),
-    Environment("gpu", extras=("gpu", "postgres")),
+    Environment("cpu", extras=("cpu", "postgres", "push", "notify")),
+    Environment("gpu", extras=("gpu", "postgres", "push", "notify")),
     Environment("train", extras=("cpu", "postgres", "train")),
     Environment("test", extras=("cpu", "postgres", "train", "dev")),
     Environment("tools", inputs=("tools.in",)),
