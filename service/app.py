@@ -247,8 +247,8 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
 
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes, sink_routes,
-        destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
+        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes,
+        sink_routes, destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 

@@ -123,7 +123,14 @@ def _add_cameras(router: APIRouter, state: Contract) -> None:
         if state.refusal is not None:
             return state.refusal
         picture = base64.b64encode(jpeg([Act(1, "walk", 0, 4)], 20)).decode()
-        found = {"codec": "h264", "size": [640, 360], "fps": 15.0, "opened_s": 0.4, "picture": picture, "is_coarse": False}
+        found = {
+            "codec": "h264",
+            "size": [640, 360],
+            "fps": 15.0,
+            "opened_s": 0.4,
+            "picture": picture,
+            "is_coarse": False,
+        }
         return JSONResponse({"uri": "rtsp://***@10.0.0.9/1", **found})
 
     @router.post("/cameras/search")
