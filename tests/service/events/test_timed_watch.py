@@ -257,7 +257,7 @@ def test_changed_rule_counts_anew_and_its_event_is_over(home: Home) -> None:
     rule_id = home.add()
     home.show(61)
 
-    home.control.change(rule_id, TimedRulePatch(after_s=120))
+    home.control.change(rule_id, TimedRulePatch.model_validate({"after_s": 120}))
 
     assert home.kinds == ["action.started", "action.ended"]
     home.show(60)
