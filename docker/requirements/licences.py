@@ -127,9 +127,9 @@ def library_licence(package: str, name: str) -> str:
 def weights() -> list[tuple[str, str]]:
     """Network and licence: those of the registry's profile that images carry, and the repository's own."""
     registry = tomllib.loads((ROOT / "models/weights/registry.toml").read_text())
-    chosen = {name for names in registry["profiles"]["auto"].values() for name in names}
-    rows = [(name, str(registry["models"][name]["licence"])) for name in sorted(chosen)]
     own = sorted(path.parent.name for path in (ROOT / "models/zoo").glob("*/model.json"))
+    chosen = {name for names in registry["profiles"]["auto"].values() for name in names} - set(own)
+    rows = [(name, str(registry["models"][name]["licence"])) for name in sorted(chosen)]
     return [*rows, *((name, "Apache-2.0, trained by this project; its card names the data sets") for name in own)]
 
 

@@ -7,7 +7,7 @@ import click
 from pipelines.training.command_line import DATA_IF_NEEDED, SETTINGS, failures, pairs
 
 _PATH = click.Path(exists=True, path_type=Path)
-_SHIPPED = "everyday-stgcnpp"
+_SHIPPED = "everyday-tcn"
 
 
 @click.command(

@@ -122,8 +122,9 @@ class Library:
 
     @property
     def default_action_model(self) -> str | None:
-        """The action model of jobs that do not name one; None when there is none at all."""
-        return next(iter(self.manifests), None)
+        """The action model of jobs that do not name one, as workers choose it; None when there is none at all."""
+        preferred = (spec.name for spec in self.registry.require_profile(self.profile).get("action", ()))
+        return next((name for name in (*preferred, *self.manifests) if name in self.manifests), None)
 
     def require_action_model(self, name: str) -> None:
         """Make sure that a name is an action model that can judge people; raises ModelUnknown or LayoutNotServed."""

@@ -16,7 +16,7 @@ _WALK = '{ colour = "#4c8df6", severity = "info", min_duration_s = 0.6, merge_ga
 
 
 def test_every_label_of_the_default_model_is_in_the_table_in_its_order() -> None:
-    contract, table = load_contract(ZOO_PATH / "everyday-stgcnpp" / "model.json"), load_actions()
+    contract, table = load_contract(ZOO_PATH / "everyday-tcn" / "model.json"), load_actions()
 
     assert contract.labels == tuple(label for label in table.labels if label in contract.labels)
     assert {name: rule.severity for name, rule in contract.actions.items()} == {

@@ -63,7 +63,7 @@ def test_detector_of_the_registry_and_a_folder_of_it_are_named_with_their_hash(
     assert by_name["detector"] == {"name": RTMDET, "sha256": SHA256, **computed}
     assert by_own_name["detector"] == by_path["detector"] == {"name": "rtmdet-own", "sha256": SHA256, **computed}
     assert by_name["pose"]["name"] == "joints"
-    assert by_name["action"]["name"] == "everyday-stgcnpp"
+    assert by_name["action"]["name"] == "everyday-tcn"
 
 
 def test_setting_is_used_until_an_option_names_another(runner: CliRunner, clip: str, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_job_and_camera_take_a_model_of_ones_own(house: Running) -> None:
     ("analysis", "code", "detail"),
     [
         ({"model": "hands"}, "layout_not_served", "skeleton of a hand"),
-        ({"model": "yours"}, "model_unknown", "everyday-stgcnpp, hands, mine"),
+        ({"model": "yours"}, "model_unknown", "everyday-stgcnpp, everyday-tcn, hands, mine"),
         ({"model": "broken"}, "model_unknown", "'broken'"),
         ({"model": "../models/mine"}, "model_unknown", "ACTOGRAM_MODELS"),
         ({"model": "mine", "window_s": 2.0}, "invalid_request", "expected 3, the window of mine"),

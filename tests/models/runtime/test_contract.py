@@ -12,7 +12,7 @@ from tests.fakes import contract_of
 
 
 def test_contract_of_the_shipped_model_is_judged_alone_from_every_sample() -> None:
-    contract = load_contract(ZOO_PATH / "everyday-stgcnpp" / "model.json")
+    contract = load_contract(ZOO_PATH / "everyday-tcn" / "model.json")
 
     assert contract.num_persons == 1
     assert (contract.sampling, contract.stream) == ("resample", "joint")

@@ -25,8 +25,8 @@ def _write(tmp_path: Path, source: str = "", more: str = "") -> Path:
     return path
 
 
-def test_every_entry_is_complete(tmp_path: Path) -> None:
-    for spec in load_registry(zoo=tmp_path):
+def test_every_entry_is_complete() -> None:
+    for spec in load_registry():
         assert spec.licence, spec.name
         assert len(spec.card) > 40, spec.name
         assert "model" in spec.files, spec.name

@@ -166,6 +166,6 @@ def test_bfloat16_that_the_processor_does_not_know_is_bad(tmp_path: Path) -> Non
     if "BF16" in openvino.load()().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor computes bfloat16")
 
-    found = [one for one in check_providers(load_settings(home=tmp_path, engine_cpu="openvino-bf16"))]
+    found = list(check_providers(load_settings(home=tmp_path, engine_cpu="openvino-bf16")))
 
     assert [(one.name, one.state) for one in found if one.name == "openvino"] == [("openvino", "bad")]
