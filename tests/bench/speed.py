@@ -95,17 +95,17 @@ def side(clip: Path, fps: float) -> None:
     turns = _turns(frames)
     print("ready", flush=True)
     for _ in sys.stdin:
-        frames = next(turns, None)
-        if frames is None:
+        chosen = next(turns, None)
+        if chosen is None:
             print("null", flush=True)
             return
         asked.clear()
         spent_s.clear()
         began_s, cpu_s, people = time.perf_counter(), time.process_time(), 0
-        for frame in frames:
+        for frame in chosen:
             people += len(pipeline.process(frame).poses)
         wall_s, cpu_s = time.perf_counter() - began_s, time.process_time() - cpu_s
-        turn = Turn(len(frames), people, wall_s, cpu_s, dict(spent_s), dict(asked))
+        turn = Turn(len(chosen), people, wall_s, cpu_s, dict(spent_s), dict(asked))
         print(json.dumps(asdict(turn)), flush=True)
 
 
