@@ -1,6 +1,6 @@
 """A whole video: who was there, what they did when, and their joints as arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ from pipelines.types import Event, FrameResult
 if TYPE_CHECKING:
     import pandas
 
+    from actogram.supervision import SupervisionFrame
+
 COLUMNS = ("track_id", "action", "start_s", "end_s", "duration_s", "score")
 
 
@@ -35,12 +37,16 @@ class Skeleton:
     time_s:    (T,) float64, media seconds of the frames in which the person was seen.
     keypoints: (T, V, 3) float32, x and y in pixels of the video and score 0..1, in the order of `layout`.
     action:    (T,) what the timeline says of each frame; None where it names nothing.
+    xyxy:      (T, 4) float32, the person's box in pixels.
+    score:     (T,) float32, 0..1, how sure it is that this is a person.
     """
 
     time_s: FloatArray
     keypoints: FloatArray
     action: tuple[str | None, ...]
     layout: str
+    xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    score: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,9 @@ class Analysis:
         return self._skeletons[track_id]
 
     def angles(self, track_id: int) -> Mapping[str, FloatArray]:
-        """One person's joint angles: name → (T,) degrees at the seconds of their skeleton; NaN where joints were not seen.
+        """One person's joint angles: name → (T,) degrees at the seconds of their skeleton.
 
-        Raises KeyError as `skeleton` does.
+        NaN where joints were not seen. Raises KeyError as `skeleton` does.
         """
         known = self.skeleton(track_id)
         return joint_angles(known.keypoints, known.layout)
@@ -83,6 +89,12 @@ class Analysis:
             track_id: count_repetitions(exercise, one.time_s, one.keypoints, one.layout)
             for track_id, one in self._skeletons.items()
         }
+
+    def to_supervision(self) -> "Iterator[SupervisionFrame]":
+        """Every frame in which somebody is, as values of the package `supervision`, which must be installed."""
+        from actogram.supervision import frames_of
+
+        return frames_of(self.labels, self._skeletons)
 
     def to_dict(self) -> JsonObject:
         """The JSON object of docs/results.md."""
@@ -136,13 +148,24 @@ def analyze(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One person in one frame."""
+
+    time_s: float
+    keypoints: FloatArray
+    xyxy: FloatArray
+    score: float
+    action: str | None
+
+
 class _Keeper:
     """A sink that keeps joints."""
 
     wants_pictures = False
 
     def __init__(self) -> None:
-        self._rows: dict[int, list[tuple[float, FloatArray, str | None]]] = {}
+        self._rows: dict[int, list[_Row]] = {}
 
     def open(self, header: Header) -> None:
         """Nothing to begin."""
@@ -150,8 +173,11 @@ class _Keeper:
     def write(self, result: FrameResult) -> None:
         """Keep everybody of a frame."""
         poses = result.poses
-        for track_id, keypoints, state in zip(poses.track_id.tolist(), poses.keypoints, result.states, strict=True):
-            self._rows.setdefault(track_id, []).append((result.frame.time_s, keypoints, state.action))
+        for row, (track_id, state) in enumerate(zip(poses.track_id.tolist(), result.states, strict=True)):
+            own = _Row(
+                result.frame.time_s, poses.keypoints[row], poses.xyxy[row], float(poses.score[row]), state.action
+            )
+            self._rows.setdefault(track_id, []).append(own)
 
     def close(self, events: tuple[Event, ...], summary: Summary) -> None:
         """Nothing to end."""
@@ -164,10 +190,12 @@ class _Keeper:
         return {track_id: _skeleton(rows, layout) for track_id, rows in self._rows.items()}
 
 
-def _skeleton(rows: Sequence[tuple[float, FloatArray, str | None]], layout: str) -> Skeleton:
+def _skeleton(rows: "Sequence[_Row]", layout: str) -> Skeleton:
     return Skeleton(
-        np.array([time_s for time_s, _, _ in rows], np.float64),
-        np.stack([keypoints for _, keypoints, _ in rows]).astype(np.float32),
-        tuple(action for _, _, action in rows),
+        np.array([row.time_s for row in rows], np.float64),
+        np.stack([row.keypoints for row in rows]).astype(np.float32),
+        tuple(row.action for row in rows),
         layout,
+        np.stack([row.xyxy for row in rows]).astype(np.float32),
+        np.array([row.score for row in rows], np.float32),
     )

@@ -102,9 +102,9 @@ class Boxes:
         return len(self.xyxy)
 
 
-Demand = Literal["calm", "wary", "alert", "search"]
-"""How soon and how closely the detector is wanted: calm while everybody is upright or nobody is there, wary while
-somebody leans or lies, alert while people overlap, search while a track is missing."""
+Demand = Literal["nobody", "calm", "wary", "alert", "search"]
+"""How soon and how closely the detector is wanted: calm while everybody is upright, wary while somebody leans or lies,
+alert while people overlap, search while a track is missing."""
 Outcome = Literal["seen", "low_presence", "wrong_identity", "duplicate", "unfound"]
 
 
@@ -170,8 +170,8 @@ class Poses:
     ended:     tracks that this frame closed, and why; only of people who had been shown.
     skipped:   people seen beyond the budget of tracks.
     layout:    name of the order of the joints.
-    unposed:   (M, 4) float32, boxes of all who were found or are expected here beside them: still on trial, out of sight,
-               beyond the budget; source-frame pixels. Nobody is named by it: it says where faces may be.
+    unposed:   (M, 4) float32, boxes of all who were found or are expected here beside them: on trial, out of sight,
+               or too many; source-frame pixels. Nobody is named by it: it says where faces may be.
     is_looked: whether the detector looked at this frame.
     """
 

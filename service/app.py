@@ -17,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from models.weights.registry import ModelSpec
+from models.weights.store import WeightStore
 from service import health, key_routes, session_routes
 from service.api_document import describe
 from service.api_page import render
@@ -42,6 +44,7 @@ from service.head_requests import HeadAsGet
 from service.home_lock import HomeLock
 from service.insights import routes as insight_routes
 from service.insights.control import InsightControl
+from service.insights.weekly import WeeklyFigures
 from service.jobs import routes as job_routes
 from service.jobs import store as job_store
 from service.jobs.control import JobControl
@@ -117,6 +120,7 @@ class Parts:
     cameras: CameraControl
     keys: KeyStore
     views: ViewControl
+    weekly: WeeklyFigures
     replicas: Replicas
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -172,8 +176,9 @@ def build_parts(
     job_dispatcher = JobDispatcher(log, blobs, supervisor, hub.publish, settings.job_duration_max_s, leases=job_leases)
     supervisor.listen("job", job_dispatcher)
     library = load_library(
-        own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile
-    )
+        own=settings.models_folder, running=partial(running_networks, supervisor), profile=settings.profile,
+        is_at_hand=partial(_is_at_hand, WeightStore(settings.cache, settings.weights, offline=True), {}),
+    )  # fmt: skip
     jobs = JobControl(
         database, log, blobs, job_policy(settings), job_dispatcher, supervisor,
         partial(_require_networks, library, settings), settings.jobs_queued_max,
@@ -197,7 +202,7 @@ def build_parts(
         live, reserve, AuditLog(settings.home / NAME, settings.audit_bytes_max),
         InsightControl(database),
         CameraControl(camera_policy(settings), CameraRules(settings.camera_search, settings.blur_faces)),
-        keys, views, replicas,
+        keys, views, WeeklyFigures(database, partial(_stream_names, live)), replicas,
     )  # fmt: skip
     metrics.refresh_with(partial(_refresh, parts))
     return parts
@@ -279,10 +284,17 @@ def _require_networks(library: Library, settings: Settings, options: JobOptions)
         )
 
 
+def _is_at_hand(store: WeightStore, known: dict[str, bool], spec: ModelSpec) -> bool:
+    """Found out once: it takes the checksum of the whole file."""
+    if spec.name not in known:
+        known[spec.name] = store.state(spec) == "cached"
+    return known[spec.name]
+
+
 def _routers() -> Sequence[APIRouter]:
     modules = (
-        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes, sink_routes,
-        destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
+        job_routes, stream_routes, camera_routes, review_routes, event_routes, timed_routes, insight_routes,
+        sink_routes, destination_routes, catalog_routes, live_routes, session_routes, key_routes, view_routes, health,
     )  # fmt: skip
     return [*(module.router for module in modules), stream_routes.sockets]
 
@@ -305,6 +317,10 @@ def _limits(settings: Settings) -> Limits:
 def _job_limits(settings: Settings) -> JobLimits:
     age = dt.timedelta(days=settings.retention_jobs_days)
     return JobLimits(age, settings.retention_jobs_max, settings.retention_blobs_bytes)
+
+
+def _stream_names(live: LiveServices) -> dict[str, str]:
+    return {row.stream_id: row.name for row in live.streams.all()}
 
 
 def _refresh(parts: Parts) -> None:

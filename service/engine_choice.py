@@ -1,6 +1,7 @@
 """Builds the engine that the settings ask for: workers of this machine, or of a Ray cluster."""
 
 import os
+import re
 import secrets
 from functools import partial
 
@@ -37,7 +38,7 @@ def sent_settings(settings: Settings) -> Settings:
     """The settings as another machine gets them: paths that hold everywhere, no secret that a worker does not need."""
     paths = {name: path.absolute() for name in ("home", "weights", "models") if (path := getattr(settings, name))}
     # Ray shows a worker the device that is its own, as the first.
-    device = "cuda" if settings.device.startswith("cuda") else settings.device
+    device = re.sub(r"^cuda:\d+", "cuda", settings.device)
     return settings.model_copy(update={**dict.fromkeys(_NEVER_SENT), **paths, "device": device})
 
 

@@ -30,6 +30,7 @@ ServiceError
 │   └── BlobsBucketMissing   an object store without the bucket that is named
 ├── DatabaseNewer            a database that a newer version has migrated
 ├── UnsafeBinding            an address beyond loopback without any key
+├── EngineUnavailable        a cluster of workers that cannot be reached, or that does not start
 ├── DatabaseBusy             a database that somebody else holds; ask again
 ├── DatabaseUnavailable      a database that does not answer, or not as it should
 ├── DatabaseDamaged          a database file that cannot be read
@@ -254,6 +255,12 @@ class UnsafeBinding(ServiceError):
     """An address beyond loopback without any key."""
 
     code = "unsafe_binding"
+
+
+class EngineUnavailable(ServiceError):
+    """A cluster of workers that cannot be reached, or that does not start."""
+
+    code, status = "engine_unavailable", 503
 
 
 class DatabaseBusy(ServiceError):

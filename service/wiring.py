@@ -33,7 +33,7 @@ from service.events.timed.watch import TimedRules
 from service.live.hub import Hub
 from service.live.routes import StreamDirectory
 from service.protocol.loaded_networks import loaded_of
-from service.protocol.metrics import ACTIONS, OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE, TIMED_RULES
+from service.protocol.metrics import ACTIONS, CAPACITY_USE, OUTBOX_PENDING, SINK_DELIVERIES, STREAM_STATE, TIMED_RULES
 from service.protocol.network_pair import Pair
 from service.protocol.stream_config import Analysis, StreamConfig
 from service.replicas.leases import Leases
@@ -370,6 +370,9 @@ def _refresh(live: LiveServices, metrics: Metrics) -> None:
     rules = live.timed.states()
     for rule_state in get_args(RuleState):
         metrics.record(TIMED_RULES.set(rules.count(rule_state), state=rule_state))
+    capacity = live.streams.capacity()
+    if capacity.fps_budget > 0:
+        metrics.record(CAPACITY_USE.set(capacity.fps_planned / capacity.fps_budget))
     states = live.streams.states()
     metrics.keep_streams({*states, "job"})
     for stream_id, state in states.items():

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,6 +16,22 @@ def held() -> tuple[int, int, set[int]]:
     """Descriptors, mapped pieces of our shared memory and children of this process."""
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").count("actogram-")
     return len(list(Path("/proc/self/fd").iterdir())), maps, own_children()
+
+
+def listened_at(pids: Iterable[int]) -> set[str]:
+    """Where processes take TCP connections: addresses as the system writes them, in hexadecimal."""
+    sockets = {link for pid in pids for link in _links(Path(f"/proc/{pid}/fd"))}
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+def _links(folder: Path) -> set[str]:
+    found = set()
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                found.add(str(path.readlink()))
+    return found
 
 
 def ends_within(pid: int, timeout_s: float) -> bool:

@@ -78,10 +78,15 @@ def ray_nodes(count: int) -> Iterator[Nodes]:
         nodes.close()
 
 
-def importable() -> None:
-    """Let what runs on a node import the tests' own stand-ins; skips where Ray is not installed."""
+def require_installed() -> None:
+    """Skip where Ray is not installed."""
     if find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'actogram[cluster]'")
+
+
+def importable() -> None:
+    """Let what runs on a node import the tests' own stand-ins; skips where Ray is not installed."""
+    require_installed()
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 

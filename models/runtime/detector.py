@@ -103,15 +103,23 @@ def _boxed(image: Image, inner_wh: tuple[int, int], canvas: Image, scale: float,
     spare = canvas.shape[1] - inner_wh[0], canvas.shape[0] - inner_wh[1]
     left, top = (spare[0] // 2, spare[1] // 2) if is_centred else (0, 0)
     inside = canvas[top : top + inner_wh[1], left : left + inner_wh[0]]
-    inside[:] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_LINEAR)
+    cv2.resize(image, inner_wh, dst=inside, interpolation=cv2.INTER_LINEAR)
     return Letterbox(canvas, scale, (int(image.shape[1]), int(image.shape[0])), (left, top))
 
 
-def planes(canvas: Image, tables: FloatArray, colour: Literal["bgr", "rgb"] = "bgr") -> FloatArray:
-    """(3, H, W) float32: channels in the order of `colour`, each byte looked up in its channel's row of `tables`."""
-    order = range(3) if colour == "bgr" else range(2, -1, -1)
-    looked_up = [cv2.LUT(canvas[:, :, channel], row) for channel, row in zip(order, tables, strict=True)]
-    return np.stack(looked_up).astype(np.float32, copy=False)
+def planes(
+    canvas: Image, tables: FloatArray, colour: Literal["bgr", "rgb"] = "bgr", into: FloatArray | None = None
+) -> FloatArray:
+    """(3, H, W) float32: channels in the order of `colour`, each byte looked up in its channel's row of `tables`.
+
+    into: where they go, C-contiguous; None makes room.
+    """
+    found = np.empty((3, *canvas.shape[:2]), np.float32) if into is None else into
+    channels = cv2.split(canvas)
+    order = channels if colour == "bgr" else channels[::-1]
+    for channel, row, target in zip(order, tables, found, strict=True):
+        cv2.LUT(channel, row, dst=target)
+    return found
 
 
 def normalise_tables(mean: Sequence[float], std: Sequence[float]) -> FloatArray:

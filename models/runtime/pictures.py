@@ -51,7 +51,9 @@ class PictureNetwork:
         name = self._session.inputs[0].name
         boxes = [letterbox_for(image, self._shape, self._long_side, self._is_centred) for image in images]
         for indexes in iter_batches([box.canvas for box in boxes], self._max_batch):
-            batch = np.stack([planes(boxes[i].canvas, self._tables, self._contract.colour) for i in indexes])
+            batch = np.empty((len(indexes), 3, *boxes[indexes[0]].canvas.shape[:2]), np.float32)
+            for into, index in zip(batch, indexes, strict=True):
+                planes(boxes[index].canvas, self._tables, self._contract.colour, into)
             outputs = self._session.run({name: self._padded(batch)})
             for row, index in enumerate(indexes):
                 yield index, boxes[index], {output: value[row] for output, value in outputs.items()}

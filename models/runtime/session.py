@@ -12,7 +12,7 @@ import numpy as np
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch, DeviceUnavailable, WeightsMissing
-from models.runtime.device import Device
+from models.runtime.device import Device, EngineName
 from models.runtime.engines.choose import open_network
 from models.runtime.engines.types import EngineNetwork, Opening, TensorSpec, shown_feeds
 from models.runtime.shapes import (
@@ -78,7 +78,7 @@ class Session:
             raise DeviceUnavailable(f"{device}: found {', '.join(self.providers)}, expected CUDAExecutionProvider")
         if self._device.engine == "auto":
             # Every batch size in the engine that was measured to be faster.
-            chosen = "openvino" if self._network.engine == "openvino" else "onnxruntime"
+            chosen: EngineName = "openvino" if self._network.engine == "openvino" else "onnxruntime"
             self._opening = replace(self._opening, device=replace(self._device, engine=chosen))
         self.inputs, self.outputs = self._network.inputs, self._network.outputs
         self._spare = spare if spare is not None and spare.threads > threads and not self._device.is_bound else None

@@ -8,7 +8,8 @@ import numpy as np
 
 from models.bench.budget import Budget
 from models.errors import ModelError
-from models.runtime.session import Session, TensorSpec
+from models.runtime.engines.types import TensorSpec
+from models.runtime.session import Session
 from models.runtime.shapes import BATCHES
 from models.skeleton.layouts import require_layout
 from pipelines.stream.build import Networks

@@ -40,8 +40,8 @@ class Joints:
 def joint_angles(keypoints: FloatArray, layout: str) -> Mapping[str, FloatArray]:
     """Angle → (T,) float64 degrees, 180 for a stretched limb; NaN where one of its three joints was not seen.
 
-    keypoints: (T, V, 3) float32, pixels and score. What points towards the camera looks shorter than it is, and its angle
-    another one than a goniometer would say: compare angles of the same camera alone.
+    keypoints: (T, V, 3) float32, pixels and score. What points towards the camera looks shorter than it is, and its
+    angle another one than a goniometer would say: compare angles of the same camera alone.
     """
     joints = Joints(keypoints, layout)
     return {f"{side}_{part}": _angle(joints, side, *_PARTS[part]) for part in _PARTS for side in ("left", "right")}

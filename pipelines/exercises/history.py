@@ -27,7 +27,9 @@ class JointHistory:
         """Track → what is counted of each exercise."""
         return {track_id: self._count(rows, exercises) for track_id, rows in self._rows.items()} if exercises else {}
 
-    def _count(self, rows: list[tuple[float, FloatArray]], exercises: Sequence[ExerciseName]) -> tuple[Repetitions, ...]:
-        time_s = np.array([at_s for at_s, _ in rows], np.float64)
+    def _count(
+        self, rows: list[tuple[float, FloatArray]], exercises: Sequence[ExerciseName]
+    ) -> tuple[Repetitions, ...]:
+        time_s: FloatArray = np.array([at_s for at_s, _ in rows])
         keypoints = np.stack([points for _, points in rows])
         return tuple(count_repetitions(name, time_s, keypoints, self._layout) for name in exercises)

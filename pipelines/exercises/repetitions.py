@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ _FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """One repetition; media seconds. turn_s: of its lowest or highest point. swing: how far it went, in the curve's unit."""
+    """One repetition; media seconds. turn_s: of its lowest or highest point. swing: how far it went."""
 
     start_s: float
     turn_s: float
@@ -101,8 +102,10 @@ def _repetitions(rule: Exercise, time_s: FloatArray, values: FloatArray) -> Iter
             yield _one(time_s, (first, at, last), high - low)
 
 
-def _rises(rule: Exercise, time_s: FloatArray, values: FloatArray, points: Sequence[tuple[int, bool]]) -> Iterator[Repetition]:
-    for (first, is_high), (last, _) in zip(points, points[1:], strict=False):
+def _rises(
+    rule: Exercise, time_s: FloatArray, values: FloatArray, points: Sequence[tuple[int, bool]]
+) -> Iterator[Repetition]:
+    for (first, is_high), (last, _) in pairwise(points):
         low, high, span_s = values[first], values[last], time_s[last] - time_s[first]
         if not is_high and low <= rule.low_max and high >= rule.high_min and span_s >= rule.min_s:
             yield _one(time_s, (first, last, last), float(high - low))
@@ -126,7 +129,7 @@ def _smoothed(time_s: FloatArray, curve: FloatArray, span_s: float) -> FloatArra
     """The median of three, then the mean over a span, of what was seen."""
     seen = np.flatnonzero(np.isfinite(curve))
     values = curve[seen]
-    if len(values) > 2:  # noqa: PLR2004 - a median of three
+    if len(values) > 2:
         inner = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
         values = np.concatenate([values[:1], inner, values[-1:]]) if span_s else values
     times = time_s[seen]
@@ -139,6 +142,9 @@ def _smoothed(time_s: FloatArray, curve: FloatArray, span_s: float) -> FloatArra
 
 
 def _unassessed(
-    exercise: ExerciseName, reason: Literal["joints_unseen", "low_fps", "too_short"], time_s: FloatArray, curve: FloatArray
+    exercise: ExerciseName,
+    reason: Literal["joints_unseen", "low_fps", "too_short"],
+    time_s: FloatArray,
+    curve: FloatArray,
 ) -> Repetitions:
     return Repetitions(exercise, "not_assessable", reason, (), time_s, curve)

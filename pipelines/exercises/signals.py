@@ -20,8 +20,8 @@ _LEG_OF_TORSO = 1.55  # a leg from hip to ankle, in torsos; where the legs were 
 class Exercise:
     """How an exercise is counted.
 
-    signal: joints → (T,) float64, see there. turn: where one repetition lies: around a low or a high of the signal, or on
-    its way up. swing: least change of the signal that counts. low_max, high_min: how low and how high it must come.
+    signal: joints → (T,) float64, see there. turn: where one repetition lies: around a low or a high,
+    or on its way up. swing: least change of the signal that counts. low_max, high_min: how low, how high it must come.
     min_s, max_s: seconds between the turning points on both sides.
     """
 
@@ -36,9 +36,9 @@ class Exercise:
 
 
 def hip_height(joints: Joints) -> FloatArray:
-    """Height of the hips above the ankles in lengths of a leg: 1 for somebody who stands, about 0.5 on a chair, less in a squat.
+    """Height of the hips above the ankles in lengths of a leg: 1 while standing, less on a chair and in a squat.
 
-    The vertical alone counts, so that a squat seen from the front is one too, though the knees hardly bend in the picture.
+    The vertical alone counts, so that a squat seen from the front is one too, though knees hardly bend in the picture.
     """
     hips, ankles = _middle(joints, "hip"), _middle(joints, "ankle")
     legs = _fmax([np.hypot(*(joints.at(f"{side}_hip") - joints.at(f"{side}_ankle")).T) for side in ("left", "right")])
@@ -69,7 +69,7 @@ def body_height(joints: Joints) -> FloatArray:
 
 CATALOG: Mapping[ExerciseName, Exercise] = {
     "squat": Exercise(hip_height, "low", 0.22, 0.78, 0.70, 0.5, 15.0),
-    "sit_to_stand": Exercise(hip_height, "rise", 0.22, 0.78, 0.75, 0.2, 10.0),
+    "sit_to_stand": Exercise(hip_height, "rise", 0.22, 0.68, 0.75, 0.2, 10.0),
     "arm_raise": Exercise(hand_height, "high", 0.8, -0.2, 0.2, 0.4, 15.0),
     "jump": Exercise(body_height, "high", 0.12, np.inf, -np.inf, 0.15, 1.5, smooth_s=0.0),
 }

@@ -18,7 +18,8 @@ _BATCH_MS_MAX = 100.0
 _FILE_BYTES_MAX = 32 * 2**20
 _POINTS_FOR_SLOPE = 2
 
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10**7)]
 
 
 class MeasurementInvalid(ConfigInvalid):
@@ -28,12 +29,12 @@ class MeasurementInvalid(ConfigInvalid):
 class _Bucket(BaseModel):
     network: str
     kind: str
-    batch: Annotated[int, Field(ge=1)]
+    batch: Count
     call_ms: Number | None
 
 
 class _Cameras(BaseModel):
-    cameras: Annotated[int, Field(ge=1)]
+    cameras: Count
     labels_per_s: Number
     people: Number | None
     cores: Number

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Protocol
+from typing import Literal
 
 from pipelines.bench.percentiles import percentiles
 from pipelines.errors import PackageMissing
@@ -16,6 +16,8 @@ _SLICE_S = 0.01
 """How long a thread keeps a core while others wait."""
 _SETTLE_SHARE = 0.2
 """Part of the time before anything is counted: all cameras begin at once."""
+_TOLD_PER_EVENT = 2
+"""When it begins and when it ends."""
 _SPREAD = 0.15
 """How much the cost of one picture varies around its mean, as a share of it."""
 
@@ -48,7 +50,7 @@ class Station:
     """
 
     name: str
-    takes: str
+    takes: Literal["label", "event"]
     service_s: float
     waiting_max: int | None = None
 
@@ -91,12 +93,6 @@ class Outcome:
     use: dict[str, float] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     longest_s: dict[str, float] = field(default_factory=dict)
-
-
-class _Environment(Protocol):
-    now: float
-
-    def timeout(self, delay: float) -> object: ...
 
 
 def simulate(site: Site, seconds: float, seed: int = 0, progress: Callable[[float], None] = lambda _: None) -> Outcome:
@@ -157,7 +153,7 @@ class _Run:
             looks = environment.now - looked_s >= site.machine.look_period_s
             looked_s = environment.now if looks else looked_s
             yield from self._analyse(machine, passed * site.source_hz * period_s, looks=looks)
-            self._tell(environment.now - came_s + site.machine.latency_s)
+            self._tell(environment.now - came_s + site.machine.latency_s, passed * period_s)
 
     def _analyse(self, machine: int, num_decoded: float, *, looks: bool) -> Generator[object, object, None]:
         costs = self._site.machine
@@ -178,19 +174,19 @@ class _Run:
         if costs.wait_s > 0:
             yield self._environment.timeout(costs.wait_s)
 
-    def _tell(self, age_s: float) -> None:
-        """A label goes through what all share; an event's message now and then too."""
-        site = self._site
-        has_event = self._random.random() < 2 * site.events_hour / 3600 / min(site.fps, site.source_hz)
-        for station in site.stations:
-            if station.takes == "label":
-                waited_s = self._pass(station)
-                if waited_s is None:
-                    return
-                age_s += waited_s
-            elif has_event:
-                self._pass(station)
-        if self._is_counted():
+    def _tell(self, age_s: float, since_s: float) -> None:
+        """A label goes through what all share; so do the messages of the events since the one before."""
+        has_event = self._random.random() < _TOLD_PER_EVENT * self._site.events_hour / 3600 * since_s
+        for station in self._site.stations:
+            if station.takes == "event":
+                if has_event:
+                    self._pass(station)
+                continue
+            waited_s = self._pass(station)
+            if waited_s is None:
+                age_s = math.inf
+            age_s += waited_s or 0.0
+        if self._is_counted() and math.isfinite(age_s):
             self._ages_s.append(age_s)
 
     def _pass(self, station: Station) -> float | None:

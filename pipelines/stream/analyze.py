@@ -171,7 +171,9 @@ def _run(source: FrameSource, pipeline: Pipeline, header: Header, outlets: _Outl
     timeline.add_events(events)
     meter.done()
     stats = _stats(meter, pipeline, source)
-    summary = Summary(header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats, joints.count(run.exercises))
+    summary = Summary(
+        header, max(header.duration_s or 0.0, last_s), timeline.tracks(), stats, joints.count(run.exercises)
+    )
     outlets.close(events, summary)
     return summary
 

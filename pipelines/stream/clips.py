@@ -192,7 +192,7 @@ def write_hidden(cut: Cut, path: Path, faces: FaceRecord) -> None:
         _mux(cut, plain)
         plain.seek(0)
         with replacing(path) as part:
-            encode_hidden(plain, part, cut.covered_s[0], faces)
+            encode_hidden(plain, part, _moments(cut.packets), faces)
     except (ValueError, av.error.FFmpegError, cv2.error, UnsupportedMedia) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -236,6 +236,17 @@ def _restamped(packets: tuple[EncodedPacket, ...]) -> "list[av.Packet[av.VideoSt
         stamped.append(packet)
         last_dts = dts
     return stamped
+
+
+def _moments(packets: tuple[EncodedPacket, ...]) -> tuple[tuple[float, float], ...]:
+    """When each picture of a clip is shown, seconds from the first, and its media seconds; in the order of showing."""
+    stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
+    shown = sorted(
+        (stamp * packet.tick_s, packet.time_s)
+        for stamp, packet in zip(stamps, packets, strict=True)
+        if stamp is not None
+    )
+    return tuple((at_s - shown[0][0], time_s) for at_s, time_s in shown)
 
 
 def _first_stamp(packets: tuple[EncodedPacket, ...]) -> int | None:

@@ -33,6 +33,12 @@ class DetectConfig(Section):
         description="Seconds between two detections at full input size while everybody is upright or nobody is there: "
         "how long somebody small may stay unseen. Otherwise `period_s`. Those between see a smaller picture.",
     )
+    still_period_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=5,
+        description="Seconds between two detections while nobody is there and nothing moves, at most `look_period_s`.",
+    )
     min_score: float = Field(
         default=0.15, ge=0, le=1, description="Weakest box kept, 0..1; lying people are found at 0.15-0.45 only."
     )

@@ -166,9 +166,9 @@ def _open(found: FoundPeople, choice: NetworkChoice, profile: Profile, beside: P
     detector_id, pose_id = found.detector.identify(), found.pose.identify()
     names = (detector_id.name, pose_id.name)
     if found.pose.is_one_stage and detector_id == pose_id:
-        detector, pose = build_one_stage(found.pose.spec, found.pose.path, choice.device, choice.threads)
-        one_id = computed(detector_id, detector)
-        return PeopleNetworks(detector=detector, pose=pose, names=names, detector_id=one_id, pose_id=one_id)
+        both = build_one_stage(found.pose.spec, found.pose.path, choice.device, choice.threads)
+        one_id = computed(detector_id, both[0])
+        return PeopleNetworks(detector=both[0], pose=both[1], names=names, detector_id=one_id, pose_id=one_id)
     look, glance, crop = _open_detector(found.detector, detector_id, choice, profile, beside)
     pose = _open_pose(found.pose, pose_id, choice, beside)
     return PeopleNetworks(
@@ -177,8 +177,8 @@ def _open(found: FoundPeople, choice: NetworkChoice, profile: Profile, beside: P
         names=names,
         glance=glance,
         crop_detector=crop,
-        detector_id=_computed_as(beside and beside.detector_id, computed(detector_id, look)),
-        pose_id=_computed_as(beside and beside.pose_id, computed(pose_id, pose)),
+        detector_id=_computed_as(beside.detector_id if beside else None, computed(detector_id, look)),
+        pose_id=_computed_as(beside.pose_id if beside else None, computed(pose_id, pose)),
     )
 
 

@@ -46,6 +46,11 @@ class Pipeline:
         return self._people.camera
 
     @property
+    def looks_left_out(self) -> int:
+        """Looks for people that were left out so far because nobody was there and nothing moved."""
+        return self._people.looks_left_out
+
+    @property
     def label_flips(self) -> int:
         """How often a shown action was replaced by another one."""
         return self._actions.label_flips

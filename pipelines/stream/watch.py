@@ -2,21 +2,34 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from pipelines.stream.buffer import FrameBuffer
 from pipelines.stream.headroom import Headroom
-from pipelines.stream.pipeline import Pipeline
-from pipelines.types import Event, FrameResult
+from pipelines.types import Event, Frame, FrameResult
 
 _TICK_S = 0.1
 
 
+class FrameAnalysis(Protocol):
+    """A pipeline."""
+
+    def process(self, frame: Frame) -> FrameResult:
+        """What is known after this frame."""
+        ...
+
+    def finish(self) -> tuple[Event, ...]:
+        """The events that close because no more frames come."""
+        ...
+
+
 def watch(
     buffer: FrameBuffer,
-    pipeline: Pipeline,
+    pipeline: FrameAnalysis,
     on_result: Callable[[FrameResult, float], None],
     on_tick: Callable[[], None],
     is_stopped: Callable[[], bool],
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Event, ...]:
     """Every frame that comes out of a buffer, until it is done; returns the events that the end closes.
 
@@ -29,9 +42,9 @@ def watch(
     while not is_stopped():
         frame = buffer.get(_TICK_S)
         if frame is not None:
-            began_s = time.monotonic()
+            began_s = clock()
             on_result(pipeline.process(frame), began_s)
-            headroom.note(began_s, time.monotonic())
+            headroom.note(began_s, clock())
             buffer.resize(headroom.frames)
         elif buffer.is_done:
             break

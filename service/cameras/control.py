@@ -3,16 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 from pipelines.addresses.client import Deadline, build_client
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.stream.sources.probe import Probed, ProbeOrder, probe
-from service.cameras.device import Described, OnvifCamera
+from service.cameras.device import OnvifCamera
 from service.cameras.discovery import GROUP, Found, search
 from service.cameras.interfaces import chosen_addresses
+from service.cameras.offered import Described
 from service.cameras.soap import Login
 from service.errors import AtCapacity, Forbidden, InvalidRequest
 
@@ -30,7 +31,7 @@ Probe = Callable[[ProbeOrder, AddressPolicy], Probed]
 class CameraRules:
     """What the settings say.
 
-    may_search: whether the network may be searched and cameras asked for their streams. blurs: pictures are made coarse.
+    may_search: whether the network may be searched and cameras asked for their streams. blurs: no face may be shown.
     group: where the question for cameras goes.
     """
 
@@ -44,6 +45,8 @@ class CameraControl:
 
     def __init__(self, policy: AddressPolicy, rules: CameraRules, open_address: Probe = probe) -> None:
         self._policy = policy
+        # Cameras are asked over HTTP, whatever their pictures come by.
+        self._device_policy = replace(policy, schemes=frozenset({"http", "https"}))
         self._rules = rules
         self._open_address = open_address
         self._tests = _Seats("addresses are being tested", _TESTS_MAX)
@@ -67,16 +70,16 @@ class CameraControl:
         self._require_search()
         addresses: Sequence[str] = chosen_addresses(interface)
         with self._searches.taken():
-            return search(self._policy, addresses, wait_s, self._rules.group)
+            return search(self._device_policy, addresses, wait_s, self._rules.group)
 
     def describe(self, address: str, login: Login | None) -> Described:
         """What one camera is and offers. Raises Forbidden, SourceForbidden, SourceUnavailable, NotOnvif, AtCapacity."""
         self._require_search()
         deadline = Deadline(_INQUIRY_S)
         with self._inquiries.taken():
-            client = build_client(self._policy, httpx.Timeout(_ANSWER_S), lambda: deadline, keeps_alive=False)
+            client = build_client(self._device_policy, httpx.Timeout(_ANSWER_S), lambda: deadline, keeps_alive=False)
             with client:
-                return OnvifCamera(address, login, client, self._policy).describe()
+                return OnvifCamera(self._device_policy.require(address), login, client, self._policy).describe()
 
     def _require_search(self) -> None:
         if not self._rules.may_search:

@@ -4,15 +4,15 @@ import datetime as dt
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
 import httpx
 
 from pipelines.addresses.client import fault_of
-from pipelines.addresses.policy import AddressPolicy
+from pipelines.addresses.policy import Address, AddressPolicy
 from pipelines.errors import SourceUnavailable
+from service.cameras.offered import Described, OfferedStream, offered
 from service.cameras.soap import (
     ANSWER_BYTES_MAX,
     DEVICE,
@@ -24,7 +24,6 @@ from service.cameras.soap import (
     envelope,
     every,
     fault_words,
-    local,
     parse,
     security,
     text_at,
@@ -37,49 +36,21 @@ _CONTENT_TYPE = "application/soap+xml; charset=utf-8"
 _NONCE_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedStream:
-    """One stream of a camera.
-
-    uri: without a login. codec, size_wh, fps: as the camera is set; empty, None where it does not say.
-    """
-
-    name: str
-    uri: str = field(repr=False)
-    codec: str = ""
-    size_wh: tuple[int, int] | None = None
-    fps: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A camera and its streams. clock_offset_s: how far its clock is ahead of ours; None where it does not tell its time."""
-
-    manufacturer: str
-    model: str
-    firmware: str
-    serial: str
-    clock_offset_s: float | None
-    streams: tuple[OfferedStream, ...]
-
-
 class OnvifCamera:
     """One camera, asked within one deadline.
 
     address: of its device service. client: connects by the policy; its deadline bounds all questions together.
+    policy: on the addresses of its streams.
     """
 
     def __init__(
-        self, address: str, login: Login | None, client: httpx.Client, policy: AddressPolicy,
+        self, address: Address, login: Login | None, client: httpx.Client, policy: AddressPolicy,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         nonce: Callable[[], bytes] = lambda: os.urandom(_NONCE_BYTES),
     ) -> None:  # fmt: skip
-        known = policy.require(address)
-        if known.scheme.kind != "http" or known.user is not None:
-            raise NotOnvif(
-                f"{known.shown}: expected the http or https address of a camera's device service, without a login"
-            )
-        self._address, self._shown = known.text, known.shown
+        if address.user is not None:
+            raise NotOnvif(f"{address.shown}: expected the address of a camera's device service, without a login")
+        self._address, self._shown = address.text, address.shown
         self._login = login
         self._client = client
         self._policy = policy
@@ -140,11 +111,11 @@ class OnvifCamera:
             body = self._ask(
                 self._address, f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>'
             )
-            named = {MEDIA: text_at(one, "XAddr") for one in every(body, "Media")}
+            named = {MEDIA: next((text_at(one, "XAddr") for one in every(body, "Media")), "")}
         return {name: self._beside(address) for name, address in named.items() if address}
 
     def _beside(self, address: str) -> str:
-        """A service's address at the host that was asked: a login's digest goes to no other, and many name a wrong one."""
+        """A service's address at the host that was asked: a login goes to no other, and many name a wrong one."""
         own, parts = urlsplit(self._address), _split(address)
         if parts.hostname == own.hostname and parts.scheme in ("http", "https"):
             return address
@@ -157,7 +128,7 @@ class OnvifCamera:
         for profile in list(every(body, "Profiles"))[:_STREAMS_MAX]:
             uri = self._uri(address, namespace, profile.get("token", ""))
             if uri:
-                found.append(_offered(profile, uri))
+                found.append(offered(profile, uri))
         return tuple(found)
 
     def _uri(self, address: str, namespace: str, token: str) -> str | None:
@@ -166,8 +137,9 @@ class OnvifCamera:
         if namespace == MEDIA2:
             inner = f"<Protocol>RtspUnicast</Protocol>{profile}"
         else:
-            setup = f'<Stream xmlns="{SCHEMA}">RTP-Unicast</Stream><Transport xmlns="{SCHEMA}"><Protocol>RTSP</Protocol></Transport>'
-            inner = f"<StreamSetup>{setup}</StreamSetup>{profile}"
+            setup = f'<Stream xmlns="{SCHEMA}">RTP-Unicast</Stream>'
+            transport = f'<Transport xmlns="{SCHEMA}"><Protocol>RTSP</Protocol></Transport>'
+            inner = f"<StreamSetup>{setup}{transport}</StreamSetup>{profile}"
         body = self._ask(address, f'<GetStreamUri xmlns="{namespace}">{inner}</GetStreamUri>')
         named = next((text_at(one) for one in every(body, "Uri")), "")
         for uri in (named, _at_host(named, urlsplit(self._address).hostname or "")):
@@ -218,26 +190,6 @@ class OnvifCamera:
         if any(refusal.lower() in words.lower() for refusal in _REFUSALS):
             raise SourceUnavailable(f"{self._shown}: the login was refused", code="auth_failed")
         raise NotOnvif(f"{self._shown}: it refuses: {words}")
-
-
-def _offered(profile: ET.Element, uri: str) -> OfferedStream:
-    """What a profile says of its pictures; media and media2 nest alike in this."""
-    encoder = next(
-        (one for one in profile.iter() if local(one) in ("VideoEncoderConfiguration", "VideoEncoder")), profile
-    )
-    width, height = (_number(text_at(encoder, "Resolution", side)) for side in ("Width", "Height"))
-    size = (int(width), int(height)) if width and height else None
-    rate = _number(text_at(encoder, "RateControl", "FrameRateLimit"))
-    name = text_at(profile, "Name") or profile.get("token", "")
-    return OfferedStream(name, uri, text_at(encoder, "Encoding").lower(), size, rate)
-
-
-def _number(text: str) -> float | None:
-    try:
-        found = float(text)
-    except ValueError:
-        return None
-    return found if 0 < found < 1e5 else None
 
 
 def _split(address: str) -> SplitResult:

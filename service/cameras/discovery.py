@@ -28,7 +28,7 @@ _ONVIF_SCOPE = "onvif://www.onvif.org/"
 class FoundCamera:
     """A camera that answered.
 
-    address: of its device service. host: where the answer came from. name, hardware, location: as it says; may be empty.
+    address: of its device service. host: where the answer came from. name, hardware, location: as it says, or empty.
     """
 
     address: str
@@ -74,7 +74,8 @@ def probe_message(message_id: str) -> bytes:
         f'xmlns:d="{DISCOVERY}"><s:Header><a:MessageID>{message_id}</a:MessageID>'
         '<a:To s:mustUnderstand="true">urn:schemas-xmlsoap-org:ws:2005:04:discovery</a:To>'
         f'<a:Action s:mustUnderstand="true">{DISCOVERY}/Probe</a:Action></s:Header>'
-        f'<s:Body><d:Probe><d:Types xmlns:n="{NETWORK}">n:NetworkVideoTransmitter</d:Types></d:Probe></s:Body></s:Envelope>'
+        f'<s:Body><d:Probe><d:Types xmlns:n="{NETWORK}">n:NetworkVideoTransmitter</d:Types></d:Probe></s:Body>'
+        "</s:Envelope>"
     ).encode()
 
 
@@ -147,7 +148,7 @@ def _camera(match: ET.Element, sender: str, policy: AddressPolicy) -> FoundCamer
 
 
 def _is_allowed(address: str, policy: AddressPolicy) -> bool:
-    """Whether an address may be opened. Names are not asked for: answers of strangers would decide how long that takes."""
+    """Whether an address may be opened. Names are not resolved: strangers would decide how long that takes."""
     try:
         parts = urlsplit(address)
         ipaddress.ip_address(parts.hostname or "")

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from pipelines.addresses.redact import redact
 from pipelines.stream.sources.probe import Probed, ProbeOrder
-from service.cameras.device import Described
 from service.cameras.discovery import Found
+from service.cameras.offered import Described
 from service.cameras.soap import Login
 from service.protocol.stream_config import Mirror, Rotate, Source
 

@@ -1,7 +1,7 @@
 """The little SOAP that ONVIF needs: envelopes out, answers in, read as data only.
 
-Five requests are all that is asked of a camera; a library would bring a hundred WSDL files, an XML parser with features that
-strangers' answers must not reach, and connections that know nothing of the address policy.
+Five requests are all that is asked of a camera; a library would bring a hundred WSDL files, an XML parser with features
+that strangers' answers must not reach, and connections that know nothing of the address policy.
 """
 
 import base64
@@ -53,11 +53,12 @@ def envelope(body: str, header: str = "") -> bytes:
 
 
 def security(login: Login, nonce: bytes, now: dt.datetime) -> str:
-    """A WS-UsernameToken: the digest of nonce, time and password. `now` is the camera's time, which it compares with its own."""
+    """A WS-UsernameToken: the digest of nonce, time and password. now: by the camera's own clock."""
     created = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digest = hashlib.sha1(nonce + created.encode() + login.password.encode()).digest()  # noqa: S324 - the standard's
     return (
-        f'<w:Security xmlns:w="{_WSSE}" s:mustUnderstand="1"><w:UsernameToken><w:Username>{escape(login.user)}</w:Username>'
+        f'<w:Security xmlns:w="{_WSSE}" s:mustUnderstand="1"><w:UsernameToken>'
+        f"<w:Username>{escape(login.user)}</w:Username>"
         f'<w:Password Type="{_DIGEST}">{base64.b64encode(digest).decode()}</w:Password>'
         f'<w:Nonce EncodingType="{_BASE64}">{base64.b64encode(nonce).decode()}</w:Nonce>'
         f'<u:Created xmlns:u="{_WSU}">{created}</u:Created></w:UsernameToken></w:Security>'

@@ -75,10 +75,10 @@ class ModelSummary(BaseModel):
 
 
 class ProfileRead(BaseModel):
-    """A named choice of a detector and a pose estimator; the first of each that the workers can have is taken."""
+    """A named choice of a detector and a pose estimator; the best of each that is here is taken."""
 
     profile: str
-    detector: str = Field(description="The best one that a worker has open, else the best one.")
+    detector: str = Field(description="The best one whose file is here already, else the best one.")
     pose: str = Field(description="Likewise.")
     is_active: bool = Field(description="Whether it is the server's own.")
 
@@ -109,7 +109,7 @@ class Library:
 
     manifests: action model → its model.json. own: action models that were imported or trained here.
     own_people: detectors and pose estimators of the user's own. running: what the workers have open, asked anew each
-    time. profile: of the default networks.
+    time. profile: of the default networks. is_at_hand: whether a network's file is here already.
     """
 
     registry: Registry
@@ -118,6 +118,7 @@ class Library:
     own_people: OwnPeople = field(default_factory=lambda: OwnPeople(None))
     running: Callable[[], Running] = Running
     profile: str = "auto"
+    is_at_hand: Callable[[ModelSpec], bool] = lambda _: False
 
     @property
     def default_action_model(self) -> str | None:
@@ -162,10 +163,9 @@ class Library:
 
     def profiles(self) -> Sequence[ProfileRead]:
         """Every profile of the registry."""
-        open_names = {one.name for one in self.running().loaded if one.is_loaded}
 
         def best(names: Sequence[str]) -> str:
-            return next((name for name in names if name in open_names), names[0])
+            return next((name for name in names if self.is_at_hand(self.registry.specs[name])), names[0])
 
         return [
             ProfileRead(
@@ -272,8 +272,9 @@ _OWN_KEYS = ("stream", "num_persons", "sampling", "temperature", "unknown", "mem
 
 
 def load_library(
-    zoo: Path = ZOO_PATH, own: Path | None = None, running: Callable[[], Running] = Running, profile: str = "auto"
-) -> Library:
+    zoo: Path = ZOO_PATH, own: Path | None = None, running: Callable[[], Running] = Running, profile: str = "auto",
+    is_at_hand: Callable[[ModelSpec], bool] = lambda _: False,
+) -> Library:  # fmt: skip
     """Read everything; `own` is the folder of the user's own networks. Raises RegistryInvalid."""
     registry = load_registry(zoo=zoo)
     manifests: dict[str, Mapping[str, JsonValue]] = {}
@@ -281,4 +282,4 @@ def load_library(
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest.get("task") == "action":
             manifests[str(manifest["name"])] = manifest
-    return Library(registry, manifests, OwnModels(own), OwnPeople(own), running, profile)
+    return Library(registry, manifests, OwnModels(own), OwnPeople(own), running, profile, is_at_hand)

@@ -94,6 +94,8 @@ def command(
     """Analyse one file; the table goes to standard error when the results go to standard output."""
     from service.settings import load_settings
 
+    if blur_faces and video_out is None:
+        raise click.UsageError("--blur-faces is about the annotated video: name one with --video")
     outputs = _outputs(video, form, out, video_out, timeline)
     _end_cleanly_when_told()
     with reported():

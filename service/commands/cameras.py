@@ -12,8 +12,8 @@ from service.commands.failures import reported
 
 if TYPE_CHECKING:
     from service.cameras.control import CameraControl
-    from service.cameras.device import Described
     from service.cameras.discovery import Found, FoundCamera
+    from service.cameras.offered import Described
     from service.cameras.soap import Login
 
 

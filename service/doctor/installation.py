@@ -92,6 +92,24 @@ def check_providers(settings: Settings) -> Iterator[Finding]:
     yield Finding("onnxruntime", "ok", f"{onnxruntime.__version__} with {providers}; device {settings.device}")
     if settings.device.startswith("cuda"):
         yield from check_gpu()
+    elif settings.engine_cpu != "onnxruntime":
+        yield check_openvino(settings)
+
+
+def check_openvino(settings: Settings) -> Finding:
+    """Whether OpenVINO is there, and the processor knows the precision, where the settings want it."""
+    from models.errors import DeviceUnavailable
+    from models.runtime.engines import openvino
+
+    name, wanted = "openvino", f"ACTOGRAM_ENGINE_CPU={settings.engine_cpu}"
+    try:
+        core = openvino.load()()
+        openvino.require_precision(core, is_bf16=settings.engine_cpu == "openvino-bf16")
+    except DeviceUnavailable as error:
+        is_needed = settings.engine_cpu != "auto"
+        advice = "install 'actogram[openvino]'" if not openvino.is_installed() else "choose openvino or onnxruntime"
+        return Finding(name, "bad" if is_needed else "warn", one_line(f"{wanted}: {error}"), advice)
+    return Finding(name, "ok", f"{openvino.version()}; {wanted}")
 
 
 def check_gpu() -> Iterator[Finding]:

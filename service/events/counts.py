@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from service.days import Bucket
 from service.events.search import Filter, bears, conditions, marks_of
 from service.events.store import events
 
+_Rows = sa.Select[*tuple[Any, ...]]
 _REACH = dt.timedelta(days=1)
 """How long before a range events are looked for that reach into it."""
 _LONG_MAX = 20_000
@@ -55,9 +57,7 @@ def reaching(
     return [(str(stream_id), start, end) for stream_id, start, end in connection.execute(both)]
 
 
-def _tallies(
-    wanted: Filter, buckets: Sequence[Bucket], keys: Sequence[sa.Column[object]]
-) -> "sa.Select[*tuple[object, ...]]":
+def _tallies(wanted: Filter, buckets: Sequence[Bucket], keys: Sequence[sa.Column[Any]]) -> _Rows:
     parts = _buckets(buckets)
     begun = sa.and_(events.c.start_time >= parts.c.begins, events.c.start_time < parts.c.ends)
 

@@ -35,16 +35,16 @@ class Filter:
 
 def page(connection: sa.Connection, wanted: Filter, before: Place | None, limit: int) -> list[EventRow]:
     """At most `limit` events before a place in the list, the newest start first."""
-    first, *others = marks_of(wanted) or [None]
-    if first is None:
+    marks = marks_of(wanted)
+    if not marks:
         query = sa.select(events).order_by(events.c.start_time.desc(), events.c.event_id.desc())
         within = _within(events.c.start_time, events.c.event_id, wanted, before)
     else:
         both = event_marks.join(events, events.c.event_id == event_marks.c.event_id)
-        query = sa.select(events).select_from(both).where(event_marks.c.mark == first)
+        query = sa.select(events).select_from(both).where(event_marks.c.mark == marks[0])
         query = query.order_by(event_marks.c.start_time.desc(), event_marks.c.event_id.desc())
         within = _within(event_marks.c.start_time, event_marks.c.event_id, wanted, before)
-    query = query.where(*within, *conditions(wanted), *map(bears, others)).limit(limit)
+    query = query.where(*within, *conditions(wanted), *map(bears, marks[1:])).limit(limit)
     return [parse_row(row) for row in connection.execute(query).mappings()]
 
 

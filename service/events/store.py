@@ -59,6 +59,10 @@ events = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     # All that sums over days and hours ask for: they read the index alone.
     sa.Index("ix_events_insights", "stream_id", "start_time", "end_time", "state", "action", "severity", "track_id"),
+    # The same in the order in which they are summed up.
+    sa.Index(
+        "ix_events_sums", "stream_id", "action", "start_time", "end_time", "state", "severity", "track_id"
+    ),
     # All by which events are searched, in the order of the list: what does not fit is passed over in the index.
     sa.Index(
         "ix_events_search", "start_time", "event_id", "end_time", "stream_id", "state", "action", "severity", "score",

@@ -119,14 +119,15 @@ def conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def event_pieces(wanted: Wanted) -> sa.Subquery:
+def event_pieces(wanted: Wanted, *, is_whole: bool = True) -> sa.Subquery:
     """Events cut at the edges of the buckets.
 
+    is_whole: False leaves out the pieces with which events begin.
     Columns: n (index of the bucket), stream_id, track_id, action, severity, start_time, end_time and is_begun, 1 in
     the piece with which an event begins and 0 in its others.
     """
     columns = [events.c.stream_id, events.c.track_id, events.c.action, events.c.severity]
-    return _pieces(wanted, _Source(events, columns, events.c.end_time, conditions(wanted)))
+    return _pieces(wanted, _Source(events, columns, events.c.end_time, conditions(wanted)), is_whole=is_whole)
 
 
 def track_pieces(wanted: Wanted) -> sa.Subquery:
@@ -146,7 +147,7 @@ class _Source:
     conditions: Sequence[sa.ColumnElement[bool]]
 
 
-def _pieces(wanted: Wanted, source: _Source) -> sa.Subquery:
+def _pieces(wanted: Wanted, source: _Source, *, is_whole: bool = True) -> sa.Subquery:
     start_time = source.table.c.start_time
     name = source.table.name
     places, buckets = _places(f"{name}_places", wanted.streams), _buckets(f"{name}_buckets", wanted.buckets)
@@ -166,19 +167,21 @@ def _pieces(wanted: Wanted, source: _Source) -> sa.Subquery:
     rest = sa.and_(buckets.c.begins >= long.c.ends, buckets.c.begins < long.c.end_time)
     names = [column.name for column in source.columns]
     whole = fresh.subquery("fresh")
-    return sa.union_all(
-        sa.select(
-            whole.c.n, *(whole.c[name] for name in names), whole.c.start_time,
-            _least(whole.c.end_time, whole.c.ends).label("end_time"), sa.literal_column("1").label("is_begun"),
-        ),
-        sa.select(
-            buckets.c.n, *(long.c[name] for name in names), buckets.c.begins,
-            _least(long.c.end_time, buckets.c.ends), sa.literal_column("0"),
-        ).select_from(long.join(buckets, rest)),
-    ).subquery(f"{name}_pieces")  # fmt: skip
+    later = sa.select(
+        buckets.c.n, *(long.c[name] for name in names), buckets.c.begins.label("start_time"),
+        least(long.c.end_time, buckets.c.ends).label("end_time"), sa.literal_column("0").label("is_begun"),
+    ).select_from(long.join(buckets, rest))  # fmt: skip
+    if not is_whole:
+        return later.subquery(f"{name}_pieces")
+    begins = sa.select(
+        whole.c.n, *(whole.c[name] for name in names), whole.c.start_time,
+        least(whole.c.end_time, whole.c.ends).label("end_time"), sa.literal_column("1").label("is_begun"),
+    )  # fmt: skip
+    return sa.union_all(begins, later).subquery(f"{name}_pieces")
 
 
-def _least(one: sa.ColumnElement[dt.datetime], other: sa.ColumnElement[dt.datetime]) -> sa.Case[dt.datetime]:
+def least(one: sa.ColumnElement[dt.datetime], other: sa.ColumnElement[dt.datetime]) -> sa.Case[dt.datetime]:
+    """The earlier of two times."""
     return sa.case((one < other, one), else_=other)
 
 

@@ -4,18 +4,23 @@ import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import HTMLResponse
 
+from pipelines.actions import load_actions
 from service.deps import provided
 from service.insights.calendar import By
 from service.insights.control import InsightControl, Question
+from service.insights.report import render
 from service.insights.schemas import HeatmapRead, InsightFormat, InsightsRead, csv_text, negotiate
+from service.insights.weekly import WeeklyFigures
 from service.numbers import Time, in_utc
-from service.responses import problems
+from service.responses import content, problems
 from service.security import Viewer
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"])
 
 InsightControlDep = Annotated[InsightControl, Depends(provided(InsightControl))]
+WeeklyDep = Annotated[WeeklyFigures, Depends(provided(WeeklyFigures))]
 Name = Annotated[str, Query(max_length=128)]
 _Since = Annotated[Time | None, Query(description="Left out: a week before `until`, a day by hour.")]
 _Until = Annotated[Time | None, Query(description="Left out: now.")]
@@ -61,6 +66,34 @@ def get_heatmap(
 ) -> HeatmapRead:
     """Seconds of events in the cells of a grid over the picture of one stream. At most 366 days."""
     return control.heatmap(Question((stream,), _utc(since, "since"), _utc(until, "until"), zone, action))
+
+
+@router.get(
+    "/report", dependencies=[Viewer], response_class=HTMLResponse, summary="Read a week",
+    responses={
+        **content("The report.", {"text/html": {"type": "string"}}),
+        **problems({422: "`invalid_request`: a week or a zone that is none"}),
+    },
+)  # fmt: skip
+def get_report(
+    figures: WeeklyDep,
+    week: Annotated[
+        str | None, Query(max_length=32, description="ISO: `2026-W20`. Left out: the last whole one.")
+    ] = None,
+    stream: Annotated[list[Name] | None, Query(max_length=_STREAMS_MAX, description="Left out: every camera.")] = None,
+    tz: Annotated[str, Query(max_length=64, description="Whose days: an IANA name.")] = "UTC",
+) -> HTMLResponse:
+    """The figures of a week for each camera and day, with charts: one page of HTML that needs nothing else.
+
+    It is made for paper: a browser prints it or saves it as PDF.
+    """
+    found = figures.count(week, tz, tuple(dict.fromkeys(stream or ())))
+    headers = {
+        "Content-Disposition": f'inline; filename="actogram-{found.key}.html"',
+        # Its style lies in it, so that it can be sent to somebody as one file; nothing in it runs.
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    }
+    return HTMLResponse(render(found, load_actions().colours), headers=headers)
 
 
 def _utc(time: dt.datetime | None, name: str) -> dt.datetime | None:

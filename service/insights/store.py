@@ -3,18 +3,22 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from service.database import UtcTime
+from service.insights.begun import Sums, begun_sums
 from service.insights.calendar import By
-from service.insights.pieces import Wanted, event_pieces, seconds_between, seconds_of, track_pieces
+from service.insights.pieces import Wanted, conditions, event_pieces, events, seconds_between, seconds_of, track_pieces
 
 Key = tuple[str | int, ...]
 _Rows = sa.Select[*tuple[Any, ...]]
 TRACKS_MAX = 500
-_COLUMNS: dict[By, tuple[str, ...]] = {
+Grouping = By | Literal["camera_day"]
+_COLUMNS: dict[Grouping, tuple[str, ...]] = {
     "day": ("n",), "hour": ("n",), "camera": ("stream_id",), "track": ("stream_id", "track_id"), "action": ("action",),
+    "camera_day": ("stream_id", "n"),
 }  # fmt: skip
 
 
@@ -36,13 +40,21 @@ class Group:
     first_movement: dt.datetime | None = None
     last_movement: dt.datetime | None = None
 
+    def add(self, action: str, sums: Sums) -> None:
+        """Add events of an action."""
+        self.totals_s[action] = self.totals_s.get(action, 0.0) + sums.seconds
+        self.counts[action] = self.counts.get(action, 0) + sums.count
+        self.falls += sums.count if action == "fall" else 0
+        self.other_alarms += sums.alarms
+        self.see(sums.first, sums.last)
+
     def see(self, first: dt.datetime, last: dt.datetime) -> None:
         """Widen the time in which somebody moved."""
         self.first_movement = min(first, self.first_movement or first)
         self.last_movement = max(last, self.last_movement or last)
 
 
-def summarise(connection: sa.Connection, wanted: Wanted, by: By) -> dict[Key, Group]:
+def summarise(connection: sa.Connection, wanted: Wanted, by: Grouping) -> dict[Key, Group]:
     """What is known of each group that has any event or track.
 
     Of people the newest `TRACKS_MAX` and one more, which says that there are others.
@@ -61,10 +73,28 @@ def summarise(connection: sa.Connection, wanted: Wanted, by: By) -> dict[Key, Gr
     return found
 
 
+def near_falls(connection: sa.Connection, wanted: Wanted) -> dict[Key, int]:
+    """Stream and index of the bucket → falls that were begun and taken back: they did not go on."""
+    buckets = sa.values(
+        sa.column("n", sa.Integer), sa.column("begins", UtcTime), sa.column("ends", UtcTime), name="parts"
+    ).data([(n, one.start_time, one.end_time) for n, one in enumerate(wanted.buckets)])
+    parts = buckets.cte("parts")
+    begun = sa.and_(events.c.start_time >= parts.c.begins, events.c.start_time < parts.c.ends)
+    query = (
+        sa.select(events.c.stream_id, parts.c.n, sa.func.count())
+        .select_from(parts.join(events, begun))
+        .where(events.c.action == "fall", events.c.state == "retracted", events.c.stream_id.in_(wanted.streams))
+        .group_by(events.c.stream_id, parts.c.n)
+    )
+    return {(str(name), int(n)): int(count) for name, n, count in connection.execute(query)}
+
+
 def _add_actions(
-    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+    connection: sa.Connection, wanted: Wanted, by: Grouping, shown: Sequence[Key] | None, found: dict[Key, Group]
 ) -> None:
-    pieces = event_pieces(wanted)
+    # People are many, and each has few events: they are sorted together.
+    is_whole = by == "track" or not _add_begun(connection, wanted, by, found)
+    pieces = event_pieces(wanted, is_whole=is_whole)
     keys = [pieces.c[name] for name in _COLUMNS[by]]
     is_alarm = sa.and_(pieces.c.severity == "alarm", pieces.c.action != "fall")
     query = sa.select(
@@ -73,16 +103,23 @@ def _add_actions(
         sa.func.max(pieces.c.end_time),
     ).group_by(*dict.fromkeys((*keys, pieces.c.action)))  # fmt: skip
     for *key, action, seconds, count, alarms, first, last in connection.execute(_among(query, keys, shown)):
-        group = found.setdefault(tuple(key), Group())
-        group.totals_s[action] = float(seconds)
-        group.counts[action] = int(count)
-        group.falls += int(count) if action == "fall" else 0
-        group.other_alarms += int(alarms)
-        group.see(first, last)
+        found.setdefault(tuple(key), Group()).add(action, Sums(float(seconds), int(count), int(alarms), first, last))
+
+
+def _add_begun(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> bool:
+    """The pieces with which events begin, in the order of an index; False where that would be too many parts."""
+    places = {"n": 0, "stream_id": 1, "action": 2}
+    sums = begun_sums(connection, wanted)
+    if sums is None:
+        return False
+    for part, one in sums:
+        key = tuple(part[places[name]] for name in _COLUMNS[by])
+        found.setdefault(key, Group()).add(str(part[2]), one)
+    return True
 
 
 def _add_presence(
-    connection: sa.Connection, wanted: Wanted, by: By, shown: Sequence[Key] | None, found: dict[Key, Group]
+    connection: sa.Connection, wanted: Wanted, by: Grouping, shown: Sequence[Key] | None, found: dict[Key, Group]
 ) -> None:
     """Seconds with anybody in the picture: what two tracks share counts once."""
     pieces = track_pieces(wanted)
@@ -103,16 +140,29 @@ def _add_presence(
         group.see(first, last)
 
 
-def _count_tracks(connection: sa.Connection, wanted: Wanted, by: By, found: dict[Key, Group]) -> None:
+def _count_tracks(connection: sa.Connection, wanted: Wanted, by: Grouping, found: dict[Key, Group]) -> None:
     """Count the people of the events, where no tracks tell."""
-    pieces = event_pieces(wanted)
     columns = dict.fromkeys((*_COLUMNS[by], "stream_id", "track_id"))
-    people = sa.select(*(pieces.c[name] for name in columns)).distinct().subquery("people")
+    if len(wanted.buckets) > 1 or "n" in columns:
+        pieces = event_pieces(wanted)
+        query = sa.select(*(pieces.c[name] for name in columns))
+    else:
+        query = sa.select(*(events.c[name] for name in columns)).where(*_within(wanted))
+    people = query.distinct().subquery("people")
     keys = [people.c[name] for name in _COLUMNS[by]]
     for *key, count in connection.execute(sa.select(*keys, sa.func.count()).group_by(*keys)):
         group = found.get(tuple(key))
         if group is not None and not group.tracks:
             group.tracks = int(count)
+
+
+def _within(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    """What begins in the one bucket, or reaches into it."""
+    whole = wanted.buckets[0]
+    reaches = sa.or_(events.c.start_time >= whole.start_time, events.c.end_time > whole.start_time)
+    return [
+        events.c.stream_id.in_(wanted.streams), events.c.start_time < whole.end_time, reaches, *conditions(wanted)
+    ]  # fmt: skip
 
 
 def _newest(connection: sa.Connection, wanted: Wanted, has_tracks: bool) -> list[Key]:

@@ -89,7 +89,7 @@ def _joints(results: Path | RemoteBlob) -> tuple[str, Mapping[int, tuple[FloatAr
 
 def _lines(results: Path | RemoteBlob) -> Iterator[dict[str, JsonValue]]:
     for text in lines(results):
-        if text.startswith(('{"type": "source"', '{"type": "frame"')) or '"persons"' in text:
+        if '"source"' in text or '"persons"' in text:
             line: dict[str, JsonValue] = json.loads(text)
             yield line
 

@@ -181,7 +181,7 @@ def get_exercises(
     control: ControlDep,
     exercise: Annotated[ExerciseName, Query(description="What is counted.")],
 ) -> ExercisesRead:
-    """Repetitions of one exercise by everybody in the video, the curve they are counted from, and the angles of joints."""
+    """Repetitions of one exercise by everybody in the video, the curve behind them, and the angles of joints."""
     row = control.require(job_id)
     results, timeline = control.require_file(row, FORMS["jsonl"].name), control.require_file(row, "timeline.json")
     return read_exercises(results, timeline, exercise)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.event_log import Message
+from service.live.text import MessageTexts
 from service.patterns import matches_any
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,10 @@ class Client:
 
 
 class Hub:
-    """Takes messages from any thread and passes them to the clients in the event loop."""
+    """Takes messages from any thread and passes them to the clients in the event loop.
+
+    texts: of the messages, which clients share.
+    """
 
     def __init__(self, capacity: int = 512, clients_max: int = 256) -> None:
         self._capacity = capacity
@@ -122,6 +126,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Message], None]] = []
+        self.texts = MessageTexts()
 
     def add_listener(self, listener: Callable[[Message], None]) -> None:
         """Call this with every message, in the publisher's thread; it must not block. Add it before `open`."""

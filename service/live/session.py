@@ -8,7 +8,6 @@ from pydantic import JsonValue, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.envelope import Envelope
 from service.event_log import EventLog, Message
 from service.live.hub import Client, Hub
 from service.live.peers import PeerFrames
@@ -154,7 +153,7 @@ class Session:
 
     async def _send(self, message: Message) -> None:
         self._told_seq = max(self._told_seq, message.seq)
-        text = Envelope.of(message, self._told_seq).model_dump_json()
+        text = self._hub.texts.of(message, self._told_seq)
         try:
             await asyncio.wait_for(self._socket.send_text(text), self._send_timeout_s)
         except TimeoutError as error:

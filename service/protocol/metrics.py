@@ -80,6 +80,9 @@ GPU_MEMORY = Gauge("gpu_memory_bytes", "Device memory in use, by whichever proce
 WORKER_MEMORY = Gauge("worker_memory_bytes", "Resident memory of a worker", ("worker",))
 WS_CLIENTS = Gauge("ws_clients", "Clients of the live channel")
 TIMED_RULES = Gauge("timed_rules", "Rules over time in a state", ("state",))
+CAPACITY_USE = Gauge(
+    "capacity_use", "Frames a second that enabled streams ask for, by what the ready workers measured; for autoscaling"
+)
 JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))

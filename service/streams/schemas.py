@@ -136,6 +136,9 @@ class StreamStatusRead(BaseModel):
     frame_size: tuple[int, int] | None = None
     stage_ms: dict[str, float] = Field(default={}, description="Stage → milliseconds per analysed frame.")
     camera_moved: int = Field(default=0, description="Analysed frames in which the camera moved too much to judge.")
+    looks_left_out: int = Field(
+        default=0, description="Looks for people that were left out because nobody was there and nothing moved."
+    )
     rotate_deg: int = Field(
         default=0,
         description="Not 0: people lie or stand on their heads; the picture as it is now would be upright if it were "

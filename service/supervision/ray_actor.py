@@ -37,10 +37,12 @@ class WorkerActor:
     """One worker at a time, known by the session that began it.
 
     run: what a worker does with its end of the pipe; returns when it has ended.
-    find_node: names the node on which this runs.
+    find_node: names the node on which this runs.  name: of the worker.
     """
 
-    def __init__(self, run: Callable[[Connection], None], find_node: Callable[[], str]) -> None:
+    def __init__(self, run: Callable[[Connection], None], find_node: Callable[[], str], name: str) -> None:
+        # By it a worker names folders of its own. No number at its end: that would choose a device, which Ray does.
+        multiprocessing.current_process().name = f"actogram-{name}-node"
         self._run = run
         self._find_node = find_node
         self._session = ""

@@ -8,25 +8,22 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import ModuleType
 
 from pipelines.errors import PackageMissing
-from service.errors import ServiceError
+from service.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
 _CONNECT_S = 3.0
+_JOIN_S = 45.0
+_START_S = 180.0
 _STOP_S = 20.0
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Messages are small; only previews and batches over 100 kB pass through the store at all."""
-
-
-class EngineUnavailable(ServiceError):
-    """A cluster that cannot be reached, or that does not start."""
-
-    code, status = "engine_unavailable", 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +41,9 @@ class RayPlan:
     has_gpus: bool
 
 
-def require_ray() -> None:
+def require_ray(find: Callable[[str], object] = find_spec) -> None:
     """Raises PackageMissing, with what to install."""
-    if find_spec("ray") is None:
+    if find("ray") is None:
         raise PackageMissing("--engine ray needs Ray, which is not installed: pip install 'actogram[cluster]'")
 
 
@@ -71,15 +68,8 @@ class RayCluster:
 
     def start(self) -> None:
         """Start or join the cluster; raises PackageMissing, EngineUnavailable."""
-        if self._thread is not None:
-            return
-        require_ray()
-        if self._plan.address not in (None, "auto"):
-            _require_reachable(str(self._plan.address))
-        prepare_environment(is_own=self._plan.address is None)
-        self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
-        self._thread.start()
-        self._is_up.wait()
+        if self._thread is None:
+            self._begin()
         if self._fault is not None:
             self.stop()
             raise EngineUnavailable(f"Ray: {self._fault}") from self._fault
@@ -89,6 +79,20 @@ class RayCluster:
         self._is_over.set()
         if self._thread is not None:
             self._thread.join(_STOP_S)
+
+    def _begin(self) -> None:
+        require_ray()
+        address = self._plan.address
+        if address not in (None, "auto"):
+            _require_reachable(str(address))
+        prepare_environment(is_own=address is None)
+        self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
+        self._thread.start()
+        limit_s = _START_S if address is None else _JOIN_S
+        if not self._is_up.wait(limit_s):
+            self._is_over.set()
+            where = address or "a cluster of this machine"
+            raise EngineUnavailable(f"Ray: {where}: no answer {_advice(limit_s)}")
 
     def _own(self) -> None:
         try:
@@ -110,12 +114,13 @@ class RayCluster:
         if self._plan.address is not None:
             ray.init(address=self._plan.address, **shared)
             return
-        # Short, because the path of a socket has to fit into 107 bytes; readable by this user alone.
+        # Short, because the path of a socket has to fit into 107 bytes. Ray opens its own folder to everybody, so it
+        # lies in one that is open to this user alone.
         self._folder = tempfile.mkdtemp(prefix="actogram-ray-")
         num_cpus = max(os.cpu_count() or 1, -(-self._plan.num_workers * self._plan.cpus // 1))
         ray.init(
             address="local", num_cpus=int(num_cpus), include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
-            _node_ip_address="127.0.0.1", _temp_dir=self._folder, **shared,
+            _node_ip_address="127.0.0.1", _temp_dir=f"{self._folder}/r", **shared,
         )  # fmt: skip
 
 
@@ -133,6 +138,12 @@ def prepare_environment(*, is_own: bool) -> None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _advice(limit_s: float) -> str:
+    return (
+        f"within {limit_s:.0f} s; is it the head of a Ray cluster, of the same version, with the same RAY_AUTH_TOKEN?"
+    )
 
 
 def _require_reachable(address: str) -> None:

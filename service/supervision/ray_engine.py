@@ -55,7 +55,7 @@ class RayEngine:
             .options(
                 max_restarts=-1, max_concurrency=3, scheduling_strategy="SPREAD", **self._resources(name),
             )
-            .remote(self._run_worker, _this_node)
+            .remote(self._run_worker, _this_node, name)
         )  # fmt: skip
         return actor
 

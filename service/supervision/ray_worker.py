@@ -60,7 +60,10 @@ class RayWorker:
     on_dead: told when Ray has given the actor up.  needs: what the actor asks of a node, for people.
     """
 
-    def __init__(self, ray: ModuleType, actor: RemoteActor, on_dead: Callable[[], None], needs: str) -> None:
+    def __init__(
+        self, ray: ModuleType, actor: RemoteActor, on_dead: Callable[[], None], needs: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._ray = ray
         self._actor = actor
         self._on_dead = on_dead
@@ -70,7 +73,8 @@ class RayWorker:
         self._node: Node | None = None
         self._heard_s = 0.0
         self._pid = 0
-        self._asked_s = time.monotonic()
+        self._clock = clock
+        self._asked_s = clock()
         self._is_over = False
         self._commands: queue.Queue[ToWorker | None] = queue.Queue(_COMMANDS_MAX)
         self._is_unheard = threading.Event()
@@ -131,9 +135,9 @@ class RayWorker:
 
     def _complain(self) -> StartFailed | None:
         """That there is no place, as a sign of life: who waits for a node is not stuck."""
-        if time.monotonic() - self._asked_s < _PLACE_S:
+        if self._clock() - self._asked_s < _PLACE_S:
             return None
-        self._asked_s = time.monotonic()
+        self._asked_s = self._clock()
         return StartFailed("no_node", f"no node of the Ray cluster has {self._needs} free")
 
     def _fetch(self, timeout_s: float) -> None:
@@ -146,11 +150,11 @@ class RayWorker:
             self._messages.extend(batch.messages)
             self._is_over = batch.is_over
             self._reading = None if batch.is_over else self._ask()
-        elif time.monotonic() - self._heard_s > _QUIET_S and self._node is not None and self._node.is_dead():
+        elif self._clock() - self._heard_s > _QUIET_S and self._node is not None and self._node.is_dead():
             raise self._lost(self._node)
 
     def _ask(self) -> Reference[Batch]:
-        self._heard_s = time.monotonic()
+        self._heard_s = self._clock()
         return self._actor.receive.remote(self._session, _POLL_S)
 
     def _get(self, reference: Reference[T_co], timeout_s: float) -> T_co | None:
@@ -161,7 +165,7 @@ class RayWorker:
         except errors.GetTimeoutError:
             return None
         except errors.RayError as error:
-            if isinstance(error, errors.ActorDiedError) and not isinstance(error, errors.ActorUnavailableError):
+            if isinstance(error, errors.ActorDiedError):
                 self._on_dead()
             raise self._gone(error) from error
         return found

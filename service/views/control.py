@@ -1,6 +1,7 @@
 """What users do with saved views: list them, save, share, rename and delete them."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.database import Database, now
@@ -20,7 +21,7 @@ class ViewControl:
 
     database: Database
 
-    def list(self, who: Principal) -> list[ViewRow]:
+    def list(self, who: Principal) -> Sequence[ViewRow]:
         """What a key has saved and what others share, by name."""
         with self.database.read() as connection:
             return store.seen_by(connection, _owners(who))

@@ -20,7 +20,7 @@ def build_on_node(settings: Settings, num_cores: float, mark: str) -> TaskRunner
     """Load the networks on this node; raises FilesNotShared, WeightsMissing and the like.
 
     num_cores: processor cores of the node that are this worker's share.
-    mark: the text that the server has written into `MARK`.
+    mark: the text that the server has written into `MARK`; of no interest where blobs lie in a bucket.
     """
     if settings.blobs_url is None:
         require_shared(settings.blobs, mark)

@@ -175,7 +175,7 @@ class _Session:
             self._told_s = now_s
             status = reader.status()
             self._health.on_source(status)
-            self._status.tell(status, pipeline.camera, now_s)
+            self._status.tell(status, pipeline, now_s)
 
     def _answer(self) -> None:
         for question in self._channel.take_questions():

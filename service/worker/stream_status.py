@@ -4,7 +4,7 @@ import multiprocessing
 from collections import Counter
 
 from pipelines.stream.buffer import FrameBuffer
-from pipelines.stream.people.camera import CameraReport
+from pipelines.stream.pipeline import Pipeline
 from pipelines.stream.sources.status import SourceStatus
 from service.protocol.messages import StreamStatus, StreamTask, Values
 from service.protocol.metrics import FRAME_AGE, FRAMES_DROPPED, STREAM_RECONNECTS, TRACKS_ACTIVE
@@ -28,7 +28,7 @@ class StatusTeller:
         self._counted: Counter[str] = Counter()
         self._reconnects = 0
 
-    def tell(self, status: SourceStatus, camera: CameraReport, now_s: float) -> None:
+    def tell(self, status: SourceStatus, pipeline: Pipeline, now_s: float) -> None:
         """Say how it goes; `now_s` is monotonic."""
         figures = self._reporter.figures
         dropped = Counter(status.dropped) + Counter(dict(self._buffer.dropped_by_reason))
@@ -40,7 +40,8 @@ class StatusTeller:
             "breaks": {reason: int(count) for reason, count in status.breaks.items()},
             "tracks_active": len(figures.tracks), "stage_ms": {k: round(v, 2) for k, v in figures.stage_ms.items()},
             "frame_size": None if figures.frame_size is None else list(figures.frame_size),
-            "camera_moved": camera.moved_frames, "rotate_deg": camera.rotate_deg,
+            "camera_moved": pipeline.camera.moved_frames, "rotate_deg": pipeline.camera.rotate_deg,
+            "looks_left_out": pipeline.looks_left_out,
             "worker": multiprocessing.current_process().name.removeprefix("actogram-"),
         }  # fmt: skip
         self._channel.offer(StreamStatus(self._task.task_id, self._task.generation, data))

@@ -22,7 +22,7 @@ def service(tmp_path: Path) -> Iterator[Running]:
 
 
 def test_every_block_of_the_guide_is_of_a_kind_that_is_run() -> None:
-    assert len(LOCAL) == 3
+    assert len(LOCAL) == 4
     assert len(REMOTE) == 1
     assert len(BLOCKS) == len(LOCAL) + len(REMOTE)
 

@@ -9,6 +9,7 @@ frames, boxes, joints, scores and events against each other; of the summary only
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -54,9 +55,11 @@ def compare(before: Path, after: Path) -> int:
 
 
 def labels(before: Path, after: Path) -> int:
-    """Print per clip how many pictures show the same actions, and the announced ones; returns the clips that differ."""
+    """Print per clip how many pictures show the same actions and what is announced; returns the clips that differ."""
     different = 0
-    print("| clip | pictures that show the same | announced before | after | falls before, after |\n|---|---|---|---|---|")
+    print(
+        "| clip | pictures that show the same | announced before | after | falls before, after |\n|---|---|---|---|---|"
+    )
     for name in sorted(path.name for path in before.glob("*.jsonl")):
         if not (after / name).exists():
             continue
@@ -73,7 +76,7 @@ def _said(path: Path) -> tuple[list[list[str]], list[str]]:
     """Actions shown in each picture, and the announced ones in order."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     shown = [sorted(str(one["action"]) for one in line["persons"]) for line in lines if line["type"] == "frame"]
-    ends = [line for line in lines if line["type"] == "event" and line["state"] == "ended"]
+    ends = [line for line in lines if line["type"] == "action" and line["state"] == "ended"]
     return shown, [line["action"] for line in sorted(ends, key=lambda line: (line["start_s"], line["action"]))]
 
 
@@ -95,9 +98,9 @@ def _lines(path: Path) -> list[str]:
     for name in _OF_THE_MACHINE:
         summary["stats"].pop(name, None)
     header = json.loads(lines[0])
-    for network in header.get("networks", {}).values():
-        for name in _OF_THE_ENGINE:
-            network.pop(name, None)
+    networks = [*header.get("networks", {}).values(), *summary.get("networks", {}).values()]
+    for network, name in itertools.product(networks, _OF_THE_ENGINE):
+        network.pop(name, None)
     return [json.dumps(header), *lines[1:-1], json.dumps(summary, sort_keys=True)]
 
 

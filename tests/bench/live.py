@@ -87,9 +87,10 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--steady/--bursts", default=False, help="Encode anew without B-frames, as cameras do; else in bursts of 4."
 )
-def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float, steady: bool) -> None:
+@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]))
+def cameras(data: Path, weights: Path, seconds: float, counts: str, fps: float, steady: bool, engine: str) -> None:
     """Label age, drops, CPU and memory for a number of cameras."""
-    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "home", weights) as house:
+    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "home", weights, engine=engine) as house:
         clips = [data / "video" / f"{name}.mp4" for name in CLIPS]
         if steady:
             clips = [without_b_frames(clip, Path(folder) / clip.name) for clip in clips]
@@ -133,7 +134,7 @@ def _measure(house: House, clips: Sequence[Path], count: int, seconds: float, fp
 
 
 def _listen(house: House, footages: Mapping[str, TimedFootage], seconds: float) -> dict[str, object]:
-    ages, people = [], 0
+    ages, people, labels = [], 0, 0
     worker = [int(str(one["pid"])) for one in house.workers() if one["name"] == "w0"]
     web = [house.process.pid]
     before = Usage.of(worker), Usage.of(web)
@@ -145,13 +146,14 @@ def _listen(house: House, footages: Mapping[str, TimedFootage], seconds: float) 
             if told["type"] != "frame":
                 continue
             people += len(told["data"]["persons"])
+            labels += 1
             age_s = footages[told["stream_id"]].age_s(told["media_time_s"], time.monotonic())
             ages += [] if age_s is None else [1000 * age_s]
     spent_s = now_s - began_s
     after = Usage.of(worker), Usage.of(web)
     return {
-        "label_age_ms": _percentiles(ages), "labels_per_camera_s": round(len(ages) / spent_s / len(footages), 1),
-        "people_per_frame": round(people / max(1, len(ages)), 2),
+        "label_age_ms": _percentiles(ages), "labels_per_camera_s": round(labels / spent_s / len(footages), 1),
+        "people_per_frame": round(people / max(1, labels), 2),
         "worker_cores": round((after[0].cpu_s - before[0].cpu_s) / spent_s, 2),
         "web_cores": round((after[1].cpu_s - before[1].cpu_s) / spent_s, 2),
         "worker_mib": after[0].rss_bytes >> 20, "web_mib": after[1].rss_bytes >> 20,

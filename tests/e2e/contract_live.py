@@ -122,7 +122,14 @@ def _add_cameras(router: APIRouter, state: Contract) -> None:
         if state.refusal is not None:
             return state.refusal
         picture = base64.b64encode(jpeg([Act(1, "walk", 0, 4)], 20)).decode()
-        found = {"codec": "h264", "size": [640, 360], "fps": 15.0, "opened_s": 0.4, "picture": picture, "is_coarse": False}
+        found = {
+            "codec": "h264",
+            "size": [640, 360],
+            "fps": 15.0,
+            "opened_s": 0.4,
+            "picture": picture,
+            "is_coarse": False,
+        }
         return JSONResponse({"uri": "rtsp://***@10.0.0.9/1", **found})
 
     @router.post("/cameras/search")
@@ -181,14 +188,16 @@ def _add_pictures(router: APIRouter, state: Contract) -> None:
 def _add_events(router: APIRouter, state: Contract) -> None:
     @router.get("/events")
     def events(
-        stream: str | None = None, action: str | None = None,
+        stream: str | None = None, action: str | None = None, severity: str | None = None,
+        acknowledged: bool | None = None,
         since: dt.datetime = BEFORE_ALL, until: dt.datetime = AFTER_ALL,
     ) -> Json:  # fmt: skip
-        wanted = {"stream_id": stream, "action": action}
+        wanted = {"stream_id": stream, "action": action, "severity": severity}
         found = [
             event
             for event in state.events.values()
             if all(value is None or event[key] == value for key, value in wanted.items())
+            and acknowledged in (None, bool(event["acknowledged_at"]))
             and since <= dt.datetime.fromisoformat(str(event["start_time"])) < until
         ]
         return {"items": sorted(found, key=lambda event: str(event["start_time"]), reverse=True), "next_cursor": None}

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -216,6 +217,19 @@ def create_contract_app(state: Contract, *routers: APIRouter) -> FastAPI:
         frames = frame_lines(state.acts[job_id], state.duration_s(job_id), state.times_s[job_id])
         lines = [{"type": "source", "layout": "coco17"}, *frames, {"type": "summary"}]
         return PlainTextResponse("".join(json.dumps(line) + "\n" for line in lines), media_type="application/x-ndjson")
+
+    @app.get("/v1/jobs/{job_id}/exercises")
+    def exercises(job_id: str, exercise: str) -> Json:
+        time_s = [index / 15 for index in range(int(state.duration_s(job_id) * 15))]
+        curve = [0.65 + 0.3 * math.cos(math.pi * one) for one in time_s]
+        reps = [{"start_s": at - 1.0, "turn_s": at, "end_s": at + 1.0, "swing": 0.6} for at in (1.0, 3.0, 5.0)]
+        first = {
+            "track_id": 1, "number": 1, "status": "assessed", "reason": None, "count": 3, "repetitions": reps,
+            "time_s": time_s, "curve": [None if 2.1 < at < 2.3 else one for at, one in zip(time_s, curve, strict=True)],
+            "angles": {"left_knee": [200 * one for one in curve], "right_knee": [None] * len(time_s)},
+        }  # fmt: skip
+        unseen: Json = {"status": "not_assessable", "reason": "joints_unseen", "count": None, "repetitions": []}
+        return {"exercise": exercise, "people": [first, {**first, "track_id": 2, "number": 2, **unseen}]}
 
     @app.get("/v1/session")
     def session() -> Json:

@@ -102,3 +102,27 @@ def test_upload_takes_networks_and_a_refusal_says_why(
     expect(tab.get_by_role("alert")).to_contain_text("a worker holds 2; name one of these")
     assert stage.state.uploads == [{"detector": "yolox-s"}]
     keep_picture(tab)
+
+
+def test_faces_of_a_camera_are_hidden_by_its_settings(stage: Stage, open_tab: OpenTab) -> None:
+    dialog = settings_of(stage, open_tab)
+
+    dialog.get_by_label("Make faces unrecognisable").check()
+    dialog.get_by_role("button", name="Save").click()
+
+    expect(dialog).to_have_count(0)
+    assert stage.state.streams["dock"]["privacy"] == {"pictures": True, "blur": True}
+
+
+def test_annotated_copy_of_an_upload_may_hide_faces(stage: Stage, open_tab: OpenTab, tmp_path: Path) -> None:
+    video = tmp_path / "yard.mp4"
+    video.write_bytes(film((Act(1, "walk", 0, 1),), 1.0))
+    tab = open_tab(stage.url)
+    expect(tab.get_by_label("Make faces in it unrecognisable")).to_be_hidden()
+    tab.get_by_label("Also make an annotated MP4").check()
+    tab.get_by_label("Make faces in it unrecognisable").check()
+
+    tab.get_by_label("Choose a video").set_input_files(video)
+
+    expect(tab.get_by_role("link", name="yard.mp4").first).to_be_visible()
+    assert stage.state.uploads == [{"video": "true", "blur_faces": "true"}]

@@ -33,7 +33,7 @@ def test_stream_runs_elsewhere_within_ten_seconds_when_its_node_dies(
         Ear(house, "action", "frame") as ear,
     ):
         stream_id = house.add("victim", camera.url)
-        house.until(lambda: bool(ear.of("action.started", stream_id)))
+        house.until(lambda: bool(ear.of("action.started", stream_id)) and _all_ready(house))
         pid = _pid_of_watcher(house)
 
         nodes.kill_node_of(pid)
@@ -45,6 +45,7 @@ def test_stream_runs_elsewhere_within_ten_seconds_when_its_node_dies(
         print(f"labels again {back_s:.1f} s after the node was killed")
 
         nodes.add()
+        house.until(lambda: _all_ready(house))
         started = len(ear.of("action.started", stream_id))
         house.until(lambda: len(ear.of("action.started", stream_id)) > started)
         house.http.patch(f"/v1/streams/{stream_id}", json={"enabled": False})
@@ -56,6 +57,10 @@ def test_stream_runs_elsewhere_within_ten_seconds_when_its_node_dies(
     for kind in ("action.started", "action.ended"):
         assert Counter(str(data_of(one)["event_id"]) for one in ear.of(kind, stream_id)) == Counter(ended), kind
     assert back_s < BACK_S
+
+
+def _all_ready(house: House) -> bool:
+    return all(one["state"] == "ready" for one in house.workers())
 
 
 def _pid_of_watcher(house: House) -> int:

@@ -11,7 +11,7 @@ from models.runtime.people_folder import write_people_folder
 from models.weights.registry import load_registry
 from service.commands.analyze import command
 from service.network_choice import default_choice, engine_device, own_names
-from service.settings import Settings
+from service.settings import Settings, load_settings
 from tests.people_folders import detector_folder, one_stage_folder, simcc_folder
 
 RTMDET = "rtmdet-nano-person"
@@ -107,7 +107,7 @@ def test_settings_name_ones_own_networks_as_the_api_does(tmp_path: Path) -> None
 def test_engine_of_the_settings_is_for_processors_that_name_none(
     tmp_path: Path, engine: str, device: str, expected: str
 ) -> None:
-    settings = Settings(home=tmp_path, engine_cpu=engine)
+    settings = load_settings(home=tmp_path, engine_cpu=engine)
 
     assert engine_device(settings, device) == expected.format(home=tmp_path)
 

@@ -13,10 +13,12 @@ from alembic.config import Config
 import service
 from service.database import Database, migrate
 from service.errors import DatabaseNewer, StorageFull
+from service.events.search import Filter, page
 from service.idempotency import RepeatablePost, fingerprint
 from service.jobs import store as job_store
 from service.jobs.store import JobRow
 from service.streams import store as stream_store
+from tests.service.insights.household import Household
 
 _COMPARE = """
 import sys
@@ -108,6 +110,22 @@ def test_migrate_carries_the_keys_of_streams_over_and_back(tmp_path: Path) -> No
     with database.read() as connection:
         keys = connection.execute(sa.text("SELECT idempotency_key FROM streams ORDER BY stream_id")).scalars().all()
     assert keys == ["k", None]
+    database.close()
+
+
+def test_migrate_finds_zones_and_tags_of_earlier_events(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    migrate(database)
+    house = Household(database)
+    house.event("lie", "2026-05-01T10:00", 5, zones=("bed", "door"))
+    house.event("lie", "2026-05-01T10:00", 5)
+    _move(database, alembic.command.downgrade, "0007")
+
+    migrate(database)
+
+    with database.read() as connection:
+        for zone in ("bed", "door"):
+            assert [row.event.event_id for row in page(connection, Filter(zone=zone), None, 9)] == ["e1"]
     database.close()
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,8 @@ def service_and_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     migrate(database)
     key = KeyStore(database).create("schemathesis", "admin")
     database.close()
-    limits = {"webhooks_max": 10_000, "jobs_queued_max": 100_000}
-    with running(home, source_schemes="http", camera_search=False, **limits) as service:
+    limits: dict[str, Any] = {"webhooks_max": 10_000, "jobs_queued_max": 100_000, "camera_search": False}
+    with running(home, source_schemes="http", **limits) as service:
         yield service, key
 
 

@@ -99,7 +99,7 @@ class _Remembered:
         folder = opening.device.engines
         self._path = Path(folder) / _REMEMBERED if folder else None
         content = opening.graph or opening.path.read_bytes()
-        said = [hashlib.sha256(content).hexdigest(), _processor(), str(opening.threads), *_versions()]
+        said = [hashlib.sha256(content).hexdigest(), processor_name(), str(opening.threads), *_versions()]
         self._key = " ".join(said)
 
     @property
@@ -131,8 +131,8 @@ class _Remembered:
         return found if is_ours else {}
 
 
-def _processor() -> str:
-    """What the processor is called."""
+def processor_name() -> str:
+    """What the processor of this machine is called."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):

@@ -1,26 +1,24 @@
 """A network in OpenVINO, on a processor: one compiled network per size of input, each row by itself."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import queue
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.arrays import AnyArray
 from models.errors import ContractMismatch, DeviceUnavailable
+from models.runtime.engines.openvino_types import CompiledModel, Core, InferRequest, Port
 from models.runtime.engines.types import Opening, TensorSpec, shown_feeds
 from models.runtime.shapes import Shape
-
-if TYPE_CHECKING:
-    import openvino
 
 NAME = "openvino"
 
@@ -36,12 +34,12 @@ def is_installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def load() -> "type[openvino.Core]":
+def load() -> Callable[[], Core]:
     """OpenVINO's core, its reports to its maker switched off. Raises DeviceUnavailable where it is not installed."""
     # Its command-line tools, which importing it loads, report every import unless this module cannot be found.
     sys.modules.setdefault(_REPORTS, None)  # type: ignore[arg-type]
     try:
-        core: type[openvino.Core] = importlib.import_module("openvino").Core
+        core: Callable[[], Core] = importlib.import_module("openvino").Core
     except ImportError as error:
         raise DeviceUnavailable(
             f"OpenVINO is asked for and not installed ({error}); install the extra `openvino`"
@@ -49,12 +47,23 @@ def load() -> "type[openvino.Core]":
     return core
 
 
+def version() -> str:
+    """The version that is installed, as its package says it."""
+    return importlib.metadata.version("openvino")
+
+
+def require_precision(core: Core, *, is_bf16: bool) -> None:
+    """Raise DeviceUnavailable where bfloat16 is wanted and the processor does not know it."""
+    if is_bf16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise DeviceUnavailable("this processor computes no bfloat16; take openvino without it")
+
+
 @dataclass(slots=True)
 class _Compiled:
     """One size of input: the network, and requests that nobody uses at the moment."""
 
-    network: "openvino.CompiledModel"
-    idle: "queue.SimpleQueue[openvino.InferRequest]"
+    network: CompiledModel
+    idle: queue.SimpleQueue[InferRequest]
 
 
 class OpenVinoNetwork:
@@ -70,8 +79,7 @@ class OpenVinoNetwork:
         self._path = opening.path
         self._core = _core(opening.device.engines)
         self.precision = "bfloat16" if opening.device.bf16 else "float32"
-        if opening.device.bf16 and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise DeviceUnavailable(f"{opening.device}: this processor computes no bfloat16; leave out bf16")
+        require_precision(self._core, is_bf16=opening.device.bf16)
         self._options = _options(opening)
         try:
             self._model = self._core.read_model(opening.graph or str(opening.path))
@@ -145,7 +153,7 @@ class OpenVinoNetwork:
 
 
 @cache
-def _core(folder: str) -> "openvino.Core":
+def _core(folder: str) -> Core:
     """One core per folder of compiled networks; none is kept where that is empty."""
     core = load()()
     if folder:
@@ -166,7 +174,7 @@ def _options(opening: Opening) -> dict[str, object]:
     }
 
 
-def _request(compiled: _Compiled) -> "openvino.InferRequest":
+def _request(compiled: _Compiled) -> InferRequest:
     try:
         return compiled.idle.get_nowait()
     except queue.Empty:
@@ -182,7 +190,7 @@ _NUMPY = {
 }
 
 
-def _spec(port: "openvino.Input | openvino.Output") -> TensorSpec:
+def _spec(port: Port) -> TensorSpec:
     """An input or output in onnxruntime's words."""
     sizes = port.get_partial_shape()
     shape = tuple(size.get_length() if size.is_static else f"d{index}" for index, size in enumerate(sizes))

@@ -1,6 +1,7 @@
 """Geometry of boxes, of square landmark regions and of joints."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.arrays import FloatArray
 from models.skeleton.layouts import COCO17, Layout
@@ -45,10 +46,23 @@ def longer_side(xyxy: FloatArray) -> float:
     return float(max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]))
 
 
+def longer_sides(xyxy: FloatArray) -> NDArray[np.float64]:
+    """The longer sides of (N, 4) boxes in pixels, (N,)."""
+    return np.asarray((xyxy[:, 2:] - xyxy[:, :2]).max(axis=1), np.float64)
+
+
 def grow(xyxy: FloatArray, share: float) -> FloatArray:
     """Move every edge of one box outwards by a share of its longer side."""
     step = share * longer_side(xyxy)
     return np.asarray(xyxy + np.array([-step, -step, step, step]), np.float32)
+
+
+def grow_all(xyxy: FloatArray, share: float) -> FloatArray:
+    """The same for every box of (N, 4)."""
+    return np.asarray(xyxy + share * longer_sides(xyxy)[:, None] * _OUTWARDS, np.float32)
+
+
+_OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
 
 
 def unite(xyxy: FloatArray) -> FloatArray:

@@ -54,7 +54,8 @@ class CameraMotion:
         else:
             mask = _background(small, np.concatenate([self._last_boxes, xyxy]) * np.float32(scale))
             step = _step(self._last, small, mask)
-            self._path = deque((past_s, step @ past) for past_s, past in self._path)
+            if step is not _NO_MOTION:
+                self._path = deque((past_s, step @ past) for past_s, past in self._path)
         while self._path and self._path[0][0] < time_s - self._config.span_s:
             self._path.popleft()
         self._path.append((time_s, _NO_MOTION))
@@ -69,8 +70,9 @@ class CameraMotion:
     def _shift(self, box: FloatArray) -> float:
         """How far the moving camera carried a resting body's corners in the last moments, share of its longer side."""
         corners = np.array([[box[0], box[2], box[0], box[2]], [box[1], box[1], box[3], box[3]], [1, 1, 1, 1]])
-        apart = [np.hypot(*(past @ corners - corners)[:2]).max() for _, past in self._path]
-        return float(max(apart)) / max(longer_side(box), 1.0)
+        moved = [past for _, past in self._path if past is not _NO_MOTION]
+        apart = [np.hypot(*(past @ corners - corners)[:2]).max() for past in moved]
+        return float(max(apart, default=0.0)) / max(longer_side(box), 1.0)
 
 
 def _shrink(image: Image) -> tuple[Image, float]:

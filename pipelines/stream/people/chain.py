@@ -65,6 +65,11 @@ class PeopleChain:
         """What was noticed of the camera so far."""
         return self._camera.report
 
+    @property
+    def looks_left_out(self) -> int:
+        """Looks for people that were left out because nobody was there and nothing moved."""
+        return self._detect.num_left_out
+
     def _break_off(self, frame: Frame) -> tuple[tuple[int, TrackEnd], ...]:
         """Forget everyone at a break; the tracks that end with it, and why."""
         if not frame.is_break:

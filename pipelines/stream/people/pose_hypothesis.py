@@ -1,7 +1,7 @@
 """One guess of where a body is and which way round, and how much speaks for it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class PoseHypothesis:
     region, next_region: (4,) centre x, centre y, side in pixels, angle in radians.
     keypoints: (V, 3) in the order of `layout`, source-frame pixels and visibility 0..1.
     presence: 0..1; says little about the rotation, and a chair reaches 0.9.
+    visibility: mean of the body's joints, 0..1; those of hands, feet and face do not count.
+    xyxy: (4,) the box around the joints, source-frame pixels.
     """
 
     region: FloatArray
@@ -30,16 +32,13 @@ class PoseHypothesis:
     presence: float
     next_region: FloatArray
     layout: Layout = COCO17
+    visibility: float = field(init=False)
+    xyxy: FloatArray = field(init=False)
 
-    @property
-    def visibility(self) -> float:
-        """Mean visibility of the body's joints, 0..1; those of hands, feet and face do not count."""
-        return float(self.keypoints[list(self.layout.core), 2].mean())
-
-    @property
-    def xyxy(self) -> FloatArray:
-        """(4,) the box around the joints, source-frame pixels."""
-        return joint_box(self.keypoints)
+    def __post_init__(self) -> None:
+        """Once, because both are asked for many times."""
+        object.__setattr__(self, "visibility", float(self.keypoints[list(self.layout.core), 2].mean()))
+        object.__setattr__(self, "xyxy", joint_box(self.keypoints))
 
     @property
     def evidence(self) -> float:

@@ -43,6 +43,8 @@ class TrackStage:
 
     def demand(self) -> Demand:
         """How soon and how closely the detector is wanted."""
+        if not self._tracks:
+            return "nobody"
         if any(track.is_missing for track in self._tracks):
             return "search"
         if any(track.is_crowded for track in self._tracks):

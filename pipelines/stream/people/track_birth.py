@@ -2,9 +2,17 @@
 
 import numpy as np
 
-from models.arrays import FloatArray
+from models.arrays import BoolArray, FloatArray
 from pipelines.stream.config import TrackConfig
-from pipelines.stream.people.boxes import areas, cover_matrix, grow, intersections, iou_matrix, longer_side, unite
+from pipelines.stream.people.boxes import (
+    areas,
+    cover_matrix,
+    grow_all,
+    intersections,
+    iou_matrix,
+    longer_sides,
+    unite,
+)
 from pipelines.types import Boxes
 
 _PART_SIZE = 0.6  # of a track's longer side: smaller boxes near it are its parts
@@ -48,7 +56,7 @@ def find_births(unmatched: Boxes, live: FloatArray, height_px: int, config: Trac
     least_px = np.where(score < config.high_score, config.weak_start_height * height_px, 0)
     sides = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0)
     keep = (score >= config.start_score) & (sides >= least_px)
-    keep &= np.array([not _is_part(box, live) for box in xyxy], bool)
+    keep &= ~_is_part(xyxy, live)
     keep &= ~(_is_same(xyxy, live) | _is_covered(xyxy, live)) | (score >= config.strong_score)
     rows = np.flatnonzero(keep)
     rows = rows[np.argsort(-areas(xyxy[rows]), kind="stable")]
@@ -61,28 +69,25 @@ def _unite_pieces(xyxy: FloatArray, score: FloatArray) -> tuple[FloatArray, Floa
     touching = intersections(xyxy, xyxy) / np.maximum(smaller, 1e-6) > _PIECES
     group = np.arange(len(xyxy))
     for row in range(len(xyxy)):
-        group[np.isin(group, group[touching[row]])] = group[row]
+        group[(group[:, None] == group[touching[row]]).any(axis=1)] = group[row]
     kinds = [group == kind for kind in dict.fromkeys(group.tolist())]
     united = [unite(xyxy[members]) for members in kinds]
     best = [float(score[members].max()) for members in kinds]
     return np.array(united, np.float32).reshape(-1, 4), np.array(best, np.float32)
 
 
-def _is_part(box: FloatArray, live: FloatArray) -> bool:
-    """Whether a box is a limb or a half of someone already tracked."""
-    for body in live:
-        is_small = longer_side(box) < _PART_SIZE * longer_side(body)
-        around = grow(body, _PART_MARGIN)
-        if is_small and float(cover_matrix(box[None], around[None])[0, 0]) > _PART_COVER:
-            return True
-    return False
+def _is_part(xyxy: FloatArray, live: FloatArray) -> BoolArray:
+    """Which boxes are a limb or a half of someone already tracked."""
+    is_small = longer_sides(xyxy)[:, None] < _PART_SIZE * longer_sides(live)[None]
+    around = grow_all(live, _PART_MARGIN)
+    return np.asarray((is_small & (cover_matrix(xyxy, around) > _PART_COVER)).any(axis=1), np.bool_)
 
 
-def _is_same(xyxy: FloatArray, live: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _is_same(xyxy: FloatArray, live: FloatArray) -> BoolArray:
     return np.asarray((iou_matrix(xyxy, live) > _SAME).any(axis=1), bool)
 
 
-def _is_covered(xyxy: FloatArray, live: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _is_covered(xyxy: FloatArray, live: FloatArray) -> BoolArray:
     return np.asarray((cover_matrix(xyxy, live) > _COVERED).any(axis=1), bool)
 
 
@@ -91,6 +96,6 @@ def _without_doubles(boxes: Boxes) -> Boxes:
     keep: list[int] = []
     for row, box in enumerate(boxes.xyxy):
         kept = boxes.xyxy[keep]
-        if not _is_part(box, kept) and not _is_same(box[None], kept)[0]:
+        if not _is_part(box[None], kept)[0] and not _is_same(box[None], kept)[0]:
             keep.append(row)
     return Boxes(boxes.xyxy[keep], boxes.score[keep])

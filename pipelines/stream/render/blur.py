@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -19,12 +20,14 @@ from pipelines.types import FrameResult, Poses
 _HEAD = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear", "head", "head_top", "neck"})
 _SURE = 0.5
 _NUM_SURE = 2
-_MARGIN = 1.5
+_MARGIN = 1.7
 _TALL = 1.2
 _UPPER = 0.4
 _ABOVE = 0.12
 _NEAR_S = 0.6
 """Seconds from a look at the people within which it says something of a moment."""
+_LOOSE_S = 0.35
+"""The same of somebody who is nobody's track: weak boxes come and go, and the next look follows soon."""
 _HOLD_S = 1.0
 """Seconds for which somebody who is not found is still expected where they were, and were to be found before."""
 _GROWTH = 0.6  # of its size, per second that a region is held
@@ -39,7 +42,8 @@ def head_regions(poses: Poses) -> FloatArray:
     Where less than two joints of a head are sure it is the upper part of the box, or all of it where the person lies.
     """
     return np.array(
-        [_region(points, box, poses.layout) for points, box in zip(poses.keypoints, poses.xyxy, strict=True)], np.float32
+        [_region(points, box, poses.layout) for points, box in zip(poses.keypoints, poses.xyxy, strict=True)],
+        np.float32,
     ).reshape(-1, 4)
 
 
@@ -50,14 +54,14 @@ def upper_parts(xyxy: FloatArray) -> FloatArray:
 
 def blurred(image: Image, regions: FloatArray) -> Image:
     """A copy, (H, W, 3) uint8, without detail in each of the regions (N, 4), shares of the picture."""
-    height, width = image.shape[:2]
     out = image.copy()
-    for left, top, right, bottom in regions * np.array([width, height, width, height], np.float32):
-        x1, y1 = max(0, int(left)), max(0, int(top))
-        x2, y2 = min(width, int(np.ceil(right))), min(height, int(np.ceil(bottom)))
-        if x2 > x1 and y2 > y1:
-            # From the copy: where regions overlap, none may bring back what another one took.
-            out[y1:y2, x1:x2] = _plain(out[y1:y2, x1:x2], _CELLS)
+    places = [place for region in regions if (place := _place(region, image.shape)) is not None]
+    # Both from the copy: where regions overlap, none may bring back what another one took.
+    for rows, columns in places:
+        out[rows, columns] = _plain(out[rows, columns], _CELLS)
+    for rows, columns in places:
+        side = min(rows.stop - rows.start, columns.stop - columns.start)
+        out[rows, columns] = cv2.GaussianBlur(out[rows, columns], (0, 0), max(1.0, side / 8))
     return out
 
 
@@ -95,9 +99,10 @@ class FaceRecord:
             near = [look for look in self._looks if abs(look.time_s - time_s) <= _HOLD_S]
         if not any(abs(look.time_s - time_s) <= _NEAR_S for look in near):
             return None
-        found = [region for look in near if abs(look.time_s - time_s) <= _NEAR_S for region in look.loose]
-        for track_id in {track_id for look in near for track_id in look.heads}:
-            found.append(_between([(look.time_s, look.heads[track_id]) for look in near if track_id in look.heads], time_s))
+        found = [region for look in near if abs(look.time_s - time_s) <= _LOOSE_S for region in look.loose]
+        track_ids = {track_id for look in near for track_id in look.heads}
+        followed = [[(one.time_s, one.heads[each]) for one in near if each in one.heads] for each in track_ids]
+        found += [_between(samples, time_s) for samples in followed]
         return np.array(found, np.float32).reshape(-1, 4)
 
     def hidden(self, image: Image, time_s: float) -> Image:
@@ -108,7 +113,7 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One analysed frame. heads: track → region; loose: regions of people without a track or joints; shares of the picture."""
+    """One analysed frame. heads: track → region, loose: regions of people without joints; shares of the picture."""
 
     time_s: float
     heads: dict[int, FloatArray]
@@ -159,7 +164,8 @@ def _half_px(points: FloatArray, box: FloatArray, names: Sequence[str]) -> float
     torso = max(span("left_shoulder", "left_hip"), span("right_shoulder", "right_hip"))
     longer = float(max(box[2] - box[0], box[3] - box[1]))
     lengths = (
-        span("left_ear", "right_ear"), span("left_eye", "right_eye"), span("left_shoulder", "right_shoulder"), torso, longer
+        span("left_ear", "right_ear"), span("left_eye", "right_eye"), span("left_shoulder", "right_shoulder"), torso,
+        longer,
     )  # fmt: skip
     return max(share * length for share, length in zip(_FACE_JOINT_SHARES, lengths, strict=True))
 
@@ -171,9 +177,22 @@ def _upper(box: FloatArray) -> FloatArray:
     return np.array([box[0] - side, box[1] - above, box[2] + side, box[1] + share * height], np.float32)
 
 
+def _place(region: FloatArray, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Rows and columns of a region in shares; None where it lies beyond the picture."""
+    height, width = shape[:2]
+    left, top, right, bottom = (region * np.array([width, height, width, height], np.float32)).tolist()
+    rows, columns = (
+        slice(max(0, int(top)), min(height, ceil(bottom))),
+        slice(max(0, int(left)), min(width, ceil(right))),
+    )
+    return (rows, columns) if rows.stop > rows.start and columns.stop > columns.start else None
+
+
 def _plain(image: Image, cells: int) -> Image:
     """A picture made anew from so few mean colours along its longer side."""
     height, width = image.shape[:2]
     scale = min(1.0, cells / max(height, width))
-    small = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

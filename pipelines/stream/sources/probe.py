@@ -31,8 +31,8 @@ _SLICE_BYTES = 1 << 16
 class ProbeOrder:
     """What is to be opened, and how its picture is shown.
 
-    uri: may hold a login. rotate, mirror: as a camera has them. is_coarse: the picture is made so coarse that nobody in it
-    can be known. max_side_px: of the picture.
+    uri: may hold a login. rotate, mirror: as a camera has them. is_coarse: the picture is made so coarse that
+    nobody in it can be known. max_side_px: of the picture.
     """
 
     uri: str = field(repr=False)
@@ -97,8 +97,8 @@ ORDER, POLICY, _ANSWER = TypeAdapter(ProbeOrder), TypeAdapter(PolicyOrder), Type
 def probe(order: ProbeOrder, policy: AddressPolicy, limit_s: float = 15.0, program: Sequence[str] = PROBE) -> Probed:
     """Open an address, take a second of its pictures, and close it.
 
-    Raises SourceForbidden for an address that the policy refuses, SourceUnavailable with one of its codes (`timeout` where it
-    takes longer than limit_s), DecoderFailed where what comes is more than the decoder takes.
+    Raises SourceForbidden for an address that the policy refuses, SourceUnavailable with one of its codes (`timeout`
+    where it takes longer than limit_s), DecoderFailed where what comes is more than the decoder takes.
     """
     address = policy.require(order.uri)
     if address.scheme.opening == "push":

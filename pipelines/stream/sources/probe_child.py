@@ -1,4 +1,4 @@
-"""The process that opens one address for a look, confined; run with -m. Order on standard input, answer on standard output."""
+"""The process that opens one address for a look, confined; run with -m: order on standard input, answer on output."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def look(order: ProbeOrder, policy: PolicyOrder) -> Probed:
     """Open the address and watch it for a second; raises SourceError."""
     codecs: list[str] = []
 
-    def see(packet: VideoPacket, stream: av.VideoStream) -> None:
+    def see(_: VideoPacket, stream: av.VideoStream) -> None:
         if not codecs:
             codecs.append(stream.codec_context.name)
 
@@ -67,7 +67,9 @@ def _rate(times_s: list[float]) -> float | None:
 
 def _jpeg(decoded: DecodedPicture, order: ProbeOrder) -> bytes:
     assert decoded.picture is not None
-    image = PictureMaker(order.max_side_px, Orientation.turned(order.rotate, order.mirror))(decoded.picture, decoded.aspect)
+    image = PictureMaker(order.max_side_px, Orientation.turned(order.rotate, order.mirror))(
+        decoded.picture, decoded.aspect
+    )
     if order.is_coarse:
         image = coarse(image)
     done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])

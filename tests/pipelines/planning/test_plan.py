@@ -104,6 +104,10 @@ def test_odd_wish_is_refused_with_what_was_found(wish: tuple[int, float, float])
         pytest.param('{"buckets": []}', id="no device"),
         pytest.param('{"device": "cuda:0", "cameras": [{"cameras": 0}]}', id="no cameras in a row"),
         pytest.param('{"device": "cuda:0", "cameras": [{"cameras": 1, "labels_per_s": NaN}]}', id="not a number"),
+        pytest.param(
+            '{"device": "cuda:0", "buckets": [{"network": "pose", "kind": "stage", "batch": 1, "call_ms": 1e300}]}',
+            id="no time that anything takes",
+        ),
         pytest.param("[" * 100_000, id="too deep"),
     ],
 )

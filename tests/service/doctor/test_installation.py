@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.runtime.engines import openvino
 from service.doctor.findings import Finding
 from service.doctor.installation import (
     check_codecs,
@@ -143,3 +144,28 @@ def test_codecs_of_this_installation_are_enough() -> None:
     (found,) = check_codecs()
 
     assert found.state == "ok"
+
+
+def test_openvino_is_told_where_the_settings_want_it(tmp_path: Path) -> None:
+    found = [
+        one for one in check_providers(load_settings(home=tmp_path, engine_cpu="openvino")) if one.name == "openvino"
+    ]
+
+    assert [one.state for one in found] == ["ok" if openvino.is_installed() else "bad"]
+    assert "ACTOGRAM_ENGINE_CPU=openvino" in found[0].found
+
+
+def test_openvino_is_no_matter_by_default(tmp_path: Path) -> None:
+    names = [one.name for one in check_providers(load_settings(home=tmp_path))]
+
+    assert "openvino" not in names
+
+
+@pytest.mark.skipif(not openvino.is_installed(), reason="the extra openvino is not installed")
+def test_bfloat16_that_the_processor_does_not_know_is_bad(tmp_path: Path) -> None:
+    if "BF16" in openvino.load()().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor computes bfloat16")
+
+    found = [one for one in check_providers(load_settings(home=tmp_path, engine_cpu="openvino-bf16"))]
+
+    assert [(one.name, one.state) for one in found if one.name == "openvino"] == [("openvino", "bad")]

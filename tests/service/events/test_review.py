@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +21,38 @@ from service.events.export import EventExport, Kind
 from service.events.file_names import plain_name
 from service.events.review import EventReview
 from service.events.search import Filter
+from tests.postgres import postgres
 from tests.service.insights.household import Household, utc
 
 DAY = Filter(since=utc("2026-05-02T00:00"), until=utc("2026-05-03T00:00"))
 
 
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Household:
+def file_house(tmp_path: Path) -> Iterator[Household]:
     database = Database(f"sqlite:///{tmp_path / 'review.sqlite3'}")
     migrate(database)
-    return Household(database)
+    yield Household(database)
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest) -> Iterator[Household]:
+    if request.param == "sqlite":
+        yield request.getfixturevalue("file_house")
+        return
+    database = Database(request.getfixturevalue("postgres_url"))
+    migrate(database)
+    with database.write() as connection:
+        for table in ("events", "event_marks"):
+            connection.execute(sa.delete(sa.table(table)))
+    yield Household(database)
+    database.close()
 
 
 def ids(house: Household, wanted: Filter, limit: int = 50) -> list[str]:
@@ -123,9 +145,9 @@ def test_pages_hold_every_event_once_when_many_began_at_a_time(house: Household,
         Filter(state="ended"), Filter(min_score=0.5), Filter(zone="bed", tag=("a", "b"), stream_id="hall"), DAY,
     ],
 )  # fmt: skip
-def test_list_is_read_from_an_index_in_its_order(house: Household, wanted: Filter) -> None:
+def test_list_is_read_from_an_index_in_its_order(file_house: Household, wanted: Filter) -> None:
     plans: list[str] = []
-    with house.database.read() as connection:
+    with file_house.database.read() as connection:
 
         def explain(_: object, __: object, sql: str, values: Sequence[object], *___: object) -> None:
             if not sql.startswith("EXPLAIN"):

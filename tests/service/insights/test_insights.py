@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from service.database import Database, migrate
 from service.days import Bucket
 from service.events import store as event_store
-from service.insights import store
+from service.insights import begun, store
+from service.insights.begun import begun_sums
+from service.insights.calendar import By
 from service.insights.control import InsightControl, Question
 from service.insights.pieces import Wanted, streams_with_any
 from service.insights.schemas import InsightRead, csv_text
@@ -264,8 +266,46 @@ def test_index_is_searched_when_a_week_is_summed_up(tmp_path: Path) -> None:
     database.close()
 
     looked_at = [line for line in plans if line.split()[1] in ("events", "tracks")]
-    searched = ["USING COVERING INDEX ix_" in line and "(stream_id=? AND start_time" in line for line in looked_at]
+    searched = ["USING COVERING INDEX ix_" in line and "(stream_id=?" in line for line in looked_at]
     assert (len(looked_at), searched) == (6, [True] * 6)
+
+
+def test_events_that_begin_in_a_week_are_summed_up_without_sorting(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'order.sqlite3'}")
+    migrate(database)
+    house = Household(database)
+    house.event("walk", "2026-05-02T10:00", 30)
+    plans: list[str] = []
+
+    def explain(connection: sa.Connection, _: object, sql: str, values: tuple[object, ...], *__: object) -> None:
+        if "JOIN events" in sql and not sql.startswith("EXPLAIN"):
+            plans.extend(str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values))
+
+    with database.read() as connection:
+        sa.event.listen(connection, "before_cursor_execute", explain)
+        found = begun_sums(connection, Wanted(["hall"], [Bucket("", utc("2026-05-01T00:00"), NOW)], NOW))
+    database.close()
+
+    assert [(part, sums.count) for part, sums in found or []] == [((0, "hall", "walk"), 1)]
+    place = "(stream_id=? AND action=? AND start_time>? AND start_time<?)"
+    assert plans == ["SCAN insight_parts", f"SEARCH events USING COVERING INDEX ix_events_sums {place}"]
+
+
+@pytest.mark.parametrize("by", ["day", "camera", "action"])
+def test_sums_are_the_same_whichever_way_they_are_read(
+    house: Household, monkeypatch: pytest.MonkeyPatch, by: By
+) -> None:
+    for number in range(40):
+        start = utc("2026-05-01T21:00") + dt.timedelta(minutes=97 * number)
+        house.event(("walk", "lie", "fall")[number % 3], start.replace(tzinfo=None).isoformat(), 4000, f"s{number % 2}")
+    ask = Question(since=utc("2026-05-02T00:00"), until=utc("2026-05-04T00:00"), by=by)
+    control = InsightControl(house.database, lambda: NOW)
+
+    fast = control.summarise(ask)
+    monkeypatch.setattr(begun, "_PARTS_MAX", 0)
+
+    assert control.summarise(ask).model_dump(mode="json") == fast.model_dump(mode="json")
+    assert fast.items
 
 
 def test_connection_keeps_as_much_in_memory_as_before(tmp_path: Path) -> None:

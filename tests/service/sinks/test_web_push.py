@@ -131,7 +131,9 @@ def test_browser_reads_what_was_sent_to_it(push_service: PushService, client: ht
 def test_push_service_learns_who_sends(push_service: PushService, client: httpx.Client) -> None:
     key = PushKey.generate()
 
-    PushSink(Browser(push_service.url).subscription, key, client, WORDING, contact="mailto:me@example.org").deliver(FALL)
+    PushSink(Browser(push_service.url).subscription, key, client, WORDING, contact="mailto:me@example.org").deliver(
+        FALL
+    )
 
     scheme, _, rest = push_service.requests[0][0]["authorization"].partition(" ")
     fields = dict(part.strip().split("=", 1) for part in rest.split(","))

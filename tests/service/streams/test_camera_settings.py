@@ -118,6 +118,9 @@ def _forget_parts(desk: Desk) -> StreamRow:
         analysis = config["analysis"]
         assert isinstance(analysis, dict)
         config["analysis"] = {name: value for name, value in analysis.items() if name not in ("detector", "pose")}
+        privacy = config["privacy"]
+        assert isinstance(privacy, dict)
+        config["privacy"] = {name: value for name, value in privacy.items() if name != "blur"}
         older = StreamRow("dock", "dock", config, state_since=now())
         store.put(transaction.connection, older)
     return older

@@ -46,6 +46,17 @@ def test_setting_bounds_the_streams_of_a_worker_whatever_it_measured(tmp_path: P
     assert (found["streams_max"], found["why"]) == (2, "all 2 slots are taken")
 
 
+def test_share_of_the_capacity_in_use_is_told_for_autoscaling(tmp_path: Path) -> None:
+    runners = PuppetRunners(fps_budget=60.0)
+    with running(tmp_path, ThreadEngine(lambda: runners)) as service:
+        empty = service.http.get("/metrics").text
+        _add(service, 1)
+        used = service.http.get("/metrics").text
+
+    assert "actogram_capacity_use 0.0\n" in empty
+    assert "actogram_capacity_use 0.25\n" in used
+
+
 def test_streams_are_bounded_by_number_until_a_worker_has_measured(tmp_path: Path) -> None:
     with running(tmp_path, ThreadEngine(lambda: PuppetRunners()), is_ready=False, workers=0) as service:
         answer = _add(service, 1)

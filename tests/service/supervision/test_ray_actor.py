@@ -1,6 +1,9 @@
 """What runs inside a Ray actor, without Ray."""
 
+import multiprocessing
+from collections.abc import Iterator
 from functools import partial
+from multiprocessing.connection import Connection
 
 import pytest
 
@@ -10,8 +13,17 @@ from service.worker.main import run_within
 from tests.fakes import build_broken_runners, build_scripted_runners
 
 
+@pytest.fixture(autouse=True)
+def keep_name() -> Iterator[None]:
+    """An actor names its process, which here is the tests' own."""
+    process = multiprocessing.current_process()
+    name = process.name
+    yield
+    process.name = name
+
+
 def _actor() -> WorkerActor:
-    return WorkerActor(partial(run_within, build_scripted_runners, 30), lambda: "node_1")
+    return WorkerActor(partial(run_within, build_scripted_runners, 30), lambda: "node_1", "w0")
 
 
 def _said_until(actor: WorkerActor, session: str, last: type) -> list[type]:
@@ -35,7 +47,7 @@ def test_actor_runs_the_worker_and_hands_commands_to_it() -> None:
 
 
 def test_actor_says_when_the_worker_has_said_its_last_word() -> None:
-    actor = WorkerActor(partial(run_within, build_broken_runners, 30), lambda: "node_1")
+    actor = WorkerActor(partial(run_within, build_broken_runners, 30), lambda: "node_1", "w0")
     actor.begin("one")
 
     said = _said_until(actor, "one", StartFailed)
@@ -67,9 +79,13 @@ def test_actor_that_was_started_anew_refuses_the_session_of_before(session: str)
 
 
 def test_actor_gives_nothing_when_nothing_is_said() -> None:
-    actor = WorkerActor(lambda connection: connection.recv_bytes() and None, lambda: "node_1")
+    actor = WorkerActor(_say_nothing, lambda: "node_1", "w0")
     actor.begin("one")
 
     batch = actor.receive("one", 0.01)
 
     assert (batch.messages, batch.is_over) == ((), False)
+
+
+def _say_nothing(connection: Connection) -> None:
+    connection.poll(5.0)

@@ -2,67 +2,19 @@
 
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from pipelines.backoff import Backoff
-from service.protocol.listener import LossReason
-from service.protocol.messages import JobTask, Sample, Task, TaskEnded, TaskMessage
+from service.protocol.messages import Sample
 from service.supervision.engine import Engine
 from service.supervision.supervisor import Supervisor
 from service.supervision.types import Limits, WorkerPlan
 from tests.fakes import ThreadEngine, build_broken_runners
 from tests.service.conftest import Serve
-
-FAST = Limits(backoff=Backoff(0.05, 0.2), stall_s={"job": 1.5}, drain_s=8.0)
-ONE = [WorkerPlan("w0", {"job": 1})]
-
-
-class Listener:
-    """Notes what it is told; may fail to take the first of it."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.ended: list[TaskEnded] = []
-        self.lost: list[tuple[str, LossReason, bool]] = []
-        self.failures = failures
-        self._changed = threading.Condition()
-
-    def on_message(self, message: TaskMessage) -> None:
-        if isinstance(message, TaskEnded):
-            with self._changed:
-                if self.failures:
-                    self.failures -= 1
-                    raise OSError("the database is away")
-                self.ended.append(message)
-                self._changed.notify_all()
-
-    def on_lost(self, task: Task, reason: LossReason, is_suspect: bool) -> None:
-        with self._changed:
-            self.lost.append((task.task_id, reason, is_suspect))
-            self._changed.notify_all()
-
-    def on_free_slot(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def wait(self, ended: int = 0, lost: int = 0) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.ended) >= ended and len(self.lost) >= lost, 30)
-
-
-def _task(folder: Path, script: str, name: str = "job_1") -> JobTask:
-    (folder / name).write_text(script)
-    return JobTask(name, 1, str(folder / name), str(folder))
-
-
-def _until(supervisor: Supervisor, state: str) -> None:
-    until = time.monotonic() + 30
-    while supervisor.health()[0].state != state:
-        assert time.monotonic() < until, supervisor.health()
-        time.sleep(0.02)
+from tests.service.supervision.scene import FAST, ONE, Listener, scripted, wait_for_state
 
 
 def test_job_that_kills_its_worker_twice_is_quarantined_and_the_next_one_runs(engine: Engine, serve: Serve) -> None:
@@ -100,14 +52,14 @@ def test_worker_killed_from_outside_costs_the_job_one_try(engine: Engine, tmp_pa
     supervisor = Supervisor(engine, ONE, FAST, count)
     supervisor.listen("job", listener)
     supervisor.start()
-    _until(supervisor, "ready")
-    assert supervisor.place(_task(tmp_path, "script frames 1000 pause 0.05"))
-    is_full = not supervisor.place(_task(tmp_path, "script frames 1", "job_2"))
+    wait_for_state(supervisor, "ready")
+    assert supervisor.place(scripted(tmp_path, "script frames 1000 pause 0.05"))
+    is_full = not supervisor.place(scripted(tmp_path, "script frames 1", "job_2"))
 
     os.kill(supervisor.health()[0].pid or 0, signal.SIGKILL)
     listener.wait(lost=1)
-    _until(supervisor, "ready")
-    placed = supervisor.place(_task(tmp_path, "script frames 1", "job_3"))
+    wait_for_state(supervisor, "ready")
+    placed = supervisor.place(scripted(tmp_path, "script frames 1", "job_3"))
     listener.wait(ended=1)
     supervisor.stop()
     supervisor.stop()
@@ -125,14 +77,14 @@ def test_drain_releases_what_runs(tmp_path: Path) -> None:
     supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
-    _until(supervisor, "ready")
-    supervisor.place(_task(tmp_path, "script frames 100000 pause 0.01"))
+    wait_for_state(supervisor, "ready")
+    supervisor.place(scripted(tmp_path, "script frames 100000 pause 0.01"))
 
     supervisor.stop()
 
     assert [(ended.task_id, ended.outcome) for ended in listener.ended] == [("job_1", "released")]
     assert listener.lost == []
-    assert not supervisor.place(_task(tmp_path, "script frames 1"))
+    assert not supervisor.place(scripted(tmp_path, "script frames 1"))
 
 
 def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,9 +93,9 @@ def test_end_of_a_task_is_said_again_until_it_is_stored(tmp_path: Path, monkeypa
     supervisor = Supervisor(ThreadEngine(), ONE, FAST, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
-    _until(supervisor, "ready")
+    wait_for_state(supervisor, "ready")
 
-    supervisor.place(_task(tmp_path, "script frames 1"))
+    supervisor.place(scripted(tmp_path, "script frames 1"))
     listener.wait(ended=1)
     time.sleep(0.5)
     supervisor.stop()
@@ -160,7 +112,7 @@ def test_tasks_go_to_the_worker_with_the_most_room(tmp_path: Path) -> None:
     while supervisor.free_slots("job") < 4:
         time.sleep(0.01)
 
-    placed = [supervisor.place(_task(tmp_path, "script frames 99999 pause 0.01", f"job_{n}")) for n in range(5)]
+    placed = [supervisor.place(scripted(tmp_path, "script frames 99999 pause 0.01", f"job_{n}")) for n in range(5)]
     spread = [health.tasks.get("job", 0) for health in supervisor.health()]
     supervisor.stop()
 
@@ -189,8 +141,8 @@ def test_worker_over_its_memory_is_replaced(tmp_path: Path) -> None:
     supervisor = Supervisor(ThreadEngine(), ONE, limits, lambda *_: None)
     supervisor.listen("job", listener)
     supervisor.start()
-    _until(supervisor, "ready")
-    supervisor.place(_task(tmp_path, "script frames 1000 pause 0.01"))
+    wait_for_state(supervisor, "ready")
+    supervisor.place(scripted(tmp_path, "script frames 1000 pause 0.01"))
 
     listener.wait(lost=1)
     supervisor.stop()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -68,13 +69,14 @@ class Ledger(Channel):
 class Pushed:
     """A pushed stream that runs in a thread, and the hand that pushes."""
 
-    def __init__(self, folder: Path, **parts: object) -> None:
-        wanted = StreamConfig.model_validate({"source": {"uri": "push:"}, **parts})
+    def __init__(self, folder: Path, parts: Mapping[str, object] | None = None, *, blurs: bool = False) -> None:
+        self.picture = PICTURE
+        wanted = StreamConfig.model_validate({"source": {"uri": "push:"}, **(parts or {})})
         self.folder, self.evidence = folder / "streams" / "yard", folder / "evidence"
         places = {"folder": str(self.folder), "evidence_folder": str(self.evidence)}
         config = wanted.model_dump(mode="json") | places | {"first_track_id": 7}
         self.ledger = Ledger(StreamTask("yard", 1, "push:", config))
-        runner = StreamRunner(only(NETWORKS), AddressPolicy(schemes=frozenset({"push"})))
+        runner = StreamRunner(only(NETWORKS), AddressPolicy(schemes=frozenset({"push"})), blurs=blurs)
         self.ended: list[Ended] = []
         self._thread = threading.Thread(target=lambda: self.ended.append(runner(self._task, self.ledger)))
         self._thread.start()
@@ -94,7 +96,7 @@ class Pushed:
             client.connect(name)
             while not is_met():
                 assert time.monotonic() < until, [fact.content.name for fact in self.ledger.facts]
-                client.sendall(struct.pack(">I", len(PICTURE)) + PICTURE)
+                client.sendall(struct.pack(">I", len(self.picture)) + self.picture)
                 time.sleep(1 / 15)
 
     def stop(self) -> None:
@@ -157,7 +159,7 @@ def test_pictures_are_sent_while_somebody_looks(pushed: Pushed) -> None:
 
 
 def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
-    private = Pushed(tmp_path, privacy={"pictures": False})
+    private = Pushed(tmp_path, {"privacy": {"pictures": False}})
     private.ledger.show(60.0)
 
     private.push_until(lambda: bool(private.ledger.of("action.started")))
@@ -167,13 +169,47 @@ def test_private_stream_sends_no_picture_whoever_looks(tmp_path: Path) -> None:
     assert list(private.evidence.rglob("*.jpg")) == []
 
 
+NOISE = np.random.default_rng(1).integers(0, 255, (*PICTURE_WH[::-1], 3), np.uint8)
+
+
+def place_of(stream: Pushed, joints: slice) -> tuple[slice, slice]:
+    """Rows and columns around joints of the person who was told last."""
+    (person,) = cast("list[dict[str, Any]]", stream.ledger.frames()[-1].data["persons"])
+    x, y = (np.array(person["keypoints"])[joints, :2].mean(axis=0) * PICTURE_WH).astype(int).tolist()
+    return slice(y - 8, y + 8), slice(x - 8, x + 8)
+
+
+def detail(jpeg: bytes, place: tuple[slice, slice]) -> float:
+    """How much fine structure a place of a picture has, in shares of that picture's own size."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    image = cv2.resize(image, PICTURE_WH).astype(np.float32)
+    return float((image - cv2.GaussianBlur(image, (0, 0), 2.0))[place].std())
+
+
+@pytest.mark.parametrize("is_own_wish", [True, False], ids=["the camera's wish", "the server's"])
+def test_stream_that_hides_faces_shows_none_anywhere(tmp_path: Path, is_own_wish: bool) -> None:
+    hiding = Pushed(tmp_path, {"privacy": {"blur": is_own_wish}}, blurs=not is_own_wish)
+    hiding.picture = cv2.imencode(".jpg", NOISE)[1].tobytes()
+    hiding.ledger.show(60.0)
+
+    hiding.push_until(lambda: bool(hiding.ledger.of("action.started") and len(hiding.ledger.pictures()) > 1))
+    hiding.stop()
+
+    kept = [path.read_bytes() for path in hiding.evidence.rglob("*.jpg")]
+    assert len(kept) == 1
+    for jpeg in (*kept, *(picture.jpeg for picture in hiding.ledger.pictures())):
+        assert detail(jpeg, place_of(hiding, slice(0, 5))) < 8
+        assert detail(jpeg, place_of(hiding, slice(15, 17))) > 25
+
+
 @pytest.fixture
 def push(tmp_path: Path) -> Iterator[Callable[..., Pushed]]:
     """Starts a pushed stream with its parts of the configuration; stopped at the end of the test."""
     started: list[Pushed] = []
 
     def start(**parts: object) -> Pushed:
-        started.append(Pushed(tmp_path, **parts))
+        started.append(Pushed(tmp_path, parts))
         return started[-1]
 
     yield start

@@ -11,6 +11,7 @@ const SECTIONS = [
   ["Videos", "/", ["/", "/videos"]],
   ["Live", "/live", ["/live"]],
   ["Events", "/events", ["/events"]],
+  ["Review", "/review", ["/review"]],
   ["Insights", "/insights", ["/insights"]],
   ["Setup", "/setup", ["/setup"]],
 ];
@@ -21,8 +22,10 @@ const ROUTES = [
   ["/live", () => opener(import("./pages/wall.js"))],
   ["/live/:id", () => opener(import("./pages/stream.js"))],
   ["/events", () => opener(import("./pages/events.js"))],
+  ["/review", () => opener(import("./pages/review.js"))],
   ["/insights", () => opener(import("./pages/insights.js"))],
   ["/setup", () => opener(import("./pages/setup.js"))],
+  ["/setup/keys", () => opener(import("./pages/keys.js"))],
 ];
 
 const links = SECTIONS.map(([name, path]) => h("a", { href: `#${path}` }, name));
@@ -50,8 +53,10 @@ function markSection() {
   document.getElementById("main").dataset.path = path;
   SECTIONS.forEach(([, , prefixes], index) => {
     const isHere = prefixes.some((prefix) => path === prefix || (prefix !== "/" && path.startsWith(`${prefix}/`)));
-    if (isHere) links[index].setAttribute("aria-current", "page");
-    else links[index].removeAttribute("aria-current");
+    if (isHere) {
+      links[index].setAttribute("aria-current", "page");
+      links[index].scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the sections may be scrolled
+    } else links[index].removeAttribute("aria-current");
   });
 }
 

@@ -7,7 +7,7 @@ const LANE_PX = 20;
 const GAP_PX = 8;
 const END_PX = 10;
 const SHORTEST_BAR_PX = 3;
-const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200];
 
 /** Give every row its place, and overlapping actions of one person a lane each. */
 export function layoutRows(rows) {

@@ -44,7 +44,8 @@ def test_ratio_is_the_other_s_time_over_the_reference_s() -> None:
 def test_sample_is_one_row_of_a_small_picture() -> None:
     feeds = sample_feeds((TensorSpec("input", ("batch", 3, "h", "w"), "tensor(float)"),))
 
-    assert (feeds["input"].shape, feeds["input"].dtype) == ((1, 3, 320, 320), np.float32)
+    assert feeds["input"].shape == (1, 3, 320, 320)
+    assert feeds["input"].dtype == np.float32
 
 
 @pytest.mark.skipif(not openvino.is_installed(), reason="the extra openvino is not installed")

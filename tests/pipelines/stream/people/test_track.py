@@ -93,7 +93,7 @@ def test_empty_room_gives_empty_poses_and_no_tracks() -> None:
     poses = watch(people, 30)
 
     assert all(len(frame) == 0 and not frame.ended for frame in poses)
-    assert people.track.demand() == "calm"
+    assert people.track.demand() == "nobody"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 // What people did over days: bars per day, a table, where they were, and the same as a file.
 import { get } from "../api.js";
 import { loadCatalog } from "../catalog.js";
+import { weekOf } from "../days.js";
 import { field } from "../dialog.js";
 import { address, announce, closers, fill, h } from "../dom.js";
 import { count, duration } from "../format.js";
@@ -28,15 +29,16 @@ export function open(main) {
   const aborts = new AbortController();
   end.add(() => aborts.abort());
   const save = h("a", { class: "button", download: "" }, icon("down"), "CSV");
+  const report = h("a", { class: "button", target: "_blank", rel: "noopener" }, "Weekly report");
   const host = h("div", {});
-  main.append(h("div", { class: "page-head item" }, h("h1", {}, "Insights"), save), host);
+  main.append(h("div", { class: "page-head item" }, h("h1", {}, "Insights"), h("div", { class: "button-row" }, report, save)), host);
   Promise.all([loadCatalog(), allStreams(aborts.signal).catch(() => [])]).then(([catalog, streams]) => {
-    if (!aborts.signal.aborted) build(host, { catalog, streams, save, signal: aborts.signal });
+    if (!aborts.signal.aborted) build(host, { catalog, streams, save, report, signal: aborts.signal });
   });
   return end.close;
 }
 
-function build(host, { catalog, streams, save, signal }) {
+function build(host, { catalog, streams, save, report, signal }) {
   const names = new Map(streams.map((stream) => [stream.stream_id, stream.name]));
   const filters = filterBar(streams, load);
   const shown = h("div", { class: "insights" });
@@ -48,6 +50,7 @@ function build(host, { catalog, streams, save, signal }) {
     const mine = ++turn;
     const wanted = filters.params();
     save.href = address(`/v1/insights?${wanted}&format=csv`);
+    showReport(report, wanted, filters.lastDay());
     try {
       const found = await get(`/v1/insights?${wanted}`, { signal });
       if (mine === turn) show(found);
@@ -84,6 +87,15 @@ function build(host, { catalog, streams, save, signal }) {
     );
     announce(`${count(found.items.length, "row")} shown`);
   }
+}
+
+/** The week of the last day that is shown, of the cameras that are. */
+function showReport(link, wanted, lastDay) {
+  const week = weekOf(lastDay);
+  const asked = new URLSearchParams({ week, tz: wanted.get("tz") });
+  if (wanted.get("stream")) asked.set("stream", wanted.get("stream"));
+  link.href = address(`/v1/insights/report?${asked}`);
+  link.title = `Week ${week.slice(6)} of ${week.slice(0, 4)}, to print or to save as PDF`;
 }
 
 function heatHint(streams) {
@@ -133,7 +145,7 @@ function filterBar(streams, changed) {
     { class: "filters", "aria-label": "Filter", onsubmit: (event) => event.preventDefault() },
     Object.entries(controls).map(([name, control]) => field(labels[name], control)),
   );
-  return { element, params, stream: () => controls.stream.value };
+  return { element, params, stream: () => controls.stream.value, lastDay: () => controls.to.value };
 
   function params() {
     const wanted = new URLSearchParams({

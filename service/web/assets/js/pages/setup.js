@@ -15,7 +15,7 @@ export function open(main) {
   const actions = h("div", {});
   const webhooks = createWebhooks();
   main.append(
-    h("div", { class: "page-head item" }, h("h1", {}, "Setup")),
+    h("div", { class: "page-head item" }, h("h1", {}, "Setup"), h("a", { class: "button", href: "#/setup/keys" }, "Keys")),
     h("section", { "aria-label": "Webhooks" }, webhooks.element),
     h(
       "section",

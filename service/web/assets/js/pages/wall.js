@@ -1,20 +1,23 @@
-// The wall: every camera with its state, its latest picture and what its people do.
+// The wall: every camera with its state, its latest picture and its people; those with alarms first.
 import { loadCatalog } from "../catalog.js";
 import { closers, fill, h } from "../dom.js";
-import { count, words } from "../format.js";
+import { count } from "../format.js";
 import { icon } from "../icons.js";
 import { openChannel } from "../live.js";
 import { problemBox } from "../notify.js";
-import { createOverlay } from "../overlay.js";
 import { addCamera } from "../parts/add-camera.js";
-import { swatch } from "../parts/legend.js";
+import { createAlarmSound } from "../parts/alarm-sound.js";
+import { openAlarms } from "../parts/open-alarms.js";
 import { snapshotQueue } from "../parts/snapshots.js";
+import { newTile } from "../parts/wall-tile.js";
+import { isChosen, remember } from "../remembered.js";
 import { lacking, needs } from "../roles.js";
 import { go } from "../router.js";
-import { allStreams, hasPicture, isFlowing, stateOf, troubleOf } from "../streams.js";
+import { allStreams, isFlowing } from "../streams.js";
 
 const RELOAD_MS = 15_000;
-const STALE_MS = 4000;
+const SKELETONS = "actogram.wall-skeletons";
+const RATE_HZ = { true: 5, false: 1 }; // with skeletons, and without
 
 /** Fill `main` with the page; returns its clean-up. */
 export function open(main) {
@@ -31,12 +34,15 @@ export function open(main) {
     icon("plus"),
     "Add a camera",
   );
+  self.sound = createAlarmSound();
+  self.alarms = openAlarms({ changed: () => self.isLoaded && render(self), rang: self.sound.ring });
+  self.hasSkeletons = isChosen(SKELETONS, true);
   main.append(
     h(
       "div",
       { class: "page-head item" },
       h("div", {}, h("h1", {}, "Live"), self.summary, self.link),
-      h("div", { class: "button-row" }, add),
+      h("div", { class: "button-row" }, skeletonSwitch(self), self.sound.element, add),
     ),
     self.fault,
     self.grid,
@@ -44,19 +50,37 @@ export function open(main) {
   );
   self.pictures = snapshotQueue();
   end.add(self.pictures.close);
-  const channel = openChannel(
-    { messages: ["stream", "action", "track", "frame"], jobs: [], max_rate_hz: 1 },
+  end.add(self.sound.close);
+  listen(self);
+  end.add(() => self.channel.close());
+  const timers = [setInterval(() => load(self), RELOAD_MS), setInterval(() => forget(self), 1000)];
+  end.add(() => timers.forEach(clearInterval));
+  load(self);
+  return end.close;
+}
+
+function listen(self) {
+  self.channel?.close();
+  self.channel = openChannel(
+    { messages: ["stream", "action", "track", "frame"], jobs: [], max_rate_hz: RATE_HZ[self.hasSkeletons] },
     {
       onMessage: (message) => onMessage(self, message),
       onState: (state) => showLink(self, state),
       onReset: () => load(self),
     },
   );
-  end.add(channel.close);
-  const timers = [setInterval(() => load(self), RELOAD_MS), setInterval(() => forget(self), 1000)];
-  end.add(() => timers.forEach(clearInterval));
-  load(self);
-  return end.close;
+}
+
+function skeletonSwitch(self) {
+  const set = () => {
+    self.hasSkeletons = !self.hasSkeletons;
+    remember(SKELETONS, self.hasSkeletons);
+    button.setAttribute("aria-pressed", String(self.hasSkeletons));
+    for (const tile of self.tiles.values()) tile.update(tile.stream);
+    listen(self);
+  };
+  const button = h("button", { type: "button", "aria-pressed": String(self.hasSkeletons), onclick: set }, "Skeletons");
+  return h("div", { class: "switches", role: "group", "aria-label": "What is drawn" }, button);
 }
 
 async function begin() {
@@ -72,6 +96,7 @@ async function load(self) {
     self.streams = new Map(streams.map((stream) => [stream.stream_id, stream]));
     self.isLoaded = true;
     render(self);
+    await self.alarms.load();
   } catch (error) {
     fill(self.fault, problemBox(error, { title: "The cameras cannot be listed", retry: () => load(self) }));
   }
@@ -98,6 +123,7 @@ function onMessage(self, message) {
   } else if (message.type === "action.started" || message.type === "action.ended") {
     tile?.showEvent(message);
   }
+  if (message.type.startsWith("action.")) self.alarms.take(message);
 }
 
 function forget(self) {
@@ -105,10 +131,16 @@ function forget(self) {
 }
 
 function render(self) {
-  const streams = [...self.streams.values()].sort((one, other) => one.name.localeCompare(other.name));
+  const ringing = (stream) => self.alarms.of(stream.stream_id)[0]?.startTime ?? "";
+  const streams = [...self.streams.values()].sort(
+    (one, other) => ringing(other).localeCompare(ringing(one)) || one.name.localeCompare(other.name),
+  );
   self.teach.hidden = streams.length > 0 || !self.isLoaded;
   const flowing = streams.filter(isFlowing).length;
-  fill(self.summary, streams.length ? `${count(streams.length, "camera")}, ${flowing} live` : "");
+  const alarmed = streams.filter(ringing).length;
+  const told = [count(streams.length, "camera"), `${flowing} live`, alarmed ? `${alarmed} with an alarm` : null];
+  fill(self.summary, streams.length ? told.filter(Boolean).join(", ") : "");
+  const focused = document.activeElement;
   for (const [id, tile] of self.tiles) {
     if (self.streams.has(id)) continue;
     tile.close();
@@ -121,104 +153,8 @@ function render(self) {
     if (self.grid.children[index] !== tile.element)
       self.grid.insertBefore(tile.element, self.grid.children[index] ?? null);
   });
-}
-
-function newTile(self, stream) {
-  const picture = h("img", { alt: "", decoding: "async", hidden: true });
-  const absent = h("span", { class: "tile-absent" });
-  const badge = h("span", { class: "state" });
-  const link = h("a", { href: `#/live/${stream.stream_id}` });
-  const trouble = h("p", { class: "tile-trouble", hidden: true });
-  const people = h("p", { class: "tile-people" });
-  const last = h("p", { class: "faint clip-text" });
-  const frame = h("div", { class: "tile-picture" }, picture, absent);
-  const element = h(
-    "li",
-    { class: "tile card" },
-    frame,
-    h("div", { class: "tile-text" }, h("div", { class: "tile-head" }, link, badge), trouble, people, last),
-  );
-  const held = { atMs: 0 };
-  // Without pictures the tile shows the people as skeletons alone.
-  const overlay = stream.privacy?.pictures === false ? createOverlay(frame, () => held.size ?? [16, 9]) : null;
-  if (overlay) {
-    overlay.setOptions({ showLabels: false, edges: self.edges });
-    frame.append(overlay.canvas);
-  }
-  const showing = self.pictures.add(
-    element,
-    () =>
-      isFlowing(tile.stream) && tile.stream.privacy?.pictures !== false
-        ? `/v1/streams/${stream.stream_id}/snapshot`
-        : null,
-    (url) => {
-      picture.src = url;
-      picture.hidden = false;
-      absent.hidden = true;
-    },
-  );
-  const showDoubt = () => {
-    held.atMs = 0;
-    fill(people, h("span", { class: "faint" }, "No picture: who is there is not known"));
-    overlay?.draw([]);
-  };
-  const tile = {
-    element,
-    stream,
-    update(next) {
-      tile.stream = next;
-      const [said, tone] = stateOf(next);
-      link.textContent = next.name;
-      badge.textContent = said;
-      badge.dataset.tone = tone;
-      element.dataset.state = next.state;
-      picture.dataset.stale = !hasPicture(next);
-      if (!hasPicture(next)) showDoubt();
-      trouble.textContent = troubleOf(next);
-      trouble.hidden = trouble.textContent === "";
-      absent.textContent = isFlowing(next) ? "" : (next.last_error?.message ?? said);
-      absent.hidden = absent.textContent === "" || (!picture.hidden && isFlowing(next));
-    },
-    showPersons({ persons = [], frame_size: size }) {
-      if (!hasPicture(tile.stream)) return showDoubt();
-      held.atMs = performance.now();
-      held.size = size;
-      overlay?.draw(persons);
-      fill(people, persons.length ? doing(persons) : h("span", { class: "faint" }, "Nobody in the picture"));
-      return null;
-    },
-    showEvent(message) {
-      const { action, track_id: track } = message.data;
-      last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${words(action)}, person ${track}`;
-      element.dataset.severity = message.type === "action.started" ? (message.data.severity ?? "info") : "info";
-    },
-    forget() {
-      if (held.atMs && performance.now() - held.atMs >= STALE_MS) showDoubt();
-    },
-    close() {
-      showing.close();
-      overlay?.close();
-      element.remove();
-    },
-  };
-  return tile;
-}
-
-function doing(persons) {
-  const counts = new Map();
-  for (const person of persons) {
-    const action = person.status === "assessed" && person.action ? person.action : "";
-    counts.set(action, (counts.get(action) ?? 0) + 1);
-  }
-  return [...counts].map(([action, number]) =>
-    h(
-      "span",
-      { class: "doing" },
-      swatch(action || null, null),
-      action ? words(action) : "not named",
-      number > 1 ? ` × ${number}` : null,
-    ),
-  );
+  // A tile that moves takes the focus along.
+  if (focused !== document.activeElement && self.grid.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 function emptyState(self) {

@@ -12,9 +12,10 @@ const MOST_HELD = 1000;
 
 /**
  * `params()` gives the filter as URLSearchParams; `accepts(event)` whether a live event belongs in the list;
- * `nameOf(streamId)` a camera's name. Returns {element, load, upsert(event), close}.
+ * `nameOf(streamId)` a camera's name; `onOpen(event)` follows which one is opened, null when it is closed. Returns
+ * {element, load, upsert(event), close}.
  */
-export function createEventList({ params, accepts, nameOf, catalog, empty }) {
+export function createEventList({ params, accepts, nameOf, catalog, empty, onOpen = () => {} }) {
   const list = h("ol", { class: "events", "aria-label": "Events" });
   const fault = h("div", {});
   const none = h("div", { class: "empty", hidden: true }, empty);
@@ -74,7 +75,9 @@ export function createEventList({ params, accepts, nameOf, catalog, empty }) {
 
   function newRow(eventId) {
     const open = async () => {
+      onOpen(self.events.get(eventId));
       const changed = await openEvent(self.events.get(eventId), { nameOf, catalog });
+      onOpen(null);
       if (changed) upsert(changed);
     };
     return h("li", { dataset: { id: eventId } }, h("button", { type: "button", class: "event", onclick: open }));
