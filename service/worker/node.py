@@ -1,4 +1,4 @@
-"""A worker on a node of a cluster: weights from its own cache, files from a folder or a store shared with the server."""
+"""A worker on a node of a cluster: weights from its own cache, files from a folder or store shared with the server."""
 
 from pathlib import Path
 
