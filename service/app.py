@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ from service.live.peers import PeerUrls
 from service.middleware import OriginGuard, PlainProblems, SecurityHeaders
 from service.pass_on import PassOn
 from service.private_files import tighten_home
-from service.protocol.metrics import JOBS, WORKER_MEMORY, WS_CLIENTS
+from service.protocol.metrics import DISK_FREE, DISK_SIZE, JOBS, WORKER_MEMORY, WS_CLIENTS
 from service.replica_wiring import Replicas, build_replicas
 from service.replicas.leases import Leases
 from service.reserve import DiskReserve, MakeRoom
@@ -86,6 +87,7 @@ WEB = Path(__file__).parent / "web"
 _SWEEP_S = {False: 60.0, True: 600.0}
 """Seconds between two sweeps, of files and of an object store: there they are long listings, and requests may cost."""
 _MJPEG = "multipart/x-mixed-replace"
+_MANIFEST = "application/manifest+json"
 
 _DESCRIPTION = """Point it at a camera or a video and it says who does what, when.
 
@@ -327,10 +329,17 @@ def _refresh(parts: Parts) -> None:
     parts.metrics.record(WS_CLIENTS.set(parts.hub.num_clients))
     for worker in parts.supervisor.health():
         parts.metrics.record(WORKER_MEMORY.set(worker.rss_bytes, worker=worker.name))
+    disk = shutil.disk_usage(parts.settings.home)
+    parts.metrics.record(DISK_FREE.set(disk.free))
+    parts.metrics.record(DISK_SIZE.set(disk.total))
     with parts.database.read() as connection:
         found = job_store.count(connection)
     for state in get_args(job_store.JobState):
         parts.metrics.record(JOBS.set(found.get(state, 0), state=state))
+
+
+def _page_file(name: str, media_type: str) -> FileResponse:
+    return FileResponse(WEB / name, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
 
 def _mount_page(app: FastAPI) -> None:
@@ -338,6 +347,10 @@ def _mount_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+
+    # At the page's own level: a worker looks after what lies below it.
+    for name, media_type in (("service-worker.js", "text/javascript"), ("manifest.webmanifest", _MANIFEST)):
+        app.add_api_route(f"/{name}", partial(_page_file, name, media_type), include_in_schema=False)
 
     @app.get("/docs", include_in_schema=False)
     def reference() -> HTMLResponse:

@@ -15,6 +15,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT_SECURITY = "; ".join(
     (
         "default-src 'self'", "img-src 'self' data: blob:", "media-src 'self' blob:", "connect-src 'self' ws: wss:",
+        "worker-src 'self'", "manifest-src 'self'",
         "object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
     )
 )  # fmt: skip

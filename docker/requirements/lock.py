@@ -37,8 +37,8 @@ class Environment:
 
 ENVIRONMENTS = (
     Environment("build", inputs=("build.in",)),
-    Environment("cpu", extras=("cpu", "postgres", "s3")),
-    Environment("gpu", extras=("gpu", "postgres", "s3")),
+    Environment("cpu", extras=("cpu", "postgres", "s3", "push", "notify")),
+    Environment("gpu", extras=("gpu", "postgres", "s3", "push", "notify")),
     Environment("train", extras=("cpu", "postgres", "s3", "train")),
     Environment("test", extras=("cpu", "postgres", "s3", "train", "dev")),
     Environment("tools", inputs=("tools.in",)),

@@ -83,6 +83,8 @@ TIMED_RULES = Gauge("timed_rules", "Rules over time in a state", ("state",))
 CAPACITY_USE = Gauge(
     "capacity_use", "Frames a second that enabled streams ask for, by what the ready workers measured; for autoscaling"
 )
+DISK_FREE = Gauge("disk_free_bytes", "Free bytes on the disk of the home")
+DISK_SIZE = Gauge("disk_size_bytes", "Size of the disk of the home")
 JOBS = Gauge("jobs", "Jobs in a state", ("state",))
 
 STAGE_TIME = Histogram("stage_seconds", "Time that a stage took for one frame", ("stage",))

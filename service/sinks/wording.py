@@ -11,7 +11,7 @@ from service.weekly import find_zone
 TEST = "destination.test"
 _SEVERITIES: dict[str, Severity] = {"warning": "warning", "alarm": "alarm"}
 _SAID = {
-    "not_got_up": "Somebody has not got up", "nobody_seen": "Nobody is seen", "lies_outside": "Somebody lies elsewhere",
+    "not_got_up": "Somebody has not got up", "nobody_seen": "Nobody is seen", "lies_outside": "Somebody lies outside",
 }  # fmt: skip
 _OVER = {"action.ended": "over: ", "action.retracted": "taken back: "}
 _TITLE_CHARS = 120

@@ -96,7 +96,7 @@ def _shown(cameras: int, found: Outcome) -> str:
 
 
 def _three_people() -> Values:
-    person = {
+    person: Values = {
         "track_id": 1, "box": [0.412, 0.231, 0.645, 0.912], "status": "assessed", "action": "walk", "score": 0.913,
         "keypoints": [[0.512, 0.334, 0.97]] * 17,
     }  # fmt: skip

@@ -71,6 +71,7 @@ def create_live_router(state: Contract) -> APIRouter:
     _add_pictures(router, state)
     _add_events(router, state)
     _add_webhooks(router, state)
+    _add_told(router)
     return router
 
 
@@ -221,6 +222,13 @@ def _add_events(router: APIRouter, state: Contract) -> None:
     def feedback(event_id: str, opinion: Changes) -> Json:
         state.feedback.append(opinion)
         return opinion
+
+
+def _add_told(router: APIRouter) -> None:
+    @router.get("/timed_rules")
+    @router.get("/destinations")
+    def nothing() -> Json:
+        return {"items": []}
 
 
 def _add_webhooks(router: APIRouter, state: Contract) -> None:

@@ -14,9 +14,9 @@ OpenTab = Callable[..., Page]
 
 OPERATOR = {
     "Choose a video", "Address of a video", "Delete yard.mp4", "Delete", "Add a camera", "Pause", "Zones", "Rules",
-    "Settings", "Remove", "Acknowledge", "Right", "Wrong", "Unsure", "Note",
+    "Settings", "Remove", "Acknowledge", "Right", "Wrong", "Unsure", "Note", "Turn on",
 }  # fmt: skip
-ADMIN = {"Add a webhook", "Test: HOOK", "Change: HOOK", "Pause: HOOK", "Remove: HOOK"}
+ADMIN = {"Add a webhook", "Add a mailbox or chat", "Test: HOOK", "Change: HOOK", "Pause: HOOK", "Remove: HOOK"}
 FOR_ALL = {"Full screen", "Deliveries: HOOK", "Evidence", "Download"}
 HOOK = "https://example.org/hook"
 

@@ -25,6 +25,14 @@ def announce(transaction: Transaction, rule: TimedRule, change: Change, tags: Ma
     store.put(transaction.connection, replace(row, seq=told.seq))
 
 
+def remind(transaction: Transaction, event_id: str) -> None:
+    """Say again that an event goes on; nothing where it is gone."""
+    known = store.get(transaction.connection, event_id)
+    if known is not None and known.event.state == "confirmed":
+        told = transaction.announce(event_message("action.updated", known, None))
+        store.put(transaction.connection, replace(known, seq=told.seq))
+
+
 def _begun(rule: TimedRule, change: Change, tags: Mapping[str, str]) -> EventRow:
     media_s = round(change.media_time_s or 0.0, 3)
     event = Event(

@@ -7,25 +7,22 @@ channel, and a thread looks once a second at what has gathered.
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-
-from pydantic import JsonValue
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from service.database import Database, now
 from service.event_log import EventLog, Message, Transaction
 from service.events.timed import store
-from service.events.timed.announce import announce
-from service.events.timed.rules import Look, Person, RuleState, Scene, TimedRule
+from service.events.timed.announce import announce, remind
+from service.events.timed.gather import Gatherer
+from service.events.timed.rules import Look, RuleState, Scene, TimedRule
 from service.events.timed.tally import FRESH_S, Change, Tally
-from service.events.zones import Box, locate
 from service.periodic import Periodic
 from service.weekly import holds
 
 logger = logging.getLogger(__name__)
 
 _SAVE_S = 15.0
-_BLIND = "no_picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +33,12 @@ class Standing:
     counted_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """What a stream's pictures have shown since the last round."""
-
-    people: dict[int, tuple[Box, str | None]] = field(default_factory=dict)
-    at: dt.datetime | None = None
-    media_time_s: float = 0.0
-    frame_size: tuple[int, int] = (1, 1)
-    is_blind: bool = False
-
-
 class TimedRules:
     """Every rule over time, and what it has counted.
 
     scene_of: a stream's zones and time zone; None where there is no such stream.
-    on_event: told the kind of a rule and the state of its event, for metrics.  clock: the time in UTC.
     ours: the streams that this server has, where several share them: each counts for its own. None: it has all.
+    on_event: told the kind of a rule and the state of its event, for metrics.  clock: the time in UTC.
     """
 
     def __init__(
@@ -67,12 +53,11 @@ class TimedRules:
         self._clock = clock
         self._ours = ours
         self._owned: Collection[str] = ()
-        self._lock = threading.Lock()
+        self._gatherer = Gatherer()
         # Held over a round and over every change of the rules; messages of pictures wait for neither.
         self._rounds_lock = threading.Lock()
         self._tallies: dict[str, Tally] = {}
         self._scenes: dict[str, Scene | None] = {}
-        self._gathered: dict[str, _Gathered] = {}
         self._standing: dict[str, Standing] = {}
         self._saved_at: dt.datetime | None = None
         self._periodic = Periodic("timed rules", self.round)
@@ -80,6 +65,7 @@ class TimedRules:
     def start(self) -> None:
         """Go on counting where an earlier server stopped."""
         self.load()
+        self._remind()
         self._periodic.start()
 
     def load(self) -> None:
@@ -99,15 +85,7 @@ class TimedRules:
 
     def hear(self, message: Message) -> None:
         """Take in what a camera tells; called in the publisher's thread, for every message."""
-        if message.stream_id is None or message.stream_id not in self._gathered:
-            return
-        if message.type == "frame":
-            self._take_frame(message.stream_id, message)
-        elif message.type == "stream.state_changed":
-            with self._lock:
-                gathered = self._gathered.get(message.stream_id)
-                if gathered is not None:
-                    gathered.is_blind = message.data.get("code") == _BLIND
+        self._gatherer.hear(message)
 
     def standing(self, rule_id: str) -> Standing:
         """How a rule stands; before the first round nothing is known."""
@@ -149,17 +127,27 @@ class TimedRules:
         at = self._clock()
         with self._rounds_lock:
             self._follow()
-            looks = {stream_id: self._look(stream_id) for stream_id in list(self._gathered)}
-            told: list[tuple[Tally, Change]] = []
+            looks = {one: self._gatherer.look(one, self._scene(one) or Scene()) for one in self._gatherer.streams}
             mine = [tally for tally in self._tallies.values() if self._is_ours(tally)]
+            before = [(tally, tally.counts) for tally in mine]
+            told: list[tuple[Tally, Change]] = []
             for tally in mine:
                 changes = self._judge(tally, looks.get(tally.rule.stream_id), at)
                 told.extend((tally, change) for change in changes)
             is_due = self._saved_at is None or abs((at - self._saved_at).total_seconds()) >= _SAVE_S
-            changed = [tally for tally, _ in told]
+            # A count that ended must stay so: a server that is killed now must not go on with it.
+            changed = [tally for tally, counts in before if counts.keys() - tally.counts.keys()]
+            changed += [tally for tally, _ in told]
             if changed or is_due:
-                self._store([one for one in mine if is_due or one in changed], told)
-                self._saved_at = at
+                try:
+                    self._store([one for one in mine if is_due or one in changed], told)
+                except BaseException:
+                    # What could not be stored was not told: the next round finds it again.
+                    for tally, counts in before:
+                        tally.counts = counts
+                    raise
+                if is_due:
+                    self._saved_at = at
 
     def _is_ours(self, tally: Tally) -> bool:
         return self._ours is None or tally.rule.stream_id in self._owned
@@ -207,6 +195,21 @@ class TimedRules:
             scene = self._scene(tally.rule.stream_id) or Scene()
             announce(transaction, tally.rule, change, dict(scene.tags))
 
+    def _remind(self) -> None:
+        """Say again what goes on: who was told by an earlier server, such as a broker, may have let go of it.
+
+        Where several servers share the streams another one may still be telling of it, and nothing is said.
+        """
+        if self._ours is not None:
+            return
+        with self._rounds_lock:
+            counts = [count for tally in self._tallies.values() for count in tally.counts.values()]
+        going = [count.event_id for count in counts if count.event_id is not None]
+        if going:
+            with self._log.transaction() as transaction:
+                for event_id in going:
+                    remind(transaction, event_id)
+
     def _end(self, rule_id: str) -> None:
         """End what a rule has told, before it is changed or goes."""
         tally = self._tallies.pop(rule_id, None)
@@ -217,38 +220,12 @@ class TimedRules:
 
     def _watch(self) -> None:
         """Gather for the streams that have rules, and for no other."""
-        wanted = {tally.rule.stream_id for tally in self._tallies.values()}
-        with self._lock:
-            self._gathered = {name: self._gathered.get(name) or _Gathered() for name in wanted}
+        self._gatherer.watch({tally.rule.stream_id for tally in self._tallies.values()})
 
     def _scene(self, stream_id: str) -> Scene | None:
         if stream_id not in self._scenes:
             self._scenes[stream_id] = self._scene_of(stream_id)
         return self._scenes.get(stream_id)
-
-    def _take_frame(self, stream_id: str, message: Message) -> None:
-        people = _people(message.data)
-        size = message.data.get("frame_size")
-        with self._lock:
-            gathered = self._gathered.get(stream_id)
-            if gathered is None or gathered.is_blind:
-                return
-            gathered.people.update(people)
-            gathered.at, gathered.media_time_s = message.time, message.media_time_s or 0.0
-            if isinstance(size, list) and len(size) == 2:
-                gathered.frame_size = (int(str(size[0])), int(str(size[1])))
-
-    def _look(self, stream_id: str) -> Look | None:
-        """What has gathered of a stream, which is then gone; None without a picture."""
-        with self._lock:
-            gathered = self._gathered.get(stream_id)
-            if gathered is None or gathered.at is None:
-                return None
-            people, at, gathered.people, gathered.at = gathered.people, gathered.at, {}, None
-            media_time_s, size = gathered.media_time_s, gathered.frame_size
-        scene = self._scene(stream_id) or Scene()
-        found = (Person(one, box, action, locate(scene.zones, box, size)) for one, (box, action) in people.items())
-        return Look(at, media_time_s, tuple(found))
 
 
 def _why_at_rest(rule: TimedRule, scene: Scene | None, at: dt.datetime) -> RuleState | None:
@@ -268,16 +245,3 @@ def _state(tally: Tally, is_fresh: bool) -> RuleState:
     if tally.is_met:
         return "met"
     return "counting" if tally.counts else "clear"
-
-
-def _people(data: Mapping[str, JsonValue]) -> dict[int, tuple[Box, str | None]]:
-    """Track → box and action of everybody in a frame's message."""
-    found: dict[int, tuple[Box, str | None]] = {}
-    persons = data.get("persons")
-    for person in persons if isinstance(persons, list) else []:
-        assert isinstance(person, dict)
-        box, action = person["box"], person.get("action")
-        assert isinstance(box, list)
-        x1, y1, x2, y2 = (float(str(edge)) for edge in box)
-        found[int(str(person["track_id"]))] = ((x1, y1, x2, y2), None if action is None else str(action))
-    return found

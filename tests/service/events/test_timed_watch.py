@@ -1,14 +1,16 @@
 """Rules over time on a database: their events are stored and told as others are, and a restart changes nothing."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
 
 from service.database import Database, migrate
-from service.errors import InvalidRequest, NotFound
-from service.event_log import EventLog, Message
+from service.errors import DatabaseBusy, InvalidRequest, NotFound
+from service.event_log import EventLog, Message, Transaction
 from service.events.control import EventControl
 from service.events.ingest import EventIngest
 from service.events.search import Filter
@@ -28,6 +30,19 @@ def lying(box: list[float] = FLOOR) -> dict[str, JsonValue]:
     return {"track_id": 4, "box": edges, "action": "lie", "keypoints": [], "score": 0.9, "status": "assessed"}
 
 
+class BusyLog(EventLog):
+    """A log in which nothing can be written while it is busy."""
+
+    is_busy = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        if self.is_busy:
+            raise DatabaseBusy("others are writing")
+        with super().transaction() as found:
+            yield found
+
+
 class Home:
     """Rules over one room, with a clock that the test moves."""
 
@@ -38,7 +53,7 @@ class Home:
         self.counted: list[tuple[str, str]] = []
         self.database = Database(f"sqlite:///{folder / 'rules.sqlite3'}")
         migrate(self.database)
-        self.log = EventLog(self.database, self.told.append)
+        self.log = BusyLog(self.database, self.told.append)
         self.events = EventControl(self.database)
         self.restart()
 
@@ -141,6 +156,42 @@ def test_restart_keeps_the_count_and_tells_nothing_twice(home: Home) -> None:
     assert home.state(rule_id) == "met"
 
 
+def test_restart_does_not_forget_that_somebody_came(home: Home) -> None:
+    home.add()
+    home.show(50)
+    home.show(2, lying())
+    home.restart()
+
+    home.show(50)
+
+    assert home.kinds == []
+
+
+def test_event_that_could_not_be_stored_is_told_by_a_later_round(home: Home) -> None:
+    home.add()
+    home.show(60)
+    home.log.is_busy = True
+    with pytest.raises(DatabaseBusy):
+        home.show(1)
+    home.log.is_busy = False
+
+    home.show(1)
+
+    assert home.kinds == ["action.started"]
+
+
+def test_server_says_again_what_goes_on_when_it_starts(home: Home) -> None:
+    home.add()
+    home.show(61)
+    home.restart()
+
+    home.watch.start()
+    home.watch.stop()
+
+    assert home.kinds == ["action.started", "action.updated"]
+    assert home.told[1].data["event_id"] == home.told[0].data["event_id"]
+
+
 def test_event_of_a_rule_stays_open_when_a_worker_or_a_server_is_lost(home: Home) -> None:
     home.add()
     home.show(61)
@@ -207,7 +258,7 @@ def test_changed_rule_counts_anew_and_its_event_is_over(home: Home) -> None:
     rule_id = home.add()
     home.show(61)
 
-    home.control.change(rule_id, TimedRulePatch(after_s=120))
+    home.control.change(rule_id, TimedRulePatch.model_validate({"after_s": 120}))
 
     assert home.kinds == ["action.started", "action.ended"]
     home.show(60)

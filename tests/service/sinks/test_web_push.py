@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from pipelines.addresses.client import Deadline, build_client
 from pipelines.addresses.policy import AddressPolicy
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
 
@@ -229,7 +229,7 @@ def test_words_are_short_enough_for_a_push_service() -> None:
 
 
 def test_words_name_the_rule_the_time_and_the_camera() -> None:
-    data = {
+    data: dict[str, JsonValue] = {
         "action": "nobody_seen", "severity": "warning", "rules": ["night"], "zones": ["bed"], "track_id": 0,
         "start_time": "2026-06-01T20:15:00.000Z",
     }  # fmt: skip

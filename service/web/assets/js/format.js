@@ -65,6 +65,14 @@ export function nameOf(person) {
   return String(person.number ?? person.track_id ?? person.trackId);
 }
 
+/** What rules over time tell: not what a person does. */
+export const RULE_ACTIONS = new Set(["not_got_up", "nobody_seen", "lies_outside"]);
+
+/** Things with whom they are about: "fall, person 3"; what is about nobody names nobody. */
+export function aboutPerson(text, trackId) {
+  return trackId ? `${text}, person ${trackId}` : text;
+}
+
 /** Why a person cannot be judged now, in words. */
 export function statusWords(status, reason) {
   const reasons = {

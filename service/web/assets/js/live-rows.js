@@ -1,5 +1,6 @@
 // The rows of a live timeline, grown from messages and kept within bounds.
 import { qualityOf } from "./catalog.js";
+import { RULE_ACTIONS } from "./format.js";
 
 const MOST_ROWS = 60;
 
@@ -22,6 +23,7 @@ export class LiveRows {
 
   /** An action's event as a message or as the API lists it. */
   addEvent(event) {
+    if (RULE_ACTIONS.has(event.action)) return; // It lasts beside what people do.
     const [startS, endS] = [Date.parse(event.start_time) / 1000, Date.parse(event.end_time ?? event.start_time) / 1000];
     const person = this.person(event.track_id, startS);
     person.startS = Math.min(person.startS, startS);

@@ -3,7 +3,7 @@ import { loadCatalog } from "../catalog.js";
 import { beginOf } from "../days.js";
 import { field } from "../dialog.js";
 import { closers, fill, h } from "../dom.js";
-import { words } from "../format.js";
+import { RULE_ACTIONS, words } from "../format.js";
 import { openChannel } from "../live.js";
 import { createEventList } from "../parts/event-list.js";
 import { query } from "../router.js";
@@ -89,7 +89,7 @@ function filterBar(catalog, streams, changed) {
     from: day("from"),
     to: day("to"),
     stream: select("stream", [["", "All"], ...streams.map((stream) => [stream.stream_id, stream.name])]),
-    action: select("action", [["", "All"], ...[...catalog.actions.keys()].map((action) => [action, words(action)])]),
+    action: select("action", [["", "All"], ...[...catalog.actions.keys(), ...RULE_ACTIONS].map((action) => [action, words(action)])]),
     state: select("state", STATES),
     severity: select("severity", SEVERITIES),
     acknowledged: select("acknowledged", SEEN),

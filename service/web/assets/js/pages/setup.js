@@ -1,9 +1,10 @@
-// Webhooks, the actions with how well each is known, and what this server can take.
+// Who is told, webhooks, the actions with how well each is known, and what this server can take.
 import { get } from "../api.js";
 import { loadCatalog } from "../catalog.js";
 import { closers, fill, h } from "../dom.js";
 import { count, percent, words } from "../format.js";
 import { problemBox } from "../notify.js";
+import { createDestinations } from "../parts/destinations.js";
 import { swatch } from "../parts/legend.js";
 import { createWebhooks } from "../parts/webhooks.js";
 
@@ -13,9 +14,11 @@ export function open(main) {
   const end = closers();
   const room = h("div", {});
   const actions = h("div", {});
+  const destinations = createDestinations();
   const webhooks = createWebhooks();
   main.append(
     h("div", { class: "page-head item" }, h("h1", {}, "Setup"), h("a", { class: "button", href: "#/setup/keys" }, "Keys")),
+    h("section", { "aria-label": "Tell me" }, destinations.element),
     h("section", { "aria-label": "Webhooks" }, webhooks.element),
     h(
       "section",
@@ -30,6 +33,7 @@ export function open(main) {
     ),
     h("section", { "aria-label": "Server" }, h("div", { class: "section-head" }, h("h2", {}, "Server")), room),
   );
+  destinations.load();
   webhooks.load();
   showActions(actions);
   showRoom(room);

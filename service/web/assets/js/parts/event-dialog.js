@@ -2,7 +2,7 @@
 import { get, patch, post } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { announce, fill, h, nextId } from "../dom.js";
-import { duration, momentWithSeconds, percent, words } from "../format.js";
+import { aboutPerson, duration, momentWithSeconds, percent, words } from "../format.js";
 import { icon } from "../icons.js";
 import { problemBox } from "../notify.js";
 import { lacking, may, needs } from "../roles.js";
@@ -33,7 +33,7 @@ export function openEvent(event, { nameOf, catalog }) {
     showClip(self);
     showFacts(self);
     describeSeen(self);
-    const title = `${words(event.action)}, person ${event.track_id}`;
+    const title = aboutPerson(words(event.action), event.track_id);
     openDialog({
       title,
       size: "wide",

@@ -1,7 +1,7 @@
 // A list of events that loads by pages and changes as messages come.
 import { page } from "../api.js";
 import { fill, h } from "../dom.js";
-import { duration, momentWithSeconds, percent, words } from "../format.js";
+import { aboutPerson, duration, momentWithSeconds, percent, words } from "../format.js";
 import { problemBox } from "../notify.js";
 import { openEvent } from "./event-dialog.js";
 import { swatch } from "./legend.js";
@@ -110,7 +110,7 @@ function updateRow(row, event, { nameOf, catalog }) {
     h(
       "span",
       { class: "event-where clip-text" },
-      `${nameOf(event.stream_id)}, person ${event.track_id}`,
+      aboutPerson(nameOf(event.stream_id), event.track_id),
       event.zones?.length ? `, ${event.zones.join(", ")}` : "",
     ),
     h("span", { class: "event-when figure" }, h("time", { datetime: event.start_time }, momentWithSeconds(event.start_time))),

@@ -1,6 +1,6 @@
 // One camera on the wall: its latest picture, its people drawn over it, what they do, and an alarm that nobody has seen yet.
 import { fill, h } from "../dom.js";
-import { count, momentWithSeconds, words } from "../format.js";
+import { aboutPerson, count, momentWithSeconds, words } from "../format.js";
 import { icon } from "../icons.js";
 import { notify } from "../notify.js";
 import { createOverlay } from "../overlay.js";
@@ -83,7 +83,7 @@ export function newTile(self, stream) {
     },
     showEvent(message) {
       const { action, track_id: track } = message.data;
-      last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${words(action)}, person ${track}`;
+      last.textContent = `${message.type === "action.started" ? "Now" : "Ended"}: ${aboutPerson(words(action), track)}`;
       held.severity = message.type === "action.started" ? (message.data.severity ?? "info") : "info";
       element.dataset.severity = held.isRinging ? "alarm" : held.severity;
     },

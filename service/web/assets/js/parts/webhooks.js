@@ -1,11 +1,12 @@
 // The list of webhooks: add, change, pause, test, see what became of deliveries.
-import { call, get, page, patch, post, remove } from "../api.js";
+import { call, page, patch, post, remove } from "../api.js";
 import { confirmDialog, field, formDialog, openDialog } from "../dialog.js";
 import { fill, h } from "../dom.js";
-import { count, moment } from "../format.js";
 import { icon } from "../icons.js";
 import { notify, problemBox } from "../notify.js";
 import { lacking, needs } from "../roles.js";
+import { showDeliveries } from "./deliveries.js";
+import { createWishFields, describeWishes } from "./wish-fields.js";
 
 const MESSAGES = [
   ["action.started", "An action began"],
@@ -14,7 +15,6 @@ const MESSAGES = [
   ["stream.state_changed", "A camera’s state changed"],
   ["clip.ready", "A clip is ready"],
 ];
-const OUTCOMES = { delivered: "good", retrying: "warning", dead: "alarm", test: "" };
 
 /** Returns {element, load}. */
 export function createWebhooks() {
@@ -65,7 +65,7 @@ export function createWebhooks() {
         "div",
         { class: "button-row" },
         button("Test", () => test(hook)),
-        button("Deliveries", () => showDeliveries(hook), {}),
+        button("Deliveries", () => showDeliveries(hook.url, `/v1/webhooks/${hook.webhook_id}`), {}),
         button("Change", () => edit(hook)),
         button(hook.enabled ? "Pause" : "Resume", () =>
           attempt(() => patch(`/v1/webhooks/${hook.webhook_id}`, { enabled: !hook.enabled })),
@@ -112,15 +112,8 @@ export function createWebhooks() {
 }
 
 function describe(hook) {
-  return [
-    hook.enabled ? null : "paused",
-    hook.messages.join(", "),
-    hook.only_rules ? "only what met a rule" : null,
-    hook.streams ? `cameras ${hook.streams.join(", ")}` : "all cameras",
-    hook.pending ? `${count(hook.pending, "message")} waiting` : null,
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  const [paused, ...rest] = describeWishes(hook);
+  return [paused, hook.messages.join(", "), ...rest].filter(Boolean).join(" · ");
 }
 
 function webhookForm(hook) {
@@ -132,8 +125,7 @@ function webhookForm(hook) {
     autocomplete: "off",
     spellcheck: "false",
   });
-  const streams = h("input", { value: hook?.streams?.join(", ") ?? "", placeholder: "all", autocomplete: "off" });
-  const onlyRules = h("input", { type: "checkbox", checked: hook?.only_rules ?? false });
+  const wishes = createWishFields(hook ?? {});
   const chosen = new Set(hook?.messages ?? ["action.started", "action.ended"]);
   const messages = MESSAGES.map(([type, label]) =>
     h(
@@ -150,24 +142,17 @@ function webhookForm(hook) {
   const fields = [
     field("Address", url, hook ? "Left empty, it stays as it is." : null),
     h("fieldset", {}, h("legend", { class: "label" }, "Tell it when"), messages),
-    h("label", { class: "check" }, onlyRules, "Actions only when they met a rule of their camera"),
-    field("Cameras", streams, "Ids separated by commas; * stands for anything, as in dock-*."),
+    wishes.elements,
   ];
-  const body = () => {
-    const patterns = streams.value
-      .split(",")
-      .map((text) => text.trim())
-      .filter(Boolean);
-    return {
-      ...(url.value ? { url: url.value.trim() } : {}),
-      messages: [...chosen],
-      only_rules: onlyRules.checked,
-      streams: patterns.length ? patterns : null,
-    };
-  };
+  const body = () => ({
+    ...(url.value ? { url: url.value.trim() } : {}),
+    messages: [...chosen],
+    ...wishes.read(),
+  });
   return formDialog({
     title: hook ? "Change the webhook" : "Add a webhook",
     yes: hook ? "Save" : "Add",
+    size: "wide",
     fields,
     submit: () => (hook ? patch(`/v1/webhooks/${hook.webhook_id}`, body()) : post("/v1/webhooks", body())),
   });
@@ -194,43 +179,4 @@ function showSecret(secret) {
     ],
     foot: [copy],
   });
-}
-
-async function showDeliveries(hook) {
-  const list = h("div", { class: "table-scroll" }, h("p", { class: "quiet" }, "Loading…"));
-  openDialog({ title: `Deliveries to ${hook.url}`, size: "wide", body: [list] });
-  try {
-    const { items } = await get(`/v1/webhooks/${hook.webhook_id}/deliveries?limit=100`);
-    if (!items.length) return fill(list, h("p", { class: "quiet" }, "Nothing was sent yet."));
-    const row = (one) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, moment(one.time)),
-        h("td", {}, h("span", { class: "state", dataset: { tone: OUTCOMES[one.outcome] ?? "" } }, one.outcome)),
-        h("td", {}, one.type),
-        h("td", {}, one.status ?? "–"),
-        h("td", {}, Number.isFinite(one.latency_ms) ? `${Math.round(one.latency_ms)} ms` : "–"),
-        h("td", { class: "wrap" }, one.detail),
-      );
-    return fill(
-      list,
-      h(
-        "table",
-        { class: "plain" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["When", "Outcome", "Message", "Answer", "After", "Detail"].map((name) => h("th", { scope: "col" }, name)),
-          ),
-        ),
-        h("tbody", {}, items.map(row)),
-      ),
-    );
-  } catch (error) {
-    return fill(list, problemBox(error));
-  }
 }
