@@ -46,7 +46,7 @@ def test_streams_of_a_killed_server_run_on_the_other_one_within_ten_seconds(hous
         add(one, f"cam {number}")
     until(lambda: one.placed() == 2 and two.placed() == 2, 20)
 
-    with channel(two, since_seq=0) as socket:
+    with channel(two) as socket:
         read(socket, 1.0)
         one.kill()
         took_s = until(lambda: two.placed() == 4, 20)
