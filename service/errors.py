@@ -407,12 +407,15 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _methods(request: Request) -> set[str]:
-    """The methods that the path of a request knows."""
+    """The methods that the path of a request knows: those of the first router that has it.
 
-    def is_known(method: str) -> bool:
-        return any(one.matches({**request.scope, "method": method})[0] is Match.FULL for one in request.app.routes)
-
-    return {method for method in _METHODS if is_known(method)}
+    A later one may take its last part for an id, as `/v1/events/{event_id}` would take `/v1/events/days`.
+    """
+    for one in request.app.routes:
+        known = {name for name in _METHODS if one.matches({**request.scope, "method": name})[0] is Match.FULL}
+        if known:
+            return known
+    return set()
 
 
 def _on_unfit(request: Request, error: Exception) -> JSONResponse:

@@ -26,10 +26,10 @@ BED = {"name": "bed", "polygon": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 DAY = dt.date(2026, 5, 4)
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Running]:
     """Two cameras that are off, and a day in May on which somebody walked, fell, and lay in bed."""
-    with running(tmp_path_factory.mktemp("review"), is_ready=False) as found:
+    with running(tmp_path / "home", is_ready=False) as found:
         for name in ("Hall", "Yard"):
             source = {"uri": "rtsp://8.8.8.8/x"}
             body = {"name": name, "source": source, "zones": [BED], "enabled": False}

@@ -130,3 +130,18 @@ def _require_problem(answer: httpx.Response) -> None:
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/events/days", "GET"), ("/v1/events/e1", "GET, PATCH"), ("/v1/keys", "GET, POST"),
+        ("/v1/jobs", "GET, POST"), ("/v1/views/v1", "DELETE, PATCH"),
+    ],
+)  # fmt: skip
+def test_method_that_a_path_does_not_know_is_answered_with_those_that_it_knows(
+    service: Running, path: str, allowed: str
+) -> None:
+    found = service.http.put(path)
+
+    assert (found.status_code, found.headers["allow"]) == (405, allowed)
