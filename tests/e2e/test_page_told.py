@@ -39,7 +39,7 @@ def test_rule_over_time_is_made_changed_and_removed(server: Running, open_tab: O
     tab.get_by_role("button", name="Rules").click()
     dialog = tab.get_by_role("dialog")
 
-    dialog.get_by_role("button", name="Add a rule over time").click()
+    dialog.get_by_role("button", name="Add a time rule").click()
     part = dialog.get_by_role("region", name="When something lasts")
     part.get_by_label("Name").fill("On the floor")
     part.get_by_label("Speak up when").select_option("lies_outside")

@@ -43,7 +43,7 @@ export async function createTimedRules(stream, zones) {
     "button",
     { class: "button", type: "button", onclick: () => grow() },
     icon("plus"),
-    "Add a rule over time",
+    "Add a time rule",
   );
   render();
   const element = h(

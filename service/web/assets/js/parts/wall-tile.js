@@ -121,7 +121,7 @@ function alarmLine(self, streamId) {
     element.hidden = !newest;
     if (!newest) return false;
     const more = others.length ? `, and ${count(others.length, "more alarm")}` : "";
-    said.textContent = `${words(newest.action)}, person ${newest.trackId}, ${momentWithSeconds(newest.startTime)}${more}`;
+    said.textContent = `${aboutPerson(words(newest.action), newest.trackId)}, ${momentWithSeconds(newest.startTime)}${more}`;
     const day = dayOf(new Date(newest.startTime));
     said.href = `#/review?${new URLSearchParams({ day, event: newest.eventId, stream: streamId })}`;
     return true;

@@ -115,17 +115,21 @@ function hoursRow(hours, drop) {
   return row;
 
   function read() {
-    // A browser's clock knows no 24:00; from midnight to midnight is the whole day.
-    const end = to.value === "00:00" ? "24:00" : to.value;
-    return { days: DAYS.map(([day]) => day).filter((day) => picked.has(day)), from: from.value, to: end };
+    return { days: DAYS.map(([day]) => day).filter((day) => picked.has(day)), from: from.value, to: to.value };
   }
 }
 
+// A browser's own field for times has twelve hours in some countries, and no 24:00 in any.
 function clockInput(value, label) {
   return h("input", {
-    type: "time",
-    value: value === "24:00" ? "00:00" : value,
+    value,
     required: true,
+    pattern: "([01][0-9]|2[0-3]):[0-5][0-9]|24:00",
+    maxlength: "5",
+    placeholder: "22:00",
+    title: "Hours and minutes, 00:00 to 24:00",
+    inputmode: "text",
+    autocomplete: "off",
     "aria-label": label,
   });
 }
