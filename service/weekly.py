@@ -46,7 +46,10 @@ TimeZone = Annotated[
     Field(min_length=1, max_length=64, description="An IANA name, such as Europe/Berlin."),
     AfterValidator(_known_zone),
 ]
-_Clock = Annotated[str, Field(max_length=16), AfterValidator(_clock)]
+# The pattern is told, not checked: whoever writes another time reads in words what was expected.
+_Clock = Annotated[
+    str, Field(max_length=16, json_schema_extra={"pattern": f"^({_CLOCK.pattern})$"}), AfterValidator(_clock)
+]
 
 
 class WeeklyHours(BaseModel):
