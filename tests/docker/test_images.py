@@ -17,7 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.docker.test_setup_scripts import script
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPOSE = ("docker-compose.yml", "docker/compose.gpu.yml", "docker/compose.proxy.yml")
+COMPOSE = (
+    "docker-compose.yml", "docker/compose.gpu.yml", "docker/compose.proxy.yml", "docker/compose.cluster.yml",
+)  # fmt: skip
 OURS = ("ACTOGRAM_IMAGE", "ACTOGRAM_GPU_IMAGE", "ACTOGRAM_DEMO_IMAGE")
 DIGEST = f"sha256:{'a' * 64}"
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from service.idempotency import fingerprint
+from service.sinks.control import fingerprint_of
+from service.sinks.schemas import WebhookCreate
 from tests.service.conftest import Running
 
 BODY = {"url": "http://127.0.0.1:9/hook", "enabled": False}
@@ -80,3 +83,14 @@ def test_webhook_posts_with_one_key_make_one_webhook_when_they_come_together(htt
 
     assert answers == [201] * 4
     assert len(ids(http)) == 1
+
+
+def test_webhook_request_of_an_earlier_version_is_known_again() -> None:
+    earlier = (
+        '{"url":"https://café.example/hook","secret":null,"messages":["action"],"streams":null,"actions":null,'
+        '"only_rules":false,"enabled":true}'
+    )
+    wanted = WebhookCreate.model_validate({"url": "https://café.example/hook", "messages": ["action"]})
+
+    assert fingerprint_of(wanted) == fingerprint(earlier)
+    assert fingerprint_of(wanted.model_copy(update={"escalate_after_s": 60.0})) != fingerprint(earlier)

@@ -16,7 +16,7 @@ from tests.service.facts import report
 from tests.service.streams.conftest import Stage
 from tests.service.streams.puppets import CAMERA, Desk
 
-ADDED = ("rotate", "mirror", "actions")
+ADDED = ("rotate", "mirror", "actions", "time_zone")
 """Parts that streams of earlier versions do not have."""
 
 
