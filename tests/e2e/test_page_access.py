@@ -96,7 +96,7 @@ def test_focus_goes_from_skip_link_through_sections_to_the_upload(stage: Stage, 
     expect(tab.get_by_text("Nothing here yet")).to_be_visible()
     names = []
 
-    for _ in range(9):
+    for _ in range(10):
         tab.keyboard.press("Tab")
         names.append(
             tab.evaluate(
