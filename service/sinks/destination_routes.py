@@ -1,16 +1,14 @@
 """Routes of destinations: mailboxes, chats and browsers that are told of events in words."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.deps import provided
 from service.idempotency import IdempotencyKey
-from service.numbers import parse_integer
-from service.paging import invalid_cursor
 from service.responses import problems
 from service.security import Admin, Operator, Viewer
-from service.sinks.delivery import DeliveryFailed, Receipt
 from service.sinks.destination_schemas import (
     DestinationCreate,
     DestinationList,
@@ -21,7 +19,7 @@ from service.sinks.destination_schemas import (
 )
 from service.sinks.destination_store import DestinationRow
 from service.sinks.destinations import DestinationControl
-from service.sinks.schemas import DeliveryPage, DeliveryRead, Outcome, TestResult
+from service.sinks.schemas import DeliveryPage, Outcome, TestResult
 
 router = APIRouter(prefix="/v1", tags=["destinations"])
 
@@ -78,18 +76,13 @@ def list_destination_deliveries(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
     """What became of each message, the newest first: also that it fell into quiet hours, or was acknowledged before."""
-    before_id = None if cursor is None else parse_integer(cursor)
-    if cursor is not None and before_id is None:
-        raise invalid_cursor()
-    rows = control.deliveries(destination_id, outcome, before_id, limit)
-    more = str(rows[-1].delivery_id) if len(rows) == limit else None
-    return DeliveryPage(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)
+    return DeliveryPage.ask(partial(control.deliveries, destination_id, outcome), cursor, limit)
 
 
 @router.post("/destinations/{destination_id}/test", dependencies=[Admin], responses=problems(_MISSING))
 def test_destination(destination_id: str, control: ControlDep) -> TestResult:
     """Send one test message now, whatever the hour, and return what became of it."""
-    return _result(control.test(destination_id))
+    return TestResult.of(control.test(destination_id))
 
 
 @router.get("/push_key", dependencies=[Viewer], responses=problems(_MISSING))
@@ -120,14 +113,8 @@ def unsubscribe_push(destination_id: str, control: ControlDep) -> None:
 def test_push(destination_id: str, control: ControlDep) -> TestResult:
     """Send this browser one test message now."""
     control.require_browser(destination_id)
-    return _result(control.test(destination_id))
+    return TestResult.of(control.test(destination_id))
 
 
 def _read(row: DestinationRow, control: DestinationControl) -> DestinationRead:
     return DestinationRead.of(row, control.pending(row.destination_id))
-
-
-def _result(result: Receipt | DeliveryFailed) -> TestResult:
-    if isinstance(result, Receipt):
-        return TestResult(delivered=True, status=result.status, latency_ms=result.latency_ms, detail="")
-    return TestResult(delivered=False, status=result.status, latency_ms=None, detail=str(result))

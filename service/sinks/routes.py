@@ -1,20 +1,17 @@
 """Routes of webhooks: create, list, get, update, delete, test, and the outcome of their deliveries."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 
 from service.deps import provided
 from service.idempotency import IdempotencyKey
-from service.numbers import parse_integer
-from service.paging import invalid_cursor
 from service.responses import problems
 from service.security import Admin, Viewer
 from service.sinks.control import SinkControl
-from service.sinks.delivery import Receipt
 from service.sinks.schemas import (
     DeliveryPage,
-    DeliveryRead,
     Outcome,
     TestResult,
     WebhookCreate,
@@ -81,21 +78,13 @@ def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DeliveryPage:
     """What became of each message, the newest first; `?outcome=dead` lists the dead letters."""
-    before_id = None if cursor is None else parse_integer(cursor)
-    if cursor is not None and before_id is None:
-        raise invalid_cursor()
-    rows = control.deliveries(webhook_id, outcome, before_id, limit)
-    more = str(rows[-1].delivery_id) if len(rows) == limit else None
-    return DeliveryPage(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)
+    return DeliveryPage.ask(partial(control.deliveries, webhook_id, outcome), cursor, limit)
 
 
 @router.post("/webhooks/{webhook_id}/test", dependencies=[Admin])
 def test_webhook(webhook_id: str, control: SinkControlDep) -> TestResult:
     """Send one signed test message now and return what the receiver answered."""
-    result = control.test(webhook_id)
-    if isinstance(result, Receipt):
-        return TestResult(delivered=True, status=result.status, latency_ms=result.latency_ms, detail="")
-    return TestResult(delivered=False, status=result.status, latency_ms=None, detail=str(result))
+    return TestResult.of(control.test(webhook_id))
 
 
 def _read(row: WebhookRow, control: SinkControl) -> WebhookRead:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, Field
 from pipelines.addresses.policy import AddressPolicy
 from pipelines.addresses.redact import redact
 from pipelines.errors import SourceForbidden
+from service.numbers import parse_integer
+from service.paging import invalid_cursor
+from service.sinks.delivery import DeliveryFailed, Receipt
 from service.sinks.store import DeliveryRow, WebhookRow
 from service.sinks.wish_schemas import WishesCreate, WishesPatch, WishesRead, shown_wishes
 
@@ -114,6 +118,21 @@ class DeliveryPage(BaseModel):
     items: list[DeliveryRead]
     next_cursor: str | None
 
+    @classmethod
+    def ask(
+        cls, fetch: Callable[[int | None, int], Sequence[DeliveryRow]], cursor: str | None, limit: int
+    ) -> "DeliveryPage":
+        """A page as a client asks for it; `fetch` takes the id that it begins before, and a limit.
+
+        Raises InvalidRequest for a cursor that no page gave.
+        """
+        before_id = None if cursor is None else parse_integer(cursor)
+        if cursor is not None and before_id is None:
+            raise invalid_cursor()
+        rows = fetch(before_id, limit)
+        more = str(rows[-1].delivery_id) if len(rows) == limit else None
+        return cls(items=[DeliveryRead.of(row) for row in rows], next_cursor=more)
+
 
 class TestResult(BaseModel):
     """The outcome of a test message."""
@@ -122,3 +141,10 @@ class TestResult(BaseModel):
     status: int | None
     latency_ms: float | None
     detail: str
+
+    @classmethod
+    def of(cls, result: Receipt | DeliveryFailed) -> "TestResult":
+        """What a receiver answered, or why it did not."""
+        if isinstance(result, Receipt):
+            return cls(delivered=True, status=result.status, latency_ms=result.latency_ms, detail="")
+        return cls(delivered=False, status=result.status, latency_ms=None, detail=str(result))
